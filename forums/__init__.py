@@ -1,0 +1,25 @@
+"""The Forums Open d'État, from a question asked to a commitment kept.
+
+Read in this order. `app` lists every address. `models` is what is remembered. Then one module per
+word of the trade holds its rules and its queries: `action_plan`, `schedule`, `agenda`,
+`registrations`, `questions`, `minutes`, `members`, `privacy`. `calendar_feed` and `emails` make
+what leaves the house, `outbox` delivers it, `clock` does what falls due. `pages` shows all of it,
+`cli` is the `forums` command.
+
+Imports run one way: settings, models, database, calendar_feed, emails, outbox, the words, pages,
+app and cli; `tests/test_architecture.py` holds it.
+"""
+
+import sys
+
+# Every SQLite from 3.7.0 to 3.51.2 may corrupt a WAL database that several processes write and
+# checkpoint. The one brought along must be in place before anything imports the system's.
+try:
+    import pysqlite3
+except ImportError:  # no wheel for this machine: database.py then refuses WAL
+    pass
+else:
+    sys.modules["sqlite3"] = pysqlite3
+    sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
+
+__version__ = "0.1.0"

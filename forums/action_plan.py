@@ -1,0 +1,298 @@
+"""Action plans: what was promised, by whom; and, for each commitment, everything that happened to it.
+
+Plans live side by side, so a commitment is always asked for within its plan. Loading a plan twice
+changes nothing; a commitment that left the file is kept, since questions and minutes may cite it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from uuid import UUID
+
+from sqlmodel import col, delete, func, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.models import (
+    ActionPlan,
+    Axis,
+    Commitment,
+    CommitmentInstitution,
+    Forum,
+    ForumCommitment,
+    Indicator,
+    Institution,
+    Measurement,
+    Milestone,
+    Minutes,
+    MinutesEntry,
+    MinutesEntryCommitment,
+    MinutesEntryQuestion,
+    Question,
+)
+from forums.plan_files import CommitmentEntry, PlanFile, read_plan
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A published passage of minutes, with the forum it was said at and the questions it answers."""
+
+    entry: MinutesEntry
+    forum: Forum
+    questions: Sequence[Question]
+
+
+@dataclass(frozen=True)
+class Following:
+    """An indicator with its measurements, the newest first."""
+
+    indicator: Indicator
+    measurements: Sequence[Measurement]
+
+
+# -- Questions asked of the plan ---------------------------------------------------------------
+
+
+async def current_plan(session: AsyncSession) -> ActionPlan | None:
+    return (await session.exec(select(ActionPlan).where(col(ActionPlan.current)))).first()
+
+
+async def plans(session: AsyncSession) -> Sequence[ActionPlan]:
+    return (await session.exec(select(ActionPlan).order_by(col(ActionPlan.current).desc(), col(ActionPlan.slug).desc()))).all()
+
+
+async def plan_by_slug(session: AsyncSession, slug: str) -> ActionPlan | None:
+    return (await session.exec(select(ActionPlan).where(ActionPlan.slug == slug))).first()
+
+
+async def axes_of(session: AsyncSession, plan: ActionPlan) -> Sequence[Axis]:
+    return (await session.exec(select(Axis).where(Axis.plan_id == plan.id).order_by(col(Axis.number)))).all()
+
+
+async def commitments_of(session: AsyncSession, plan: ActionPlan) -> Sequence[Commitment]:
+    return (await session.exec(select(Commitment).where(Commitment.plan_id == plan.id).order_by(col(Commitment.number)))).all()
+
+
+async def commitment_by_number(session: AsyncSession, plan: ActionPlan, number: int) -> Commitment | None:
+    return (await session.exec(select(Commitment).where(Commitment.plan_id == plan.id, Commitment.number == number))).first()
+
+
+async def current_commitments(session: AsyncSession) -> Sequence[Commitment]:
+    """The commitments people choose from in a form: those of the current plan."""
+    query = select(Commitment).join(ActionPlan).where(col(ActionPlan.current)).order_by(col(Commitment.number))
+    return (await session.exec(query)).all()
+
+
+async def leads(session: AsyncSession, commitments: Sequence[Commitment]) -> dict[UUID, list[Institution]]:
+    """The institutions that carry each of these commitments, in the plan's order."""
+    return await _institutions(session, commitments, "lead")
+
+
+async def partners(session: AsyncSession, commitment: Commitment) -> list[Institution]:
+    return (await _institutions(session, [commitment], "partner")).get(commitment.id, [])
+
+
+async def _institutions(session: AsyncSession, commitments: Sequence[Commitment], role: str) -> dict[UUID, list[Institution]]:
+    query = (
+        select(CommitmentInstitution.commitment_id, Institution)
+        .join(Institution, col(Institution.id) == col(CommitmentInstitution.institution_id))
+        .where(col(CommitmentInstitution.commitment_id).in_([each.id for each in commitments]), CommitmentInstitution.role == role)
+        .order_by(col(CommitmentInstitution.position))
+    )
+    found: dict[UUID, list[Institution]] = {}
+    for commitment_id, institution in (await session.exec(query)).all():
+        found.setdefault(commitment_id, []).append(institution)
+    return found
+
+
+async def milestones(session: AsyncSession, commitment: Commitment) -> Sequence[Milestone]:
+    query = select(Milestone).where(Milestone.commitment_id == commitment.id).order_by(col(Milestone.position))
+    return (await session.exec(query)).all()
+
+
+async def indicators(session: AsyncSession, commitment: Commitment) -> list[Following]:
+    query = select(Indicator).where(Indicator.commitment_id == commitment.id).order_by(col(Indicator.position))
+    found = (await session.exec(query)).all()
+    measured: dict[UUID, list[Measurement]] = {}
+    query_measured = (
+        select(Measurement)
+        .where(col(Measurement.indicator_id).in_([indicator.id for indicator in found]))
+        .order_by(col(Measurement.measured_on).desc())
+    )
+    for measurement in (await session.exec(query_measured)).all():
+        measured.setdefault(measurement.indicator_id, []).append(measurement)
+    return [Following(indicator, measured.get(indicator.id, [])) for indicator in found]
+
+
+async def forums_about(session: AsyncSession, commitment: Commitment) -> Sequence[Forum]:
+    """Forums announced or held about a commitment, the newest first."""
+    query = (
+        select(Forum)
+        .join(ForumCommitment, col(ForumCommitment.forum_id) == col(Forum.id))
+        .where(ForumCommitment.commitment_id == commitment.id, Forum.status != "draft")
+        .order_by(col(Forum.day).desc())
+    )
+    return (await session.exec(query)).all()
+
+
+async def questions_about(session: AsyncSession, commitment: Commitment) -> Sequence[Question]:
+    query = (
+        select(Question)
+        .where(Question.commitment_id == commitment.id, Question.status == "published")
+        .order_by(col(Question.decided_at).desc())
+    )
+    return (await session.exec(query)).all()
+
+
+async def passages_about(session: AsyncSession, commitment: Commitment) -> list[Passage]:
+    """Every published passage of every minutes that concerns a commitment, the newest forum first."""
+    query = (
+        select(MinutesEntry, Forum)
+        .join(MinutesEntryCommitment, col(MinutesEntryCommitment.entry_id) == col(MinutesEntry.id))
+        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
+        .join(Forum, col(Forum.id) == col(Minutes.forum_id))
+        .where(MinutesEntryCommitment.commitment_id == commitment.id, col(Minutes.published_at).is_not(None))
+        .order_by(col(Forum.day).desc(), col(MinutesEntry.number))
+    )
+    found = (await session.exec(query)).all()
+    answered = await questions_answered_by(session, [entry for entry, _ in found])
+    return [Passage(entry, forum, answered.get(entry.id, [])) for entry, forum in found]
+
+
+async def questions_answered_by(session: AsyncSession, entries: Sequence[MinutesEntry]) -> dict[UUID, list[Question]]:
+    query = (
+        select(MinutesEntryQuestion.entry_id, Question)
+        .join(Question, col(Question.id) == col(MinutesEntryQuestion.question_id))
+        .where(col(MinutesEntryQuestion.entry_id).in_([entry.id for entry in entries]), Question.status == "published")
+        .order_by(col(Question.created_at))
+    )
+    found: dict[UUID, list[Question]] = {}
+    for entry_id, question in (await session.exec(query)).all():
+        found.setdefault(entry_id, []).append(question)
+    return found
+
+
+async def forums_held_about(session: AsyncSession, plan: ActionPlan) -> dict[UUID, int]:
+    """How many announced or past forums were about each commitment; absent means never examined."""
+    query = (
+        select(ForumCommitment.commitment_id, func.count())
+        .join(Commitment, col(Commitment.id) == col(ForumCommitment.commitment_id))
+        .join(Forum, col(Forum.id) == col(ForumCommitment.forum_id))
+        .where(Commitment.plan_id == plan.id, Forum.status == "announced")
+        .group_by(col(ForumCommitment.commitment_id))
+    )
+    return {commitment_id: held for commitment_id, held in (await session.exec(query)).all()}
+
+
+# -- Loading a plan ------------------------------------------------------------------------------
+
+
+async def load_plan(session: AsyncSession, path: Path) -> ActionPlan:
+    """Load or update a plan from its data file. Raises `BadFile`, and then nothing is loaded."""
+    return await _store(session, read_plan(path))
+
+
+async def _store(session: AsyncSession, file: PlanFile) -> ActionPlan:
+    entry = file.plan
+    if entry.courant:
+        await session.exec(update(ActionPlan).where(ActionPlan.slug != entry.slug).values(current=False))  # type: ignore[arg-type]
+    plan = await plan_by_slug(session, entry.slug) or ActionPlan(slug=entry.slug, title=entry.titre)
+    plan.title, plan.title_en, plan.summary = entry.titre, entry.titre_en, entry.resume
+    plan.current, plan.invented = entry.courant, entry.invente
+    plan.presented_on, plan.sources = entry.presente_le, entry.sources
+    session.add(plan)
+    await session.flush()
+    axes = {axis.number: axis for axis in await axes_of(session, plan)}
+    for axis_entry in file.axes:
+        axis = axes.setdefault(axis_entry.numero, Axis(plan_id=plan.id, number=axis_entry.numero, title=axis_entry.titre))
+        axis.title, axis.title_en, axis.variants = axis_entry.titre, axis_entry.titre_en, axis_entry.variantes
+        session.add(axis)
+    await session.flush()
+    for position, commitment_entry in enumerate(file.engagements, start=1):
+        await _store_commitment(session, plan, axes, commitment_entry, position)
+    return plan
+
+
+async def _store_commitment(
+    session: AsyncSession, plan: ActionPlan, axes: dict[int, Axis], entry: CommitmentEntry, position: int
+) -> None:
+    commitment = await commitment_by_number(session, plan, entry.numero) or Commitment(
+        plan_id=plan.id, number=entry.numero, working_title=entry.libelle_de_travail
+    )
+    commitment.axis_id = axes[entry.axe].id if entry.axe else None
+    commitment.position = position
+    commitment.ogp_code, commitment.ogp_code_deduced = entry.code_ogp, entry.code_ogp_deduit
+    commitment.official_title, commitment.working_title = entry.titre_officiel, entry.libelle_de_travail
+    commitment.title_en, commitment.summary, commitment.origin = entry.titre_en, entry.resume, entry.origine
+    commitment.note, commitment.milestones_note, commitment.sources = entry.note, entry.jalons_note, entry.sources
+    session.add(commitment)
+    await session.flush()
+    await _store_institutions(session, commitment, entry)
+    await _store_milestones(session, commitment, entry)
+    await _store_indicators(session, commitment, entry)
+
+
+async def _store_institutions(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:
+    await session.exec(delete(CommitmentInstitution).where(col(CommitmentInstitution.commitment_id) == commitment.id))
+    named = [(name, "lead") for name in entry.porteurs]
+    named += [(name, "partner") for name in entry.parties_prenantes if name not in entry.porteurs]
+    for position, (name, role) in enumerate(dict(named).items()):
+        institution = await institution_called(session, name)
+        session.add(
+            CommitmentInstitution(
+                commitment_id=commitment.id, institution_id=institution.id, role=role, position=position  # type: ignore[arg-type]
+            )
+        )
+    await session.flush()
+
+
+async def _store_milestones(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:
+    kept = {milestone.position: milestone for milestone in await milestones(session, commitment)}
+    for position, each in enumerate(entry.jalons, start=1):
+        milestone = kept.pop(position, None) or Milestone(commitment_id=commitment.id, position=position, text=each.texte)
+        milestone.text, milestone.due_text, milestone.due_on = each.texte, each.echeance, each.date
+        session.add(milestone)
+    for gone in kept.values():
+        await session.delete(gone)
+
+
+async def _store_indicators(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:
+    kept = {following.indicator.position: following for following in await indicators(session, commitment)}
+    for position, each in enumerate(entry.indicateurs, start=1):
+        following = kept.get(position)
+        indicator = following.indicator if following else Indicator(commitment_id=commitment.id, position=position, name=each.nom)
+        indicator.name, indicator.unit, indicator.baseline = each.nom, each.unite, each.depart
+        indicator.target, indicator.source, indicator.invented = each.cible, each.source, each.invente
+        session.add(indicator)
+        await session.flush()
+        dated: dict[date, Measurement] = {m.measured_on: m for m in following.measurements} if following else {}
+        for measure in each.mesures:
+            measurement = dated.get(measure.date) or Measurement(
+                indicator_id=indicator.id, measured_on=measure.date, value=measure.valeur
+            )
+            measurement.value, measurement.source = measure.valeur, measure.source
+            session.add(measurement)
+
+
+async def institution_by_slug(session: AsyncSession, slug: str) -> Institution | None:
+    return (await session.exec(select(Institution).where(Institution.slug == slug))).first()
+
+
+async def institution_called(session: AsyncSession, name: str) -> Institution:
+    """The institution of that name, written down the first time it is met."""
+    slug = slug_of(name)
+    institution = await institution_by_slug(session, slug)
+    if institution is None:
+        institution = Institution(slug=slug, name=name)
+        session.add(institution)
+        await session.flush()
+    return institution
+
+
+def slug_of(name: str) -> str:
+    """`Cour des comptes` → `cour-des-comptes`; an acronym in brackets stands for the whole name."""
+    acronym = re.search(r"\(([A-Z][A-Za-zÉ]{1,9})\)$", name)
+    plain = unicodedata.normalize("NFKD", acronym[1] if acronym else name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:80] or "sans-nom"

@@ -1,0 +1,173 @@
+"""Forums as iCalendar (RFC 5545, RFC 7986), for feeds and for invitations.
+
+The UID never changes; SEQUENCE and DTSTAMP rise together at every visible change; a cancelled forum
+stays, as CANCELLED. An event is formatted once for the facts it holds and joined as bytes ever after.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from email.headerregistry import Address
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from icalendar import Calendar, Event, vCalAddress, vDuration, vText, vUri
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.models import Forum, ForumCommitment
+from forums.models.forum import PARIS
+
+REFRESH = timedelta(hours=6)
+
+# A constant RRULE time zone: the library's own writes RDATE lists that made Thunderbird an hour late.
+# Right from October 1996 on; RFC 5545 3.6.5 wants onsets in the offset being left.
+_PARIS_TIME = b"""BEGIN:VTIMEZONE
+TZID:Europe/Paris
+X-LIC-LOCATION:Europe/Paris
+BEGIN:DAYLIGHT
+TZNAME:CEST
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+DTSTART:19700329T020000
+RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU
+END:DAYLIGHT
+BEGIN:STANDARD
+TZNAME:CET
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+DTSTART:19701025T030000
+RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU
+END:STANDARD
+END:VTIMEZONE
+""".replace(b"\n", b"\r\n")
+
+
+class Announced(NamedTuple):
+    """What a calendar says of a forum; the columns of `Forum` of the same names."""
+
+    uid: str
+    slug: str
+    number: int
+    status: str
+    theme: str | None
+    description: str
+    day: date
+    starts_at: datetime | None
+    ends_at: datetime | None
+    place: str | None
+    address: str | None
+    online_url: str | None
+    sequence: int
+    changed_at: datetime
+    created_at: datetime
+    invented: bool
+
+
+_COLUMNS = [getattr(Forum, name) for name in Announced._fields]
+
+
+async def announced_forums(
+    session: AsyncSession, slug: str | None = None, commitment_ids: Sequence[UUID] | None = None
+) -> list[Announced]:
+    """Every forum ever announced whose day is known, past and cancelled ones too, oldest first."""
+    query = select(*_COLUMNS).where(col(Forum.announced_at).is_not(None), col(Forum.day).is_not(None))
+    if slug is not None:
+        query = query.where(Forum.slug == slug)
+    if commitment_ids is not None:
+        about = select(ForumCommitment.forum_id).where(col(ForumCommitment.commitment_id).in_(commitment_ids))
+        query = query.where(col(Forum.id).in_(about))
+    rows = (await session.exec(query.order_by(col(Forum.day), col(Forum.number)))).all()
+    return [Announced._make(row) for row in rows]
+
+
+def announced(forum: Forum) -> Announced:
+    """The same facts, from a forum at hand."""
+    return Announced(**{name: getattr(forum, name) for name in Announced._fields})
+
+
+def feed(forums: Sequence[Announced], *, name: str, description: str, page: str, address: str, organiser: Address, public_url: str) -> bytes:
+    """A subscription. `page` and `address` are paths; `address` is the feed's own (RFC 7986 SOURCE)."""
+    events = b"".join(_event(forum, organiser.display_name, organiser.addr_spec, public_url) for forum in forums)
+    return _calendar_head("PUBLISH", name, description, public_url + page, public_url + address) + events + b"END:VCALENDAR\r\n"
+
+
+def invitation(forum: Announced, attendee: str, *, bump: int, organiser: Address, public_url: str, cancelled: bool = False) -> bytes:
+    """An iTIP message (RFC 5546) for one person: REQUEST, or CANCEL once the forum or the seat is gone.
+
+    `bump` counts the person's own withdrawals and returns: SEQUENCE must rise with each of them.
+    """
+    event = _build_event(forum, organiser.display_name, organiser.addr_spec, public_url)
+    event["SEQUENCE"] = forum.sequence + bump
+    address = vCalAddress(f"mailto:{attendee}")
+    address.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"})
+    event.add("ATTENDEE", address)
+    if cancelled:
+        event["STATUS"] = vText("CANCELLED")
+    head = _calendar_head("CANCEL" if cancelled else "REQUEST")
+    return head + bytes(event.to_ical(sorted=False)) + b"END:VCALENDAR\r\n"
+
+
+@lru_cache(maxsize=64)
+def _calendar_head(method: str, name: str = "", description: str = "", page: str = "", address: str = "") -> bytes:
+    calendar = Calendar()
+    calendar.add("VERSION", "2.0")
+    calendar.add("PRODID", "-//Forums Open d'État//Forums 1//FR")
+    calendar.add("CALSCALE", "GREGORIAN")
+    calendar.add("METHOD", method)
+    if name:
+        # No UID on VCALENDAR, though RFC 7986 allows one: vdirsyncer then sees a single event.
+        calendar.add("NAME", name)
+        calendar.add("X-WR-CALNAME", vText(name))
+        calendar.add("DESCRIPTION", description)
+        calendar.add("X-WR-CALDESC", vText(description))
+        calendar.add("X-WR-TIMEZONE", vText("Europe/Paris"))
+        calendar.add("URL", vUri(page))
+        source, refresh = vUri(address), vDuration(REFRESH)
+        source.params["VALUE"] = "URI"
+        refresh.params["VALUE"] = "DURATION"
+        calendar.add("SOURCE", source)
+        calendar.add("REFRESH-INTERVAL", refresh)
+        calendar.add("X-PUBLISHED-TTL", vDuration(REFRESH))
+        calendar.add("COLOR", "teal")
+    return bytes(calendar.to_ical(sorted=False)).removesuffix(b"END:VCALENDAR\r\n") + _PARIS_TIME
+
+
+@lru_cache(maxsize=8192)
+def _event(forum: Announced, organiser: str, address: str, public_url: str) -> bytes:
+    return bytes(_build_event(forum, organiser, address, public_url).to_ical(sorted=False))
+
+
+def _build_event(forum: Announced, organiser: str, address: str, public_url: str) -> Event:
+    page = f"{public_url}/forums/{forum.slug}"
+    cancelled = forum.status == "cancelled"
+    event = Event()
+    event.add("UID", forum.uid)
+    event.add("DTSTAMP", forum.changed_at.astimezone(UTC))
+    event.add("CREATED", forum.created_at.astimezone(UTC))
+    event.add("LAST-MODIFIED", forum.changed_at.astimezone(UTC))
+    event.add("SEQUENCE", forum.sequence)
+    event.add("STATUS", "CANCELLED" if cancelled else "CONFIRMED")
+    if forum.starts_at and forum.ends_at:
+        event.add("DTSTART", forum.starts_at.astimezone(PARIS))
+        event.add("DTEND", forum.ends_at.astimezone(PARIS))
+    else:
+        event.add("DTSTART", forum.day)
+        event.add("DTEND", forum.day + timedelta(days=1))
+    # Several readers list a cancelled event like any other, hence the word in the title.
+    event.add("SUMMARY", f"{'ANNULÉ : ' if cancelled else ''}Forum Open d'État n° {forum.number} – {forum.theme or 'thème à venir'}")
+    where = ", ".join(part for part in (forum.place, forum.address) if part)
+    if where or forum.online_url:
+        event.add("LOCATION", where or forum.online_url)
+    told = ["Donnée inventée pour la démonstration."] if forum.invented else []
+    told += [forum.description] if forum.description else []
+    told += [] if forum.place else ["Lieu à définir."]
+    told += [f"En ligne : {forum.online_url}"] if forum.online_url else []
+    # Clients hide URL: the link is also the description's last line.
+    event.add("DESCRIPTION", "\n\n".join([*told, page]))
+    event.add("URL", vUri(page))
+    contact = vCalAddress(f"mailto:{address}")
+    contact.params["CN"] = organiser.replace('"', "") or address
+    event.add("ORGANIZER", contact)
+    event.add("TRANSP", "OPAQUE")
+    return event

@@ -1,0 +1,117 @@
+"""The one door to the database: `transaction()` to write, `reading()` to read.
+
+One code for SQLite and PostgreSQL. On SQLite a writer engine of a single connection opens every
+transaction with BEGIN IMMEDIATE, beside a pool of readers, because a read that later writes is
+refused at once by a busy WAL database. Whatever is written is on disk when `transaction()` ends.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.settings import Settings
+
+# https://sqlite.org/wal.html#walresetbug: fixed in 3.51.3, and in these older branches.
+_SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
+
+# What an unreachable, locked or full database raises; pages answer 503, nothing is half-written.
+DatabaseUnavailable = (OperationalError, TimeoutError, ConnectionError, OSError)
+
+
+class Database:
+    """Both engines of one `DATABASE_URL`, and what to do after each commit.
+
+    `after_commit` lists callables without arguments, called when a write has been committed by
+    this process: the page cache forgets what it knew.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.is_sqlite = settings.is_sqlite
+        self.after_commit: list[Callable[[], None]] = []
+        if self.is_sqlite:
+            settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+            url = f"sqlite+aiosqlite:///{settings.sqlite_path}"
+            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=20)
+            self.reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=20)
+            _configure_sqlite(self.writer.sync_engine, begin="BEGIN IMMEDIATE")
+            _configure_sqlite(self.reader.sync_engine, begin="BEGIN")
+        else:
+            # Seats are claimed by conditional UPDATEs, which are right at READ COMMITTED only.
+            self.writer = self.reader = create_async_engine(
+                settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1),
+                isolation_level="READ COMMITTED",
+                pool_size=8,
+                max_overflow=4,
+                pool_timeout=5,
+                pool_pre_ping=True,
+                connect_args={
+                    "timeout": 5,
+                    "server_settings": {
+                        "application_name": "forums",
+                        "timezone": "UTC",
+                        "statement_timeout": "15000",
+                        "lock_timeout": "5000",
+                        "idle_in_transaction_session_timeout": "30000",
+                    },
+                },
+            )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session whose whole work is committed on leaving the block, or undone if it raised."""
+        async with AsyncSession(self.writer, expire_on_commit=False) as session, session.begin():
+            yield session
+        for forget in self.after_commit:
+            forget()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session on one consistent view of the data; nothing written through it is kept."""
+        async with AsyncSession(self.reader, expire_on_commit=False) as session:
+            yield session
+
+    async def answers(self) -> bool:
+        """Whether a statement gets through, for `/sante`."""
+        try:
+            async with self.reading() as session:
+                await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
+        except (DBAPIError, *DatabaseUnavailable):
+            return False
+        return True
+
+    async def close(self) -> None:
+        await self.writer.dispose()
+        if self.reader is not self.writer:
+            await self.reader.dispose()
+
+
+def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
+    """Whether this SQLite library may be trusted with a WAL file shared by several processes."""
+    return any(version >= fixed if fixed == _SAFE_WAL[0] else fixed <= version < (*fixed[:2], 999) for fixed in _SAFE_WAL)
+
+
+def sqlite_pragmas() -> list[str]:
+    """What each SQLite connection is told. FULL: NORMAL lost acknowledged rows in real power cuts."""
+    journal = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"] if wal_is_safe() else ["PRAGMA journal_mode=DELETE", "PRAGMA synchronous=EXTRA"]
+    return [*journal, "PRAGMA foreign_keys=ON", "PRAGMA busy_timeout=15000"]
+
+
+def _configure_sqlite(engine: Engine, begin: str) -> None:
+    def connect(connection: Any, record: Any) -> None:
+        # The driver's own BEGIN is silent before a SELECT, which oversells seats.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in sqlite_pragmas():
+            cursor.execute(pragma)
+        cursor.close()
+
+    event.listen(engine, "connect", connect)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+
+

@@ -1,0 +1,169 @@
+"""One function per message: what it says, to whom. Nothing is sent here, and nothing is rendered yet.
+
+Each function returns a `Message`, plain facts as known when the promise is made; `outbox.enqueue`
+keeps it in the caller's transaction. `compose` turns the facts into bytes once, outside any
+transaction: text and HTML from the one Markdown template of that kind, and an invitation when there
+is one.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from markupsafe import Markup
+
+from forums import calendar_feed
+from forums.calendar_feed import Announced
+from forums.models import Forum, Member, OutboxMessage, Question, Registration
+from forums.rendering import environment, markdown
+from forums.settings import Settings
+
+# Relays must not re-encode what a signature covers, and a folded List-Unsubscribe breaks one-click.
+_POLICY = SMTP.clone(max_line_length=998, cte_type="7bit")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message before it is written: `kind` names its template, `facts` is JSON."""
+
+    kind: str
+    recipient: str
+    language: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    forum_id: UUID | None = None
+
+
+def confirm_registration(registration: Registration, forum: Forum, token: str) -> Message:
+    """Only what the site itself wrote: nobody can make us mail a text of theirs to a third party."""
+    return _to_person(registration, "confirm_registration", forum, token=token)
+
+
+def already_registered(registration: Registration, forum: Forum, token: str) -> Message:
+    return _to_person(registration, "already_registered", forum, token=token)
+
+
+def registered(registration: Registration, forum: Forum, token: str) -> Message:
+    return _to_person(registration, "registered", forum, token=token, invitation="REQUEST")
+
+
+def waiting(registration: Registration, forum: Forum, token: str) -> Message:
+    return _to_person(registration, "waiting", forum, token=token)
+
+
+def promoted(registration: Registration, forum: Forum, token: str) -> Message:
+    return _to_person(registration, "promoted", forum, token=token, invitation="REQUEST")
+
+
+def given_up(registration: Registration, forum: Forum) -> Message:
+    return _to_person(registration, "given_up", forum, invitation="CANCEL")
+
+
+def moved(registration: Registration, forum: Forum) -> Message:
+    return _to_person(registration, "moved", forum, invitation="REQUEST")
+
+
+def cancelled(registration: Registration, forum: Forum) -> Message:
+    return _to_person(registration, "cancelled", forum, invitation="CANCEL", reason=forum.cancel_reason or "")
+
+
+def confirm_question(question: Question, token: str) -> Message:
+    return _to_author(question, "confirm_question", token=token)
+
+
+def question_published(question: Question) -> Message:
+    return _to_author(question, "question_published", code=question.code, text=question.text)
+
+
+def question_declined(question: Question) -> Message:
+    return _to_author(question, "question_declined", text=question.text, reason=question.decline_reason)
+
+
+def sign_in(member: Member, token: str) -> Message:
+    return Message("sign_in", member.email, "fr", {"token": token})
+
+
+def _to_person(registration: Registration, kind: str, forum: Forum, **facts: Any) -> Message:
+    facts |= {"forum": _as_json(calendar_feed.announced(forum)), "bump": registration.bump}
+    return Message(kind, registration.email, registration.language, facts, forum.id)
+
+
+def _to_author(question: Question, kind: str, **facts: Any) -> Message:
+    return Message(kind, question.email or "", question.language, facts, question.forum_id)
+
+
+def compose(row: OutboxMessage, settings: Settings) -> bytes:
+    """The bytes of a message, ready to be sent unchanged; made once per row."""
+    subject, body = _text(row, settings, quoted=False)
+    _, body_as_markdown = _text(row, settings, quoted=True)
+    email = EmailMessage(policy=_POLICY)
+    email["Subject"] = subject
+    email["From"] = settings.mail_from
+    email["To"] = Address(addr_spec=row.recipient)
+    email["Reply-To"] = settings.mail_from
+    email["Date"] = row.created_at
+    email["Message-ID"] = f"<{row.id}@{urlsplit(settings.public_url).hostname}>"
+    email["Auto-Submitted"] = "auto-generated"
+    email["X-Auto-Response-Suppress"] = "All"
+    email.set_content(body, cte="quoted-printable")
+    html = environment(row.language).get_template("emails/message.html").render(subject=subject, body=markdown(body_as_markdown))
+    email.add_alternative(html, subtype="html", cte="quoted-printable")
+    if method := row.facts.get("invitation"):
+        _invite(email, row, method, settings)
+    return email.as_bytes()
+
+
+def subject_of(row: OutboxMessage, settings: Settings) -> str:
+    return _text(row, settings, quoted=False)[0]
+
+
+def text_of(row: OutboxMessage, settings: Settings) -> str:
+    return _text(row, settings, quoted=False)[1]
+
+
+def _text(row: OutboxMessage, settings: Settings, *, quoted: bool) -> tuple[str, str]:
+    facts = {name: value for name, value in row.facts.items() if name != "forum"}
+    if "forum" in row.facts:
+        facts["forum"] = _from_json(row.facts["forum"])
+    template = environment(row.language).get_template(f"emails/{row.kind}.md")
+    home = settings.public_url + ("" if row.language == "fr" else f"/{row.language}")
+    text = template.render(**facts, home=home, quote=_escaped if quoted else str)
+    subject, _, body = text.strip().partition("\n")
+    return " ".join(subject.removeprefix("# ").split()), body.strip() + "\n"
+
+
+def _escaped(text: str) -> str:
+    """What a person typed, so that Markdown shows it as it is."""
+    return Markup("").join("\\" + letter if letter in "\\`*_{}[]<>()#+-.!|&~" else letter for letter in text)
+
+
+def _invite(email: EmailMessage, row: OutboxMessage, method: str, settings: Settings) -> None:
+    ics = calendar_feed.invitation(
+        _from_json(row.facts["forum"]),
+        row.recipient,
+        bump=row.facts["bump"],
+        organiser=settings.mail_from,
+        public_url=settings.public_url,
+        cancelled=method == "CANCEL",
+    )
+    # Both inside the alternatives and attached, the same bytes: the shape most clients understand.
+    email.add_alternative(ics, maintype="text", subtype="calendar", cte="base64", params={"method": method, "charset": "utf-8"})
+    email.add_attachment(ics, maintype="application", subtype="ics", cte="base64", filename="invitation.ics")
+
+
+def _as_json(forum: Announced) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, date | datetime) else value for name, value in forum._asdict().items()
+    }
+
+
+def _from_json(facts: dict[str, Any]) -> Announced:
+    values = dict(facts)
+    for name in ("starts_at", "ends_at", "changed_at", "created_at"):
+        values[name] = datetime.fromisoformat(values[name]).astimezone(UTC) if values[name] else None
+    values["day"] = date.fromisoformat(values["day"]) if values["day"] else None
+    return Announced(**values)

@@ -1,0 +1,130 @@
+"""What a person may type: a line, a text, an address, a choice; and the sentence that says how to mend it.
+
+Form classes are never tables: a table class validates nothing. Each annotation below refuses with a
+French sentence kept as a message of the catalogue, with its figures apart, so that pages can show it
+in either language beside the field.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import date, time
+from typing import Annotated, Any
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+from forums.language import N_
+
+# C0 and C1 controls but tab and newline; line separators; nothing anyone types on purpose.
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+
+
+class Form(BaseModel):
+    """What was typed, once it is valid. Fields absent from a request count as left empty."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def clean(text: str) -> str:
+    """One form for what looks the same: NFC, LF line ends, no invisible controls, no blank edges."""
+    return _INVISIBLE.sub("", unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))).strip()
+
+
+def refuse(sentence: str, **figures: Any) -> PydanticCustomError:
+    """An error whose `type` is the sentence itself, figures apart: the key a catalogue translates."""
+    return PydanticCustomError(sentence, sentence, figures)
+
+
+def line(limit: int, missing: str | None = None) -> BeforeValidator:
+    """One line of at most `limit` characters; empty is refused with `missing`, or allowed without it."""
+    return _checked(lambda text: _measured(" ".join(clean(text).split()), limit, missing))
+
+
+def prose(limit: int, missing: str | None = None) -> BeforeValidator:
+    """Several lines of at most `limit` characters."""
+    return _checked(lambda text: _measured(clean(text), limit, missing))
+
+
+def _measured(text: str, limit: int, missing: str | None) -> str:
+    if not text and missing:
+        raise refuse(missing)
+    if len(text) > limit:
+        raise refuse(
+            N_("Raccourcissez ce texte : {limit} caractères au plus, il en compte {length}."), limit=limit, length=len(text)
+        )
+    return text
+
+
+def choice(*allowed: str, message: str) -> BeforeValidator:
+    """One of the offered values; anything else gets `message`."""
+
+    def check(text: str) -> str:
+        if text not in allowed:
+            raise refuse(message)
+        return text
+
+    return _checked(check)
+
+
+def _address(text: str) -> str:
+    text = clean(text)
+    if not text:
+        raise refuse(N_("Indiquez votre adresse électronique, par exemple nom@example.com."))
+    try:
+        found = validate_email(text[:400], check_deliverability=False)
+    except EmailNotValidError:
+        raise refuse(N_("Cette adresse électronique n'est pas complète ou comporte une erreur. Exemple attendu : nom@example.com.")) from None
+    # A relay without SMTPUTF8 would be handed another person's address (`policy.SMTP` encodes it).
+    if found.ascii_email is None:
+        raise refuse(N_("Nous ne savons pas écrire à une adresse dont la partie avant @ porte des accents. Exemple attendu : nom@example.com."))
+    return found.ascii_email
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(clean(text))
+    except ValueError:
+        raise refuse(N_("Indiquez une date, par exemple 2027-03-25.")) from None
+
+
+def _hour(text: str) -> time:
+    try:
+        return time.fromisoformat(clean(text)).replace(tzinfo=None, second=0, microsecond=0)
+    except ValueError:
+        raise refuse(N_("Indiquez une heure, par exemple 18:30.")) from None
+
+
+def whole(low: int, high: int) -> BeforeValidator:
+    """A whole number from `low` to `high`."""
+
+    def check(text: str) -> int:
+        text = clean(text)
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise refuse(N_("Indiquez un nombre entier de {low} à {high}."), low=low, high=high)
+        return int(text)
+
+    return _checked(check)
+
+
+def optional(check: BeforeValidator) -> BeforeValidator:
+    """The same, or nothing at all: an empty field is None."""
+
+    def maybe(value: Any) -> Any:
+        return None if isinstance(value, str) and not clean(value) else check.func(value)  # type: ignore[call-arg]
+
+    return BeforeValidator(maybe)
+
+
+def _checked(check: Callable[[str], Any]) -> BeforeValidator:
+    return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
+
+
+Email = Annotated[str, _checked(_address)]
+Day = Annotated[date, _checked(_day)]
+Hour = Annotated[time, _checked(_hour)]
+OptionalDay = Annotated[date | None, optional(_checked(_day))]
+OptionalHour = Annotated[time | None, optional(_checked(_hour))]
+Tick = Annotated[bool, _checked(lambda text: text not in ("", "0"))]
+"""A checkbox: absent or empty is False."""

@@ -1,0 +1,44 @@
+"""What several tables share: how keys, closed lists and constraints are written."""
+
+import secrets
+from typing import Any, Literal, get_args
+from uuid import uuid4
+
+from sqlalchemy import CheckConstraint, MetaData
+from sqlmodel import Field, SQLModel
+
+# Named constraints: a migration can only drop what has a name, and both engines then agree.
+SQLModel.metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+def key() -> Any:
+    return Field(default_factory=uuid4, primary_key=True)
+
+
+def link_to(table: str, *, on_delete: Literal["CASCADE", "SET NULL", "RESTRICT"] = "CASCADE", **options: Any) -> Any:
+    """A foreign key, indexed: every link of the chain is walked both ways."""
+    if options.get("nullable"):
+        options["default"] = None
+    return Field(foreign_key=f"{table}.id", ondelete=on_delete, index=True, **options)
+
+
+def one_of(column: str, choices: Any) -> CheckConstraint:
+    """The database's side of a `Literal`: nothing else can be stored in that column."""
+    values = ", ".join(f"'{choice}'" for choice in get_args(choices))
+    return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+def public_code() -> str:
+    """A short address nobody can guess from its neighbours: eight letters read aloud without doubt."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(8))
+

@@ -1,0 +1,261 @@
+"""The outbox: a message is a row, written with the fact it announces; a worker delivers it later.
+
+`enqueue` belongs to the caller's transaction. `deliver_due` claims rows by lease, sends ready bytes
+over one connection and writes down what the relay said. Nothing is lost: what fails is retried with
+patience or stays visible as failed; after a crash a message goes again with the same Message-ID.
+"""
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import aiosmtplib
+from sqlmodel import col, func, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import emails
+from forums.database import Database
+from forums.emails import Message
+from forums.models import DeliveryAttempt, OutboxMessage
+from forums.settings import Settings, Smtp
+
+log = logging.getLogger("forums.outbox")
+
+# Longer than the ten minutes a relay may take to answer the final dot (RFC 5321 4.5.3.2.6).
+LEASE = timedelta(minutes=15)
+FINAL_DOT = 600.0
+GIVE_UP_AFTER = timedelta(hours=48)
+_WAITS = [timedelta(minutes=m) for m in (1, 5, 15, 30, 60, 120)]
+_PAUSE_ON_RELAY_FAULT = timedelta(minutes=1)
+
+Verdict = Literal["retry", "failed", "relay", "misconfigured"]
+
+
+# -- Promise ---------------------------------------------------------------------------------------
+
+
+def enqueue(session: AsyncSession, message: Message, *, now: datetime) -> None:
+    """Write a message down with the fact it announces; the row's id is its Message-ID for ever."""
+    session.add(
+        OutboxMessage(
+            kind=message.kind,
+            recipient=message.recipient,
+            language=message.language,
+            facts=message.facts,
+            forum_id=message.forum_id,
+            created_at=now,
+            next_attempt_at=now,
+        )
+    )
+
+
+# -- What organisers see -----------------------------------------------------------------------------
+
+
+async def recent(session: AsyncSession, *, status: str | None = None, limit: int = 100) -> Sequence[OutboxMessage]:
+    """Messages, the newest first; those of one status when it is given."""
+    query = select(OutboxMessage).order_by(col(OutboxMessage.created_at).desc()).limit(limit)
+    if status is not None:
+        query = query.where(OutboxMessage.status == status)
+    return (await session.exec(query)).all()
+
+
+async def counts(session: AsyncSession) -> dict[str, int]:
+    found = await session.exec(select(OutboxMessage.status, func.count()).group_by(col(OutboxMessage.status)))
+    return {str(status): number for status, number in found.all()}
+
+
+async def message_by_id(session: AsyncSession, message_id: UUID) -> OutboxMessage | None:
+    return await session.get(OutboxMessage, message_id)
+
+
+async def attempts_of(session: AsyncSession, message: OutboxMessage) -> Sequence[DeliveryAttempt]:
+    query = select(DeliveryAttempt).where(DeliveryAttempt.message_id == message.id).order_by(col(DeliveryAttempt.at))
+    return (await session.exec(query)).all()
+
+
+async def retry(session: AsyncSession, message_id: UUID, *, now: datetime) -> bool:
+    """Put a failed message back in the queue, its age counted anew. False if it is not failed."""
+    done = await session.exec(
+        update(OutboxMessage)
+        .where(col(OutboxMessage.id) == message_id, col(OutboxMessage.status) == "failed")
+        .values(status="waiting", next_attempt_at=now, attempts=0, last_error=None)
+    )
+    return done.rowcount == 1
+
+
+# -- Deliver -------------------------------------------------------------------------------------------
+
+
+async def deliver_due(database: Database, settings: Settings, *, now: datetime | None = None, limit: int = 50) -> int:
+    """Send what is due, once around. Returns how many messages were handed to the relay."""
+    if settings.smtp is None:
+        return 0
+    claimed = await _claim(database, now or datetime.now(UTC), limit)
+    sent = 0
+    client: aiosmtplib.SMTP | None = None
+    try:
+        for position, row in enumerate(claimed):
+            try:
+                content = row.content or await _compose_and_keep(database, settings, row)
+                client = client or await _connect(settings.smtp)
+                await client.sendmail(settings.mail_from.addr_spec, [row.recipient], content, timeout=FINAL_DOT)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 — one poisonous row must not stop the queue
+                verdict, code, words = judge(error)
+                # The relay's words may quote an address: they stay in the row, out of the log.
+                log.warning("message %s: %s (code %s)", row.id, verdict, code)
+                _drop(client)  # after any fault the connection may be out of step
+                client = None
+                await _record_failure(database, row, verdict, code, words)
+                if verdict in ("relay", "misconfigured"):
+                    await _release(database, claimed[position + 1 :])
+                    break
+            else:
+                await _record_sent(database, row)
+                sent += 1
+    except asyncio.CancelledError:
+        _drop(client)  # aiosmtplib would answer the next message with this one's reply
+        client = None
+        raise
+    finally:
+        if client is not None:
+            try:
+                await client.quit()
+            except (aiosmtplib.SMTPException, OSError):
+                _drop(client)
+    return sent
+
+
+async def _claim(database: Database, now: datetime, limit: int) -> Sequence[OutboxMessage]:
+    due = (
+        select(OutboxMessage.id)
+        .where(
+            ((col(OutboxMessage.status) == "waiting") & (col(OutboxMessage.next_attempt_at) <= now))
+            | ((col(OutboxMessage.status) == "sending") & (col(OutboxMessage.lease_until) < now))
+        )
+        .order_by(col(OutboxMessage.next_attempt_at))
+        .limit(limit)
+    )
+    # A look before taking the one writer: an idle worker costs the site nothing.
+    async with database.reading() as session:
+        if not (await session.exec(due.limit(1))).first():
+            return []
+    async with database.transaction() as session:
+        ids = (await session.exec(due.with_for_update(skip_locked=True))).all()
+        await session.exec(
+            update(OutboxMessage)
+            .where(col(OutboxMessage.id).in_(ids))
+            .values(status="sending", lease_until=now + LEASE, attempts=OutboxMessage.attempts + 1)
+        )
+        rows = (await session.exec(select(OutboxMessage).where(col(OutboxMessage.id).in_(ids)).order_by(col(OutboxMessage.created_at)))).all()
+    return rows
+
+
+async def _compose_and_keep(database: Database, settings: Settings, row: OutboxMessage) -> bytes:
+    content = emails.compose(row, settings)
+    async with database.transaction() as session:
+        await session.exec(update(OutboxMessage).where(col(OutboxMessage.id) == row.id).values(content=content))
+    return content
+
+
+async def _connect(smtp: Smtp) -> aiosmtplib.SMTP:
+    client = aiosmtplib.SMTP(
+        hostname=smtp.host,
+        port=smtp.port,
+        use_tls=smtp.tls == "implicit",
+        start_tls=smtp.tls == "starttls",
+        username=smtp.username,
+        password=smtp.password,
+        local_hostname="localhost",  # left out, the library looks the name up in DNS
+        timeout=60,
+    )
+    await client.connect()
+    return client
+
+
+def _drop(client: aiosmtplib.SMTP | None) -> None:
+    if client is not None:
+        client.close()
+
+
+def judge(error: Exception) -> tuple[Verdict, int | None, str]:
+    """What to do after a fault: the verdict, the relay's code and words. Never raises.
+
+    `misconfigured` stops the round and burns no attempt: no message is at fault.
+    """
+    words = " ".join(str(error).split())[:300] or type(error).__name__
+    match error:
+        case aiosmtplib.SMTPAuthenticationError():
+            return "misconfigured", error.code, words
+        case ssl.SSLError():
+            return "misconfigured", None, words
+        case aiosmtplib.SMTPConnectError():
+            return "relay", None, words
+        case aiosmtplib.SMTPSenderRefused():
+            return ("relay" if error.code < 500 else "misconfigured"), error.code, words
+        case aiosmtplib.SMTPRecipientsRefused():
+            # `.code` is not there: only the one recipient's answer has it.
+            code = error.recipients[0].code
+            return ("failed" if code >= 500 and code != 503 else "retry"), code, words
+        case aiosmtplib.SMTPResponseException():
+            return ("failed" if error.code >= 500 and error.code != 503 else "retry"), error.code, words
+        case aiosmtplib.SMTPTimeoutError() | aiosmtplib.SMTPServerDisconnected():
+            return "retry", None, words
+        case aiosmtplib.SMTPNotSupported():
+            return "failed", None, words
+        case aiosmtplib.SMTPException():
+            return "misconfigured", None, words
+        case OSError():
+            return "relay", None, words
+        case _:
+            return "failed", None, words
+
+
+async def _record_sent(database: Database, row: OutboxMessage) -> None:
+    now = datetime.now(UTC)
+    async with database.transaction() as session:
+        await session.exec(
+            update(OutboxMessage)
+            .where(col(OutboxMessage.id) == row.id)
+            .values(status="sent", sent_at=now, lease_until=None, last_error=None)
+        )
+        session.add(DeliveryAttempt(message_id=row.id, at=now, code=250, outcome="sent"))
+
+
+async def _record_failure(database: Database, row: OutboxMessage, verdict: Verdict, code: int | None, words: str) -> None:
+    now = datetime.now(UTC)
+    too_old = now - row.created_at > GIVE_UP_AFTER
+    values: dict[str, object] = {"lease_until": None, "last_error": words}
+    if verdict == "failed" or (verdict == "retry" and too_old):
+        values |= {"status": "failed"}
+    elif verdict == "retry":
+        wait = _WAITS[min(row.attempts, len(_WAITS)) - 1] if row.attempts <= len(_WAITS) else timedelta(hours=4)
+        values |= {"status": "waiting", "next_attempt_at": now + wait * random.uniform(0.8, 1.2)}
+    else:
+        values |= {"status": "waiting", "next_attempt_at": now + _PAUSE_ON_RELAY_FAULT, "attempts": row.attempts - 1}
+    async with database.transaction() as session:
+        await session.exec(update(OutboxMessage).where(col(OutboxMessage.id) == row.id).values(**values))
+        session.add(DeliveryAttempt(message_id=row.id, at=now, code=code, outcome=f"{verdict}: {words}"))
+
+
+async def _release(database: Database, rows: Sequence[OutboxMessage]) -> None:
+    if not rows:
+        return
+    async with database.transaction() as session:
+        await session.exec(
+            update(OutboxMessage)
+            .where(col(OutboxMessage.id).in_([row.id for row in rows]))
+            .values(
+                status="waiting",
+                lease_until=None,
+                attempts=OutboxMessage.attempts - 1,
+                next_attempt_at=datetime.now(UTC) + _PAUSE_ON_RELAY_FAULT,
+            )
+        )

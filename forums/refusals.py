@@ -1,0 +1,46 @@
+"""What the trade refuses, as facts. A refusal is part of the rules; pages say it to people."""
+
+from forums.language import N_
+
+
+class Refusal(Exception):
+    """Something asked for cannot be done now; `sentence` says why and what to do instead."""
+
+    sentence = N_("Cette action n'est plus possible : rechargez la page pour voir où en sont les choses.")
+
+    def __init__(self, sentence: str | None = None, **figures: object) -> None:
+        super().__init__(sentence or self.sentence)
+        self.sentence = sentence or self.sentence
+        self.figures = figures
+
+
+class RegistrationClosed(Refusal):
+    sentence = N_("Les inscriptions à ce forum sont closes.")
+
+
+class QuestionsClosed(Refusal):
+    sentence = N_("Le recueil des questions pour ce forum est clos.")
+
+
+class AlreadyPublished(Refusal):
+    sentence = N_("C'est déjà publié.")
+
+
+class NothingToPublish(Refusal):
+    sentence = N_("Il n'y a encore rien à publier.")
+
+
+class NotAnnounced(Refusal):
+    sentence = N_("Ce forum n'est pas annoncé : annoncez-le d'abord.")
+
+
+class AlreadyDecided(Refusal):
+    sentence = N_("Quelqu'un d'autre a déjà traité cette question : rechargez la page pour voir sa décision.")
+
+
+class LinkExpired(Refusal):
+    sentence = N_("Ce lien a déjà servi ou n'est plus valable.")
+
+
+class SeatsTaken(Refusal):
+    sentence = N_("Vous ne pouvez pas descendre sous le nombre de places déjà prises ({taken}).")

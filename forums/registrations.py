@@ -1,0 +1,264 @@
+"""Seats: asked for, confirmed, waited for, given back.
+
+A seat is claimed at confirmation, by one conditional UPDATE that two people cannot both win; the
+waiting list is strictly in order, and a seat that frees goes to the next in the same transaction.
+The same address never gets two places, and nobody learns whether an address is known: whatever
+happened is said in the mail.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import col, func, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import emails, outbox, secret_links
+from forums.forms import Email, Form, Tick, choice, line, prose
+from forums.language import N_
+from forums.models import Forum, Registration
+from forums.models.people import Attendance
+from forums.refusals import Refusal, RegistrationClosed
+
+# Nobody can be flooded by someone else's typing of their address.
+MAIL_AGAIN_AFTER = timedelta(minutes=15)
+
+State = Literal["open", "last_seats", "waiting_list", "closed", "past", "cancelled", "not_offered"]
+
+
+class RegistrationForm(Form):
+    family_name: Annotated[str, line(100, N_("Indiquez votre nom, par exemple Martin."))]
+    given_name: Annotated[str, line(100, N_("Indiquez votre prénom, par exemple Camille."))]
+    email: Email
+    organisation: Annotated[str, line(200)]
+    attendance: Annotated[str, choice("on_site", "remote", message=N_("Dites si vous venez sur place ou si vous suivez à distance."))]
+    accessibility_needs: Annotated[str, prose(500)]
+    name_in_list: Tick
+    site_web: Annotated[str, line(500)]
+    """A trap for robots: hidden from people, always empty."""
+
+
+def state_of(forum: Forum, *, now: datetime) -> State:
+    """What a visitor can read at once about registering."""
+    if forum.status == "cancelled":
+        return "cancelled"
+    if forum.is_past(now):
+        return "past"
+    if forum.status != "announced" or forum.starts_at is None or forum.capacity + forum.remote_capacity == 0:
+        return "not_offered"
+    if forum.registration_closes_at is None or forum.registration_closes_at <= now:
+        return "closed"
+    free = free_seats(forum)
+    return "waiting_list" if free <= 0 else "last_seats" if free <= max(3, forum.capacity // 10) else "open"
+
+
+def free_seats(forum: Forum) -> int:
+    return forum.capacity - forum.seats_taken + forum.remote_capacity - forum.remote_taken
+
+
+# -- Questions asked of the list --------------------------------------------------------------------
+
+
+async def registration_of_link(session: AsyncSession, token: str, *, now: datetime) -> Registration | None:
+    link = await secret_links.find(session, token, "registration", now=now)
+    return await session.get(Registration, link.registration_id) if link else None
+
+
+async def holders(session: AsyncSession, forum: Forum) -> Sequence[Registration]:
+    """Those who hold or wait for a seat: the people to tell when a forum changes."""
+    query = select(Registration).where(Registration.forum_id == forum.id, col(Registration.status).in_(("registered", "waiting")))
+    return (await session.exec(query.order_by(col(Registration.created_at)))).all()
+
+
+async def all_of(session: AsyncSession, forum: Forum) -> Sequence[Registration]:
+    """The whole list for organisers, by status then name."""
+    query = select(Registration).where(Registration.forum_id == forum.id)
+    return (await session.exec(query.order_by(col(Registration.status), col(Registration.rank), col(Registration.family_name)))).all()
+
+
+async def place_in_line(session: AsyncSession, registration: Registration) -> int:
+    """From 1: how many would be served before this one, and this one."""
+    query = select(func.count()).where(
+        col(Registration.forum_id) == registration.forum_id,
+        col(Registration.attendance) == registration.attendance,
+        col(Registration.status) == "waiting",
+        col(Registration.rank) <= (registration.rank or 0),
+    )
+    return (await session.exec(query)).one()
+
+
+# -- Register -----------------------------------------------------------------------------------------
+
+
+async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, *, language: str, secret_key: str, now: datetime) -> None:
+    """Write a registration down and promise its confirmation message. No seat is taken yet.
+
+    Raises `RegistrationClosed`. Sent again for the same address, it makes no second row: the person
+    gets a fresh link, at most every quarter of an hour, and what they had typed first is kept.
+    """
+    if state_of(forum, now=now) not in ("open", "last_seats", "waiting_list"):
+        raise RegistrationClosed
+    if form.site_web:
+        return  # a robot: it sees the same page as everyone
+    if (forum.remote_capacity if form.attendance == "remote" else forum.capacity) == 0:
+        raise Refusal(N_("Ce forum ne propose pas cette façon de participer : choisissez l'autre."))
+    registration = Registration(
+        forum_id=forum.id,
+        email=form.email,
+        email_key=secret_links.person_key(secret_key, form.email),
+        given_name=form.given_name,
+        family_name=form.family_name,
+        organisation=form.organisation,
+        attendance=form.attendance,  # type: ignore[arg-type]
+        accessibility_needs=form.accessibility_needs,
+        name_in_list=form.name_in_list,
+        language=language,
+        created_at=now,
+        mailed_at=now,
+    )
+    if await _inserted(session, registration):
+        token, link = secret_links.link_for(registration, now=now)
+        session.add(link)
+        outbox.enqueue(session, emails.confirm_registration(registration, forum, token), now=now)
+    else:
+        await _mail_again(session, forum, registration.email_key, now)
+
+
+async def _inserted(session: AsyncSession, registration: Registration) -> bool:
+    """One INSERT … ON CONFLICT DO NOTHING: of twenty identical posts, one writes the row."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(Registration).values(registration.model_dump()).on_conflict_do_nothing(index_elements=["forum_id", "email_key"])
+    done = await session.exec(statement)
+    return bool(done.rowcount == 1)
+
+
+async def _mail_again(session: AsyncSession, forum: Forum, email_key: str, now: datetime) -> None:
+    # The limit is inside the statement: processes that race send one message between them.
+    allowed = await session.exec(
+        update(Registration)
+        .where(col(Registration.forum_id) == forum.id, col(Registration.email_key) == email_key)
+        .where(col(Registration.mailed_at) <= now - MAIL_AGAIN_AFTER)
+        .values(mailed_at=now)
+    )
+    if allowed.rowcount != 1:
+        return
+    query = select(Registration).where(Registration.forum_id == forum.id, Registration.email_key == email_key)
+    registration = (await session.exec(query)).one()
+    token, link = secret_links.link_for(registration, now=now)
+    session.add(link)
+    message = emails.confirm_registration if registration.status in ("pending", "given_up") else emails.already_registered
+    outbox.enqueue(session, message(registration, forum, token), now=now)
+
+
+# -- Confirm, wait ------------------------------------------------------------------------------------
+
+
+async def confirm(session: AsyncSession, registration_id: UUID, token: str, *, now: datetime) -> Registration:
+    """Claim the seat, or a place in the waiting list. Done twice, it changes nothing more.
+
+    Raises `RegistrationClosed`.
+    """
+    registration = await _locked(session, registration_id)
+    if registration.status in ("registered", "waiting"):
+        return registration
+    forum = await _forum_of(session, registration)
+    if state_of(forum, now=now) not in ("open", "last_seats", "waiting_list"):
+        raise RegistrationClosed
+    if registration.status == "given_up":
+        registration.bump += 1
+    registration.decided_at = now
+    if await _claim_seat(session, forum.id, registration.attendance):
+        registration.status, registration.rank = "registered", None
+        message = emails.registered(registration, forum, token)
+    else:
+        registration.rank = await _next_rank(session, forum.id)
+        # The counter's UPDATE has locked the forum: a seat given back meanwhile is seen now.
+        if await _claim_seat(session, forum.id, registration.attendance):
+            registration.status, registration.rank = "registered", None
+            message = emails.registered(registration, forum, token)
+        else:
+            registration.status = "waiting"
+            message = emails.waiting(registration, forum, token)
+    session.add(registration)
+    outbox.enqueue(session, message, now=now)
+    return registration
+
+
+async def _claim_seat(session: AsyncSession, forum_id: UUID, attendance: Attendance) -> bool:
+    """One conditional UPDATE rather than count-then-insert: two people may want the last seat at the same instant."""
+    taken, capacity = _columns(attendance)
+    done = await session.exec(update(Forum).where(col(Forum.id) == forum_id, taken < capacity).values({taken.key: taken + 1}))
+    return done.rowcount == 1
+
+
+async def _next_rank(session: AsyncSession, forum_id: UUID) -> int:
+    counted = update(Forum).where(col(Forum.id) == forum_id).values(waiting_counter=Forum.waiting_counter + 1)
+    return int((await session.exec(counted.returning(col(Forum.waiting_counter)))).scalar_one())
+
+
+# -- Give up, promote -----------------------------------------------------------------------------------
+
+
+async def give_up(session: AsyncSession, registration_id: UUID, *, now: datetime) -> Registration:
+    """Give a seat or a place in line back. The first who waits gets the seat at once. Done twice, nothing more."""
+    registration = await _locked(session, registration_id)
+    if registration.status == "given_up":
+        return registration
+    forum = await _forum_of(session, registration)
+    held = registration.status == "registered"
+    told = registration.status != "pending"
+    registration.status, registration.rank, registration.decided_at = "given_up", None, now
+    registration.bump += 1
+    session.add(registration)
+    await session.flush()
+    if held:
+        taken, _ = _columns(registration.attendance)
+        await session.exec(update(Forum).where(col(Forum.id) == forum.id).values({taken.key: taken - 1}))
+        if not forum.is_past(now) and forum.status == "announced":
+            await promote(session, forum, now=now)
+    if told:
+        outbox.enqueue(session, emails.given_up(registration, forum), now=now)
+    return registration
+
+
+async def promote(session: AsyncSession, forum: Forum, *, now: datetime) -> int:
+    """Give free seats to those who wait, strictly in order, each in their own way of attending."""
+    promoted = 0
+    for attendance in ("on_site", "remote"):
+        while (first := await _first_waiting(session, forum.id, attendance)) and await _claim_seat(session, forum.id, attendance):
+            first.status, first.rank, first.decided_at = "registered", None, now
+            session.add(first)
+            await session.flush()
+            token, link = secret_links.link_for(first, now=now)
+            session.add(link)
+            outbox.enqueue(session, emails.promoted(first, forum, token), now=now)
+            promoted += 1
+    if promoted:
+        await session.refresh(forum)
+    return promoted
+
+
+async def _first_waiting(session: AsyncSession, forum_id: UUID, attendance: str) -> Registration | None:
+    waiting = (Registration.forum_id == forum_id, Registration.attendance == attendance, Registration.status == "waiting")
+    query = select(Registration).where(*waiting).order_by(col(Registration.rank)).limit(1).with_for_update()
+    # At READ COMMITTED, a row whose owner gives up while we wait for its lock is dropped from the
+    # answer rather than replaced by the next one: an empty answer is asked again.
+    while (first := (await session.exec(query.execution_options(populate_existing=True))).first()) is None:
+        if not (await session.exec(select(func.count()).select_from(Registration).where(*waiting))).one():
+            return None
+    return first
+
+
+async def _locked(session: AsyncSession, registration_id: UUID) -> Registration:
+    query = select(Registration).where(Registration.id == registration_id).with_for_update()
+    return (await session.exec(query.execution_options(populate_existing=True))).one()
+
+
+async def _forum_of(session: AsyncSession, registration: Registration) -> Forum:
+    return (await session.exec(select(Forum).where(Forum.id == registration.forum_id))).one()
+
+
+def _columns(attendance: str) -> tuple[Any, Any]:
+    return (col(Forum.remote_taken), col(Forum.remote_capacity)) if attendance == "remote" else (col(Forum.seats_taken), col(Forum.capacity))

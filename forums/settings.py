@@ -1,0 +1,201 @@
+"""Every environment variable the program reads, read once, with its default.
+
+A wrong value stops the program with one French sentence that says how to mend it (`BadSetting`).
+Nothing else in the package looks at `os.environ`.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class BadSetting(Exception):
+    """A setting that would stop a real deployment; the message is one sentence for a human."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """What a theme adds to the same pages: style sheets, scripts, a brand and what its files ask of the CSP."""
+
+    name: str
+    stylesheets: tuple[str, ...]
+    scripts: tuple[str, ...] = ()
+    brand: str = "brand/neutral.html"
+    footer_brand: str = "brand/neutral.html"
+    icon: str = "/static/favicon.svg"
+    csp: str = "img-src 'self'; require-trusted-types-for 'script'"
+
+
+# The DSFR's style sheet carries 55 `data:` pictures, and its header script writes innerHTML.
+THEMES = {
+    "neutral": Theme(name="neutral", stylesheets=("/static/neutral.css", "/static/forums.css")),
+    "dsfr": Theme(
+        name="dsfr",
+        stylesheets=("/dsfr/dsfr.min.css", "/static/forums.css"),
+        scripts=("/dsfr/dsfr.module.min.js",),
+        brand="brand/dsfr.html",
+        footer_brand="brand/dsfr.html",
+        icon="/dsfr/favicon/favicon.svg",
+        csp="img-src 'self' data:",
+    ),
+}
+
+ACCESSIBILITY = {
+    "non": "non conforme",
+    "partiellement": "partiellement conforme",
+    "totalement": "totalement conforme",
+}
+
+
+@dataclass(frozen=True)
+class Smtp:
+    """Where messages are handed over. `tls` is 'none', 'starttls' or 'implicit'."""
+
+    host: str
+    port: int
+    tls: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The program's configuration. Immutable: a change means a restart."""
+
+    database_url: str
+    secret_key: str = field(repr=False)
+    public_url: str
+    smtp: Smtp | None
+    mail_from: Address
+    port: int
+    web_concurrency: int
+    forwarded_allow_ips: str
+    theme: Theme
+    retention_days: int
+    accessibility: str
+    publisher: Mapping[str, str]
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the site over https; decides the cookie's name and HSTS."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def sqlite_path(self) -> Path:
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+
+def read(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment. Raises `BadSetting` on the first value that cannot be used."""
+    env = os.environ if environ is None else environ
+    port = _number(env, "PORT", 8000, 1, 65535)
+    database_url = _database_url(env.get("DATABASE_URL") or f"sqlite:///{ROOT / 'var' / 'forums.db'}")
+    public_url = (env.get("PUBLIC_URL") or f"http://localhost:{port}").rstrip("/")
+    parts = urlsplit(public_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+        raise BadSetting(
+            f"PUBLIC_URL vaut « {public_url} » : indiquez l'adresse publique sans chemin, par exemple https://forums.example.fr."
+        )
+    theme = env.get("THEME") or "neutral"
+    if theme not in THEMES:
+        raise BadSetting(f"THEME vaut « {theme} » : choisissez neutral ou dsfr.")
+    accessibility = env.get("ACCESSIBILITY") or "non"
+    if accessibility not in ACCESSIBILITY:
+        raise BadSetting(f"ACCESSIBILITY vaut « {accessibility} » : choisissez non, partiellement ou totalement.")
+    web_concurrency = _number(env, "WEB_CONCURRENCY", 1, 1, 64)
+    return Settings(
+        database_url=database_url,
+        secret_key=_secret_key(env, database_url),
+        public_url=public_url,
+        smtp=_smtp(env.get("SMTP_URL") or ""),
+        mail_from=_mail_from(env.get("MAIL_FROM") or f"Forums Open d'État <forums@{parts.hostname}>"),
+        port=port,
+        web_concurrency=web_concurrency,
+        forwarded_allow_ips=env.get("FORWARDED_ALLOW_IPS") or "127.0.0.1",
+        theme=THEMES[theme],
+        retention_days=_number(env, "RETENTION_DAYS", 90, 1, 3650),
+        accessibility=accessibility,
+        publisher={key.removeprefix("PUBLISHER_").lower(): value for key, value in env.items() if key.startswith("PUBLISHER_")},
+    )
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise BadSetting(f"{name} vaut « {text} » : indiquez un nombre entier de {low} à {high}.")
+    return int(text)
+
+
+def _database_url(url: str) -> str:
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        return f"sqlite:///{path.resolve()}"
+    if url.startswith(("postgresql://", "postgres://")):
+        return "postgresql://" + url.split("://", 1)[1]
+    scheme = url.split("://", 1)[0]
+    raise BadSetting(f"DATABASE_URL commence par « {scheme} » : indiquez sqlite:///chemin/forums.db ou postgresql://…")
+
+
+def _secret_key(env: Mapping[str, str], database_url: str) -> str:
+    key = env.get("SECRET_KEY") or ""
+    if key:
+        if len(key) < 32:
+            raise BadSetting("SECRET_KEY est trop courte : il en faut 32 caractères au moins, tirés au hasard.")
+        return key
+    if not database_url.startswith("sqlite"):
+        raise BadSetting("SECRET_KEY manque : avec PostgreSQL, tous les processus doivent partager la même clé.")
+    return _kept_secret(Path(database_url.removeprefix("sqlite:///")).with_suffix(".key"))
+
+
+def _kept_secret(path: Path) -> str:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # O_EXCL: of two processes that start together, one writes the key and the other reads it.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    except OSError as error:
+        raise BadSetting(f"Impossible d'écrire à côté de la base ({path.parent}) : {error.strerror}.") from error
+    with os.fdopen(descriptor, "w") as file:
+        key = secrets.token_urlsafe(48)
+        file.write(key)
+    return key
+
+
+def _smtp(url: str) -> Smtp | None:
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise BadSetting("SMTP_URL est illisible : indiquez smtp://utilisateur:motdepasse@serveur:587?starttls=required ou smtps://…")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise BadSetting("SMTP_URL porte un numéro de port illisible.") from error
+    starttls = parse_qs(parts.query).get("starttls", [""])[0]
+    tls = "implicit" if parts.scheme == "smtps" else "starttls" if starttls == "required" else "none"
+    return Smtp(
+        host=parts.hostname,
+        port=port or {"implicit": 465, "starttls": 587, "none": 25}[tls],
+        tls=tls,
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )
+
+
+def _mail_from(text: str) -> Address:
+    name, _, rest = text.rpartition("<")
+    try:
+        return Address(display_name=name.strip().strip('"'), addr_spec=rest.rstrip("> ").strip())
+    except Exception as error:
+        raise BadSetting(f"MAIL_FROM vaut « {text} » : indiquez Nom <adresse@domaine.fr>.") from error
