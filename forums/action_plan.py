@@ -79,6 +79,10 @@ async def commitment_by_number(session: AsyncSession, plan: ActionPlan, number: 
     return (await session.exec(select(Commitment).where(Commitment.plan_id == plan.id, Commitment.number == number))).first()
 
 
+async def commitments_by_ids(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[Commitment]:
+    return (await session.exec(select(Commitment).where(col(Commitment.id).in_(ids)))).all()
+
+
 async def current_commitments(session: AsyncSession) -> Sequence[Commitment]:
     """The commitments people choose from in a form: those of the current plan."""
     query = select(Commitment).join(ActionPlan).where(col(ActionPlan.current)).order_by(col(Commitment.number))
@@ -88,6 +92,14 @@ async def current_commitments(session: AsyncSession) -> Sequence[Commitment]:
 async def leads(session: AsyncSession, commitments: Sequence[Commitment]) -> dict[UUID, list[Institution]]:
     """The institutions that carry each of these commitments, in the plan's order."""
     return await _institutions(session, commitments, "lead")
+
+
+async def commitments_carried_by(session: AsyncSession, institution: Institution) -> Sequence[UUID]:
+    """The keys of the commitments an institution leads, in every plan."""
+    query = select(CommitmentInstitution.commitment_id).where(
+        CommitmentInstitution.institution_id == institution.id, CommitmentInstitution.role == "lead"
+    )
+    return (await session.exec(query)).all()
 
 
 async def partners(session: AsyncSession, commitment: Commitment) -> list[Institution]:

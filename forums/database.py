@@ -5,13 +5,15 @@ transaction with BEGIN IMMEDIATE, beside a pool of readers, because a read that 
 refused at once by a busy WAL database. Whatever is written is on disk when `transaction()` ends.
 """
 
+import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,7 +23,7 @@ from forums.settings import Settings
 _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 
 # What an unreachable, locked or full database raises; pages answer 503, nothing is half-written.
-DatabaseUnavailable = (OperationalError, TimeoutError, ConnectionError, OSError)
+DatabaseUnavailable = (OperationalError, PoolTimeoutError, TimeoutError, ConnectionError, socket.gaierror)
 
 
 class Database:

@@ -84,9 +84,13 @@ def _address(text: str) -> str:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(clean(text))
+        day = date.fromisoformat(clean(text))
     except ValueError:
-        raise refuse(N_("Indiquez une date, par exemple 2027-03-25.")) from None
+        day = date.min
+    # Nobody means the year 27 or 20270, and neither leaves room for the days and hours around it.
+    if not 1900 <= day.year <= 2200:
+        raise refuse(N_("Indiquez une date, par exemple 2027-03-25."))
+    return day
 
 
 def _hour(text: str) -> time:

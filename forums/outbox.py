@@ -133,6 +133,16 @@ async def deliver_due(database: Database, settings: Settings, *, now: datetime |
     return sent
 
 
+async def try_relay(smtp: Smtp) -> str | None:
+    """Connect as a delivery would and leave. Returns why it cannot be, or None."""
+    try:
+        client = await _connect(smtp)
+        await client.quit()
+    except (aiosmtplib.SMTPException, OSError) as error:
+        return judge(error)[2]
+    return None
+
+
 async def _claim(database: Database, now: datetime, limit: int) -> Sequence[OutboxMessage]:
     due = (
         select(OutboxMessage.id)

@@ -144,6 +144,14 @@ async def to_moderate(session: AsyncSession, *, institution_id: UUID | None = No
     return (await session.exec(query)).all()
 
 
+async def concerns(session: AsyncSession, question: Question, institution_id: UUID) -> bool:
+    """Whether a question is on a commitment that institution carries or takes part in."""
+    query = select(CommitmentInstitution).where(
+        CommitmentInstitution.institution_id == institution_id, CommitmentInstitution.commitment_id == question.commitment_id
+    )
+    return (await session.exec(query)).first() is not None
+
+
 async def question_by_code(session: AsyncSession, code: str) -> Question | None:
     return (await session.exec(select(Question).where(Question.code == code))).first()
 
@@ -195,7 +203,7 @@ async def ask(
         context=form.context,
         email=form.email,
         author_key=secret_links.person_key(secret_key, form.email),
-        text_hash=hashlib.sha256(f"{forum.id if forum else ''}\n{form.text.casefold()}".encode()).hexdigest(),
+        text_hash=_hash_of(form.text, forum, commitment),
         author_name=form.author_name,
         show_name=form.show_name and bool(form.author_name),
         language=language,
@@ -207,6 +215,12 @@ async def ask(
         token, link = secret_links.link_for(question, now=now, lasts=CONFIRM_WITHIN)
         session.add(link)
         outbox.enqueue(session, emails.confirm_question(question, token), now=now)
+
+
+def _hash_of(text: str, forum: Forum | None, commitment: Commitment | None) -> str:
+    """The same words about another forum or commitment are another question."""
+    about = [str(each.id) if each else "" for each in (forum, commitment)]
+    return hashlib.sha256("\n".join([*about, text.casefold()]).encode()).hexdigest()
 
 
 async def confirm(session: AsyncSession, token: str, *, now: datetime) -> Question | None:

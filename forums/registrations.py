@@ -216,15 +216,19 @@ async def give_up(session: AsyncSession, registration_id: UUID, *, now: datetime
     if held:
         taken, _ = _columns(registration.attendance)
         await session.exec(update(Forum).where(col(Forum.id) == forum.id).values({taken.key: taken - 1}))
-        if not forum.is_past(now) and forum.status == "announced":
-            await promote(session, forum, now=now)
+        await promote(session, forum, now=now)
     if told:
         outbox.enqueue(session, emails.given_up(registration, forum), now=now)
     return registration
 
 
 async def promote(session: AsyncSession, forum: Forum, *, now: datetime) -> int:
-    """Give free seats to those who wait, strictly in order, each in their own way of attending."""
+    """Give free seats to those who wait, strictly in order, each in their own way of attending.
+
+    Nobody is promoted to a forum that is over or cancelled.
+    """
+    if forum.status != "announced" or forum.is_past(now):
+        return 0
     promoted = 0
     for attendance in ("on_site", "remote"):
         while (first := await _first_waiting(session, forum.id, attendance)) and await _claim_seat(session, forum.id, attendance):

@@ -99,9 +99,9 @@ class Proposal:
 
 
 def propose(form: SeasonForm) -> list[Proposal]:
-    """The dates of a rhythm from the first day on, public holidays and August avoided.
+    """The dates of a rhythm from the first day on, public holidays, their eves and August avoided.
 
-    A holiday's forum goes to the same weekday a week later, or a week earlier when that is one too;
+    A holiday's forum goes to the same weekday a week later, or earlier when that is one too;
     August goes to September. Each shift carries its reason in French.
     """
     days = rrule.rrule(
@@ -109,20 +109,34 @@ def propose(form: SeasonForm) -> list[Proposal]:
         interval=form.months,
         byweekday=WEEKDAYS[form.weekday](form.week),
         dtstart=datetime.combine(form.first_day, time()),
-        count=form.count,
     )
-    return [_avoiding_holidays(moment.date(), form.week) for moment in days]
+    proposals: dict[date, Proposal] = {}  # every month, August's forum would fall on September's own
+    for moment in days:
+        proposal = _avoiding_holidays(moment.date(), form.week)
+        proposals.setdefault(proposal.day, proposal)
+        if len(proposals) == form.count:
+            break
+    return list(proposals.values())
 
 
 def _avoiding_holidays(day: date, week: int) -> Proposal:
     if day.month == 8:
         september = next(iter(rrule.rrule(rrule.MONTHLY, byweekday=_weekday(day)(week), dtstart=datetime(day.year, 9, 1), count=1)))
         return Proposal(september.date(), day, "août est un mois de congés")
-    public = holidays.country_holidays("FR", years=[day.year - 1, day.year, day.year + 1], language="fr")
-    if day not in public:
+    reason = _holiday(day)
+    if reason is None:
         return Proposal(day, day)
-    later, earlier = day + timedelta(weeks=1), day - timedelta(weeks=1)
-    return Proposal(later if later not in public else earlier, day, f"{public[day]} est un jour férié")
+    # Two weeks when it must be: on 8 May 2053, the Thursdays before and after are holidays too.
+    near = (day + timedelta(weeks=weeks) for weeks in (1, -1, 2, -2))
+    return Proposal(next(other for other in near if not _holiday(other)), day, reason)
+
+
+def _holiday(day: date) -> str | None:
+    """Why nobody comes that evening: a public holiday, or the eve of Christmas or of the new year."""
+    public = holidays.country_holidays("FR", years=day.year, language="fr")
+    if day in public:
+        return f"{public[day]} est un jour férié"
+    return "c'est un soir de réveillon" if (day.month, day.day) in ((12, 24), (12, 31)) else None
 
 
 def _weekday(day: date) -> rrule.weekday:
@@ -131,9 +145,8 @@ def _weekday(day: date) -> rrule.weekday:
 
 def warning(day: date) -> str | None:
     """What an organiser should know of a date they chose themselves: warn, never forbid."""
-    public = holidays.country_holidays("FR", years=day.year, language="fr")
-    if day in public:
-        return f"{public[day]} est un jour férié"
+    if reason := _holiday(day):
+        return reason
     if day.weekday() >= 5:
         return "c'est un week-end"
     return "août est un mois de congés" if day.month == 8 else None
@@ -245,7 +258,10 @@ async def season_slug_free(session: AsyncSession, slug: str) -> bool:
 
 
 def _place_in_time(forum: Forum, day: date, starts: time, ends: time) -> None:
-    forum.day, forum.starts_at, forum.ends_at = day, at(day, starts), at(day, ends)
+    starts_at, ends_at = at(day, starts), at(day, ends)
+    if ends_at <= starts_at:
+        raise refuse(N_("L'heure de fin vient après l'heure de début."))
+    forum.day, forum.starts_at, forum.ends_at = day, starts_at, ends_at
     forum.registration_closes_at = forum.starts_at
     # The end of the fifteenth day before, in Paris.
     forum.questions_close_at = at(day - QUESTIONS_CLOSE, time(23, 59))
@@ -270,6 +286,8 @@ async def edit(session: AsyncSession, forum: Forum, form: ForumForm, commitments
 
     More seats go at once to those who wait. A place that changed is told to those registered.
     """
+    # Locked before it is read: someone may be taking the seat that is about to go.
+    await session.refresh(forum, with_for_update=True)
     if form.capacity < forum.seats_taken:
         raise SeatsTaken(taken=forum.seats_taken)
     if form.remote_capacity < forum.remote_taken:
@@ -286,7 +304,8 @@ async def edit(session: AsyncSession, forum: Forum, form: ForumForm, commitments
     await _link_commitments(session, forum, commitments)
     await session.flush()
     await registrations.promote(session, forum, now=now)
-    if forum.announced_at and any(place_before) and place_before != (forum.place, forum.address, forum.online_url):
+    to_come = forum.status == "announced" and not forum.is_past(now)
+    if to_come and any(place_before) and place_before != (forum.place, forum.address, forum.online_url):
         for registration in await registrations.holders(session, forum):
             outbox.enqueue(session, emails.moved(registration, forum), now=now)
 
@@ -299,6 +318,7 @@ async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: date
     _place_in_time(forum, form.day, form.starts, form.ends)
     if before == (forum.starts_at, forum.ends_at):
         return
+    await _take_agenda_along(session, forum, form.day)
     if forum.announced_at:
         _changed(forum, now)
     session.add(forum)
@@ -306,6 +326,14 @@ async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: date
     if forum.announced_at:
         for registration in await registrations.holders(session, forum):
             outbox.enqueue(session, emails.moved(registration, forum), now=now)
+
+
+async def _take_agenda_along(session: AsyncSession, forum: Forum, day: date) -> None:
+    """The items of a moved forum keep their hours in Paris, on its new day."""
+    for item in (await session.exec(select(AgendaItem).where(AgendaItem.forum_id == forum.id))).all():
+        item.starts_at, item.ends_at = [
+            at(day, moment.astimezone(PARIS).time()) if moment else None for moment in (item.starts_at, item.ends_at)
+        ]
 
 
 async def cancel(session: AsyncSession, forum: Forum, form: CancelForm, *, now: datetime) -> None:

@@ -1,0 +1,71 @@
+# The commands of the project. `make` alone lists them.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench race translations lock clean browser
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## serve on http://localhost:8000, with the plan and a demonstration season when the database is empty
+	@exec $(BIN)/forums serve --demo
+
+test: $(VENV)/.test tests/node_modules browser ## all the tests, on SQLite and PostgreSQL, and in a real browser
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.test ## style, types, import order, templates, translations, migrations
+	$(BIN)/ruff format --check forums db tests
+	$(BIN)/ruff check forums db tests
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_translations.py tests/test_migrations.py
+
+format: $(VENV)/.test ## put the code in form
+	$(BIN)/ruff format forums db tests
+	$(BIN)/ruff check --fix forums db tests
+
+bench: $(VENV)/.test ## each promise of speed beside its limit, in one run
+	$(BIN)/python -m tests.bench
+
+race: $(VENV)/.test ## 10,000 confirmations for 500 seats over 4 processes, with the negative control
+	$(BIN)/python -m tests.race
+
+translations: $(VENV)/.test ## bring the English catalogue up to the sentences of the code
+	$(BIN)/python -m tests.translations
+
+lock: $(VENV)/.test ## pin the newest dependencies that pyproject.toml allows (needs uv)
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --upgrade $(LOCK) pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --upgrade $(LOCK) --extra test -c requirements.txt pyproject.toml -o tests/requirements.txt
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## remove what was installed and built here; the database stays
+	rm -rf $(VENV) tests/node_modules build *.egg-info
+
+# -- What the targets install ---------------------------------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Il faut Python 3.11 ou plus récent."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Il manque le module venv : apt-get install python3-venv."; exit 1; }
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installation des dépendances…"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.test: tests/requirements.txt pyproject.toml | $(VENV)/.run
+	@echo "Installation de ce que demandent les tests…"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	@touch $@
+
+tests/node_modules: tests/package-lock.json | $(VENV)/.test
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts --prefix tests
+	@touch $@
+
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
+	  { echo "Il manque Chromium : apt-get install chromium."; test -z "$$CI"; }

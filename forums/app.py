@@ -1,0 +1,223 @@
+"""The whole site in one file: every address with who may use it, what wraps them, start and stop.
+
+Nothing answers unless it is listed in `ADDRESSES`, and then only to these methods, these people, with
+this much body; an answer is private unless its line says otherwise. `create_app` is called once per
+process, by `forums serve` and by the tests.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from sqlalchemy.exc import DBAPIError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
+
+from forums import clock
+from forums.database import Database, DatabaseUnavailable
+from forums.members import MEMBERS, MODERATORS, ORGANISERS
+from forums.models.people import Role
+from forums.pages import action_plan, agenda, assets, calendar_feed, gate, home, legal, members, minutes, outbox, page
+from forums.pages import questions, registrations, schedule
+from forums.pages.cache import PageCache
+from forums.pages.gate import PRIVATE, Page
+from forums.refusals import Refusal
+from forums.settings import ROOT, Settings
+
+log = logging.getLogger("forums.app")
+
+ANYONE = None
+PUBLIC = "public, max-age=0, s-maxage=1"
+FEED = "public, max-age=300"
+KB = 1024
+
+
+class Address(NamedTuple):
+    """One line of the table: where, what, how, who, how long it may be kept, how large a body."""
+
+    path: str
+    page: Page
+    method: str
+    who: frozenset[Role] | None
+    cache: str
+    body: int
+
+
+# fmt: off
+ADDRESSES = [Address(*line) for line in (
+    # Everybody.
+    ("/",                                          home.show,                    "GET",  ANYONE,     PUBLIC,  0),
+    ("/forums",                                    schedule.index,               "GET",  ANYONE,     PUBLIC,  0),
+    ("/forums/{slug}.ics",                         calendar_feed.forum,          "GET",  ANYONE,     FEED,    0),
+    ("/forums/{slug}",                             schedule.show,                "GET",  ANYONE,     PUBLIC,  0),
+    ("/forums/{slug}/inscription",                 registrations.form,           "GET",  ANYONE,     PUBLIC,  0),
+    ("/forums/{slug}/inscription",                 registrations.register,       "POST", ANYONE,     PRIVATE, 32 * KB),
+    ("/forums/{slug}/inscription/envoyee",         registrations.sent,           "GET",  ANYONE,     PUBLIC,  0),
+    ("/forums/{slug}/questions",                   questions.of_forum,           "GET",  ANYONE,     PUBLIC,  0),
+    ("/forums/{slug}/questions",                   questions.ask_forum,          "POST", ANYONE,     PRIVATE, 64 * KB),
+    ("/forums/{slug}/compte-rendu",                minutes.show,                 "GET",  ANYONE,     PUBLIC,  0),
+    ("/inscriptions/{token}",                      registrations.mine,           "GET",  ANYONE,     PRIVATE, 0),
+    ("/inscriptions/{token}/confirmer",            registrations.confirm,        "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/inscriptions/{token}/renoncer",             registrations.give_up,        "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/inscriptions/{token}/invitation.ics",       registrations.invitation,     "GET",  ANYONE,     PRIVATE, 0),
+    ("/questions",                                 questions.index,              "GET",  ANYONE,     PUBLIC,  0),
+    ("/questions/poser",                           questions.form,               "GET",  ANYONE,     PUBLIC,  0),
+    ("/questions/poser",                           questions.ask,                "POST", ANYONE,     PRIVATE, 64 * KB),
+    ("/questions/envoyee",                         questions.sent,               "GET",  ANYONE,     PUBLIC,  0),
+    ("/questions/confirmer/{token}",               questions.mine,               "GET",  ANYONE,     PRIVATE, 0),
+    ("/questions/confirmer/{token}",               questions.confirm,            "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/questions/{code}",                          questions.show,               "GET",  ANYONE,     PUBLIC,  0),
+    ("/engagements",                               action_plan.index,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/engagements/{number:int}.ics",              calendar_feed.commitment,     "GET",  ANYONE,     FEED,    0),
+    ("/engagements/{number:int}",                  action_plan.commitment,       "GET",  ANYONE,     PUBLIC,  0),
+    ("/plans",                                     action_plan.plans,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/plans/{plan}",                              action_plan.index,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/plans/{plan}/engagements/{number:int}",     action_plan.commitment,       "GET",  ANYONE,     PUBLIC,  0),
+    ("/abonnements",                               calendar_feed.subscriptions,  "GET",  ANYONE,     PUBLIC,  0),
+    ("/calendrier.ics",                            calendar_feed.everything,     "GET",  ANYONE,     FEED,    0),
+    ("/axes/{number:int}.ics",                     calendar_feed.axis,           "GET",  ANYONE,     FEED,    0),
+    ("/institutions/{slug}.ics",                   calendar_feed.institution,    "GET",  ANYONE,     FEED,    0),
+    ("/aide",                                      legal.help_page,              "GET",  ANYONE,     PUBLIC,  0),
+    ("/accessibilite",                             legal.accessibility,          "GET",  ANYONE,     PUBLIC,  0),
+    ("/mentions-legales",                          legal.notice,                 "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees-personnelles",                      legal.personal_data,          "GET",  ANYONE,     PUBLIC,  0),
+    ("/cookies",                                   legal.cookies,                "GET",  ANYONE,     PUBLIC,  0),
+    ("/plan-du-site",                              legal.site_map,               "GET",  ANYONE,     PUBLIC,  0),
+    ("/contact",                                   legal.contact,                "GET",  ANYONE,     PUBLIC,  0),
+    ("/robots.txt",                                legal.robots,                 "GET",  ANYONE,     FEED,    0),
+    ("/favicon.ico",                               legal.favicon,                "GET",  ANYONE,     FEED,    0),
+    ("/sante",                                     legal.health,                 "GET",  ANYONE,     PRIVATE, 0),
+    # Members.
+    ("/connexion",                                 members.form,                 "GET",  ANYONE,     PRIVATE, 0),
+    ("/connexion",                                 members.ask,                  "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/connexion/envoyee",                         members.sent,                 "GET",  ANYONE,     PRIVATE, 0),
+    ("/connexion/{token}",                         members.link,                 "GET",  ANYONE,     PRIVATE, 0),
+    ("/connexion/{token}",                         members.sign_in,              "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/deconnexion",                               members.sign_out,             "POST", MEMBERS,    PRIVATE, 4 * KB),
+    ("/organisation",                              schedule.dashboard,           "GET",  MEMBERS,    PRIVATE, 0),
+    ("/organisation/forums",                       schedule.desk_index,          "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/saisons/nouvelle",             schedule.season_form,         "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/saisons/nouvelle",             schedule.open_season,         "POST", ORGANISERS, PRIVATE, 16 * KB),
+    ("/organisation/forums/{slug}",                schedule.desk,                "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/annoncer",       schedule.announce,            "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/modifier",       schedule.edit_form,           "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/modifier",       schedule.edit,                "POST", ORGANISERS, PRIVATE, 64 * KB),
+    ("/organisation/forums/{slug}/deplacer",       schedule.move_form,           "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/deplacer",       schedule.move,                "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/annuler",        schedule.cancel_form,         "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/annuler",        schedule.cancel,              "POST", ORGANISERS, PRIVATE, 16 * KB),
+    ("/organisation/forums/{slug}/effacer",        schedule.discard,             "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/inscriptions",   registrations.list_of_forum,  "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/ordre-du-jour",  agenda.edit_form,             "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/ordre-du-jour",  agenda.add,                   "POST", ORGANISERS, PRIVATE, 64 * KB),
+    ("/organisation/forums/{slug}/ordre-du-jour/publier",                 agenda.publish,     "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/ordre-du-jour/{item}",                  agenda.item_form,   "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/ordre-du-jour/{item}",                  agenda.edit,        "POST", ORGANISERS, PRIVATE, 64 * KB),
+    ("/organisation/forums/{slug}/ordre-du-jour/{item}/retirer",          agenda.remove,      "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/compte-rendu",                          minutes.edit_form,  "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/compte-rendu",                          minutes.write,      "POST", ORGANISERS, PRIVATE, 256 * KB),
+    ("/organisation/forums/{slug}/compte-rendu/publier",                  minutes.publish,    "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/compte-rendu/{number:int}",             minutes.entry_form, "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/compte-rendu/{number:int}",             minutes.amend,      "POST", ORGANISERS, PRIVATE, 256 * KB),
+    ("/organisation/forums/{slug}/compte-rendu/{number:int}/effacer",     minutes.remove,     "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/questions",                    questions.queue,              "GET",  MEMBERS,    PRIVATE, 0),
+    ("/organisation/questions/{code}",             questions.moderate_form,      "GET",  MEMBERS,    PRIVATE, 0),
+    ("/organisation/questions/{code}/publier",     questions.publish,            "POST", MODERATORS, PRIVATE, 4 * KB),
+    ("/organisation/questions/{code}/refuser",     questions.decline,            "POST", MODERATORS, PRIVATE, 16 * KB),
+    ("/organisation/messages",                     outbox.index,                 "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/messages/{message}",           outbox.show,                  "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/messages/{message}/renvoyer",  outbox.retry,                 "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/journal",                      members.journal,              "GET",  ORGANISERS, PRIVATE, 0),
+)]
+# fmt: on
+
+
+def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
+    """The application of one process. `with_worker` runs the outbox and the clock inside it."""
+    database = Database(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(clock.run(database, settings, stop)) if with_worker else None
+        yield
+        stop.set()
+        if worker is not None:
+            await worker
+        await database.close()
+
+    site = Starlette(routes=_routes(settings), exception_handlers=_ERRORS, lifespan=lifespan, max_body_size=512 * KB)
+    site.router.redirect_slashes = False  # it would redirect to whatever Host says
+    site.state.settings = settings
+    site.state.database = database
+
+    async def refused(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        request = Request({**scope, "app": site, "language": "fr"}, receive)
+        await page.show(request, "error.html", status=403, code="origin")(scope, receive, send)
+
+    inside: ASGIApp = gate.Language(site)
+    inside = gate.OriginGuard(inside, settings.public_url, refused)
+    inside = gate.SecurityHeaders(inside, settings)
+    cached = PageCache(inside)
+    database.after_commit.append(cached.forget)
+    return gate.AccessLog(cached)
+
+
+def _routes(settings: Settings) -> list[BaseRoute]:
+    routes: list[BaseRoute] = [
+        Route(each.path, gate.opened(each.page, each.who, each.cache, each.path), methods=[each.method], max_body_size=each.body)
+        for each in ADDRESSES
+    ]
+    routes.append(Mount("/static", assets.Files(ROOT / "static")))
+    if settings.theme.name == "dsfr" and (files := assets.dsfr_files()):
+        routes.append(Mount("/dsfr", assets.Files(files)))
+    return routes
+
+
+# -- Error pages ---------------------------------------------------------------------------------------
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.scope.get("page_path", "/")
+    if error.status_code == 404 and path != "/" and path.endswith("/") and not path.startswith("//") and "\\" not in path:
+        return RedirectResponse("/" + path.strip("/"), status_code=308)
+    response = page.show(request, "error.html", status=error.status_code, code=error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return page.show(request, "error.html", status=409, code=409, refusal=(error.sentence, error.figures))
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.error("database unavailable: %s", type(error).__name__)
+    response = page.show(request, "error.html", status=503, code=503)
+    response.headers["retry-after"] = "30"
+    return response
+
+
+async def _client_left(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return page.show(request, "error.html", status=500, code=500)
+
+
+_ERRORS = {
+    HTTPException: _http_error,
+    Refusal: _refused,
+    DBAPIError: _unavailable,
+    ClientDisconnect: _client_left,
+    Exception: _failed,
+    **dict.fromkeys(DatabaseUnavailable, _unavailable),
+}

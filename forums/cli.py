@@ -1,0 +1,333 @@
+"""The `forums` command: serve, work, migrate, load, enrol, check.
+
+Every command does one thing and says it in one line. Exit status is 0 when it was done, 2 for bad
+usage, 1 with one sentence on standard error otherwise; a user's mistake never shows a traceback.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import runpy
+import signal
+import socket
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from sqlalchemy.exc import DBAPIError
+from starlette.types import ASGIApp
+
+from forums import __version__, action_plan, clock, members, migrations, outbox, schedule, settings
+from forums.database import Database, DatabaseUnavailable, wal_is_safe
+from forums.forms import Email
+from forums.pages import assets
+from forums.plan_files import BadFile, read_plan
+from forums.settings import ROOT, BadSetting, Settings
+
+ROLES = ("admin", "organiser", "moderator", "agent")
+PLANS = (ROOT / "db" / "plans" / "2018-2020.yaml", ROOT / "db" / "plans" / "assemblee-nationale-2018.yaml")
+
+
+class Impossible(Exception):
+    """What was asked cannot be done; the message is one sentence for a human."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except (BadSetting, BadFile, Impossible) as error:
+        return _complain(str(error))
+    except (DBAPIError, *DatabaseUnavailable) as error:
+        cause = getattr(error, "orig", None) or error
+        return _complain(f"La base de données ne répond pas : {' '.join(str(cause).split()) or type(cause).__name__}")
+    except KeyboardInterrupt:
+        return 130
+
+
+def _complain(sentence: str) -> int:
+    print(f"forums : {sentence}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="forums", description="Les Forums Open d'État.")
+    parser.add_argument("--version", action="version", version=f"forums {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMANDE")
+
+    serve = commands.add_parser("serve", help="servir le site (et le courrier, avec SQLite et un seul processus)")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int)
+    serve.add_argument("--workers", type=int, metavar="N")
+    serve.add_argument("--demo", action="store_true", help="si la base est vide, charger le plan et une saison de démonstration")
+    serve.set_defaults(run=_serve)
+
+    commands.add_parser("worker", help="la boîte d'envoi et l'horloge seules").set_defaults(run=_worker)
+    commands.add_parser("migrate", help="mettre la base au schéma courant").set_defaults(run=_migrate)
+
+    load = commands.add_parser("load-plan", help="charger ou mettre à jour un plan depuis un fichier")
+    load.add_argument("file", type=Path, metavar="FICHIER")
+    load.set_defaults(run=_load_plan)
+
+    commands.add_parser("demo", help="une saison de démonstration autour d'aujourd'hui").set_defaults(run=_demo)
+
+    member = commands.add_parser("member", help="inscrire un membre ou changer son rôle ; affiche un lien de connexion")
+    member.add_argument("email", metavar="ADRESSE")
+    member.add_argument("--role", choices=ROLES, required=True)
+    member.add_argument("--institution", metavar="SLUG", help="pour un agent : son administration")
+    member.set_defaults(run=_member)
+
+    commands.add_parser("purge", help="effacer maintenant ce qui doit l'être").set_defaults(run=_purge)
+    commands.add_parser("check", help="dire ce qui empêcherait une vraie mise en service").set_defaults(run=_check)
+    return parser
+
+
+# -- Serve and work ---------------------------------------------------------------------------------------
+
+
+def web() -> ASGIApp:
+    """The application of one web process, for uvicorn and its workers."""
+    from forums.app import create_app
+
+    _log_to_stdout()
+    return create_app(settings.read(), with_worker=os.environ.get("FORUMS_WORKER_INSIDE") == "1")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    if options.port:
+        os.environ["PORT"] = str(options.port)
+    config = settings.read()
+    workers = options.workers or config.web_concurrency
+    if not _port_is_free(options.host, config.port):
+        raise Impossible(f"Le port {config.port} est déjà pris : arrêtez l'autre programme, ou choisissez un autre port avec PORT=8001.")
+    _require_theme(config)
+    migrations.migrate(config)
+    if options.demo:
+        asyncio.run(_welcome(config))
+    os.environ["FORUMS_WORKER_INSIDE"] = "1" if config.is_sqlite and workers == 1 else "0"
+    print(f"Le site répond sur {config.public_url} (Ctrl+C pour arrêter).", flush=True)
+    uvicorn.run(
+        "forums.cli:web",
+        factory=True,
+        host=options.host,
+        port=config.port,
+        workers=workers,
+        access_log=False,  # its lines hold addresses, and so the tokens of secret links
+        server_header=False,
+        log_level="warning",
+        forwarded_allow_ips=config.forwarded_allow_ips,
+        timeout_graceful_shutdown=40,
+    )
+
+
+def _port_is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return True
+    return False
+
+
+def _require_theme(config: Settings) -> None:
+    if config.theme.name == "dsfr" and assets.dsfr_files() is None:
+        raise BadSetting("THEME vaut dsfr, mais ses fichiers ne sont pas installés : pip install 'forums-open-detat[dsfr]'.")
+
+
+async def _welcome(config: Settings) -> None:
+    """On an empty database, what a newcomer sees; then, each time, a link to come in as an organiser."""
+    database = Database(config)
+    try:
+        async with database.reading() as session:
+            empty = not await action_plan.plans(session)
+        if empty:
+            print("Base vide : chargement du plan 2018-2020, des forums passés et d'une saison de démonstration…", flush=True)
+            for path in PLANS:
+                await _load(database, path)
+            await _load_demo(database, config)
+        print(f"Pour entrer comme organisateur : {await _enrol(database, config, 'organisateur@example.org', 'admin', None)}")
+    finally:
+        await database.close()
+
+
+def _log_to_stdout() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("forums")
+    logger.handlers[:], logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a warning per malformed request floods a disk
+
+
+def _worker(options: argparse.Namespace) -> None:
+    config = settings.read()
+    if not migrations.is_current(config):
+        raise Impossible("La base n'est pas au schéma courant : lancez d'abord forums migrate.")
+    _log_to_stdout()
+    asyncio.run(_work(config))
+
+
+async def _work(config: Settings) -> None:
+    database, stop = Database(config), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await clock.run(database, config, stop)
+    finally:
+        await database.close()
+
+
+# -- Data ---------------------------------------------------------------------------------------------------
+
+
+def _migrate(options: argparse.Namespace) -> None:
+    applied = migrations.migrate(settings.read())
+    print(f"Base mise à jour : {', '.join(applied)}." if applied else "La base est déjà au schéma courant.")
+
+
+def _with_database(work: Any) -> Any:
+    """Run `work(database, config)` on a migrated database, and close it."""
+    config = settings.read()
+    migrations.migrate(config)
+
+    async def run() -> Any:
+        database = Database(config)
+        try:
+            return await work(database, config)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def _load_plan(options: argparse.Namespace) -> None:
+    def work(database: Database, config: Settings) -> Coroutine[Any, Any, str]:
+        return _load(database, options.file)
+
+    print(_with_database(work))
+
+
+async def _load(database: Database, path: Path) -> str:
+    file = read_plan(path)
+    async with database.transaction() as session:
+        plan = await action_plan.load_plan(session, path)
+        held = 0
+        if file.plan.forums_passes:
+            held = await schedule.load_past_forums(session, path.parent / file.plan.forums_passes, now=datetime.now(UTC))
+    return f"Plan {plan.slug} : {len(file.engagements)} engagements, {len(file.axes)} axes, {held} forums passés."
+
+
+def _demo(options: argparse.Namespace) -> None:
+    def work(database: Database, config: Settings) -> Coroutine[Any, Any, None]:
+        return _load_demo(database, config)
+
+    _with_database(work)
+    print("La saison de démonstration est chargée ; tout ce qu'elle invente est marqué comme tel.")
+
+
+async def _load_demo(database: Database, config: Settings) -> None:
+    async with database.reading() as session:
+        if await action_plan.current_plan(session) is None:
+            raise Impossible("Aucun plan en cours : chargez-en un d'abord avec forums load-plan db/plans/2018-2020.yaml.")
+    load = runpy.run_path(str(ROOT / "db" / "demo.py"))["load"]
+    await load(database, config, now=datetime.now(UTC))
+
+
+def _member(options: argparse.Namespace) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        email = TypeAdapter(Email).validate_python(options.email)
+    except ValidationError:
+        raise Impossible(f"« {options.email} » n'est pas une adresse électronique complète, par exemple nom@example.com.") from None
+    if options.role == "agent" and not options.institution:
+        raise Impossible("Un agent appartient à une administration : ajoutez --institution SLUG.")
+
+    def work(database: Database, config: Settings) -> Coroutine[Any, Any, str]:
+        return _enrol(database, config, email, options.role, options.institution)
+
+    print(f"Lien de connexion, valable dix minutes et une seule fois : {_with_database(work)}")
+
+
+async def _enrol(database: Database, config: Settings, email: str, role: Any, institution_slug: str | None) -> str:
+    async with database.transaction() as session:
+        institution = await action_plan.institution_by_slug(session, institution_slug) if institution_slug else None
+        if institution_slug and institution is None:
+            raise Impossible(f"Aucune administration n'a le nom court « {institution_slug} ».")
+        member = await members.enrol(session, email, role, institution, now=datetime.now(UTC))
+        token = await members.link_to_sign_in(session, member, now=datetime.now(UTC))
+    return f"{config.public_url}/connexion/{token}"
+
+
+def _purge(options: argparse.Namespace) -> None:
+    def work(database: Database, config: Settings) -> Coroutine[Any, Any, Any]:
+        return clock.upkeep(database, config, now=datetime.now(UTC))
+
+    purged = _with_database(work)
+    print(
+        f"Effacé : {purged.registrations} inscriptions après leur forum, {purged.unconfirmed_registrations} jamais confirmées, "
+        f"{purged.unconfirmed_questions} questions jamais confirmées, {purged.addresses_of_authors} adresses d'auteurs, "
+        f"{purged.messages} messages."
+    )
+
+
+# -- Check ---------------------------------------------------------------------------------------------------
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Read the configuration, reach the database and the relay, and say what would stop a real deployment."""
+    config = settings.read()
+    faults = [*_configuration_faults(config), *asyncio.run(_connection_faults(config))]
+    if not any("ne répond pas" in fault for fault in faults) and not migrations.is_current(config):
+        faults.append("La base n'est pas au schéma courant : lancez forums migrate.")
+    for fault in faults:
+        print(f"À corriger : {fault}")
+    if not faults:
+        print("Tout est en ordre.")
+    return 1 if faults else 0
+
+
+def _configuration_faults(config: Settings) -> list[str]:
+    faults = []
+    if not config.secure:
+        faults.append(f"PUBLIC_URL ({config.public_url}) n'est pas en https : les liens et les cookies ne seraient pas protégés.")
+    if config.smtp is None:
+        faults.append("SMTP_URL n'est pas réglée : aucun message ne partira.")
+    elif config.smtp.tls == "none" and config.smtp.host not in ("localhost", "127.0.0.1", "::1"):
+        faults.append("SMTP_URL envoie les messages en clair : ajoutez ?starttls=required, ou utilisez smtps://.")
+    if config.mail_from.domain in ("localhost", "example.org"):
+        faults.append("MAIL_FROM n'est pas réglée : indiquez une boîte lue, par exemple « Forums <forums@domaine.fr> ».")
+    if config.is_sqlite and not wal_is_safe():
+        faults.append("La bibliothèque SQLite peut corrompre une base WAL : installez pysqlite3, ou passez à PostgreSQL.")
+    if config.forwarded_allow_ips == "*":
+        faults.append("FORWARDED_ALLOW_IPS vaut * : n'importe qui peut falsifier son adresse. Indiquez celle du mandataire.")
+    for name in ("name", "address", "director", "host_name"):
+        if not config.publisher.get(name):
+            faults.append(f"PUBLISHER_{name.upper()} manque aux mentions légales.")
+    if config.theme.name == "dsfr" and assets.dsfr_files() is None:
+        faults.append("THEME vaut dsfr, mais l'extra [dsfr] n'est pas installé.")
+    return faults
+
+
+async def _connection_faults(config: Settings) -> list[str]:
+    faults = []
+    database = Database(config)
+    try:
+        if not await database.answers():
+            faults.append("La base de données ne répond pas : vérifiez DATABASE_URL.")
+    finally:
+        await database.close()
+    if config.smtp is not None and (fault := await outbox.try_relay(config.smtp)):
+        faults.append(f"Le serveur d'envoi {config.smtp.host}:{config.smtp.port} ne convient pas : {fault}.")
+    return faults
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Migrations: the database brought to what the models say, once, whoever starts first.
+
+Everything of one run happens in one transaction under one lock (a file beside SQLite's, an advisory
+lock in PostgreSQL), so processes that start together migrate once and a failure leaves nothing half
+done. On SQLite foreign keys are off meanwhile and checked before the commit: with them on, rebuilding
+a table silently empties those that point to it.
+"""
+
+import asyncio
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
+from sqlalchemy import Connection, event
+from sqlmodel import SQLModel
+
+from forums import models  # noqa: F401 — what SQLModel.metadata is to hold
+from forums.database import Database
+from forums.settings import ROOT, BadSetting, Settings
+
+Answer = TypeVar("Answer")
+
+# CHECK constraints are compared by name, which Alembic leaves out unless asked.
+COMPARED = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"]
+
+_LOCK = 0x464F44  # "FOD", any number the database's other users do not lock
+
+
+class BrokenLinks(Exception):
+    """A migration that would leave rows pointing to nothing; it was undone."""
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring the database to the head. Returns the revisions applied, none when there was nothing to do.
+
+    For the command line: it starts an event loop of its own. Raises `BadSetting` for a database that a
+    newer version of the program has migrated.
+    """
+    config, applied = _config(settings), list[str]()
+    config.attributes["applied"] = applied
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        if not isinstance(error.__cause__, ResolutionError):
+            raise
+        raise BadSetting("La base a été mise à jour par une version plus récente du programme : installez cette version-là.") from error
+    return applied
+
+
+def is_current(settings: Settings) -> bool:
+    """Whether there is nothing to migrate; one look at the database, so that a start takes no longer."""
+    if settings.is_sqlite and not settings.sqlite_path.exists():
+        return False
+    return asyncio.run(_heads(settings)) == set(ScriptDirectory.from_config(_config(settings)).get_heads())
+
+
+async def _heads(settings: Settings) -> set[str]:
+    database = Database(settings)
+    try:
+        async with database.reader.connect() as connection:
+            return set(await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_heads()))
+    finally:
+        await database.close()
+
+
+def check(settings: Settings) -> list[Any]:
+    """What the models say and the database does not, or the reverse; empty when the migrations are complete."""
+    return alone(settings, _differences)
+
+
+def _differences(connection: Connection) -> list[Any]:
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"autogenerate_plugins": COMPARED}), SQLModel.metadata))
+
+
+def _config(settings: Settings) -> Config:
+    return Config(toml_file=ROOT / "pyproject.toml", attributes={"settings": settings})
+
+
+def alone(settings: Settings, work: Callable[[Connection], Answer]) -> Answer:
+    """Do `work` in one transaction while no other process migrates."""
+    if not settings.is_sqlite:
+        return asyncio.run(_in_one_transaction(settings, work))
+    with _file_lock(settings):
+        return asyncio.run(_in_one_transaction(settings, work))
+
+
+@contextmanager
+def _file_lock(settings: Settings) -> Iterator[None]:
+    path = settings.sqlite_path.with_suffix(".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The file stays: deleted, it would be another file for whoever already waits.
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+async def _in_one_transaction(settings: Settings, work: Callable[[Connection], Answer]) -> Answer:
+    database = Database(settings)
+    if database.is_sqlite:
+        # Inside the transaction this PRAGMA would change nothing, and say nothing.
+        event.listen(database.writer.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=OFF"))
+    try:
+        async with database.writer.begin() as connection:
+            return await connection.run_sync(_checked if database.is_sqlite else _locked, work)
+    finally:
+        await database.close()
+
+
+def _checked(connection: Connection, work: Callable[[Connection], Answer]) -> Answer:
+    answer = work(connection)
+    if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall():
+        raise BrokenLinks(f"{len(broken)} lignes sans leur objet, la première dans {broken[0][0]}")
+    return answer
+
+
+def _locked(connection: Connection, work: Callable[[Connection], Answer]) -> Answer:
+    # A migration may take its time, and so may the one waited for.
+    for timeout in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+        connection.exec_driver_sql(f"SET LOCAL {timeout} = 0")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    # A table that stays busy stops the migration rather than everyone who queues behind it.
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+    return work(connection)

@@ -1,0 +1,84 @@
+"""Plans and commitments: what was promised, and everything that happened to each promise."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from forums import action_plan, agenda, questions
+from forums.models import ActionPlan
+from forums.pages import page
+
+
+async def plans(request: Request) -> Response:
+    async with page.reading(request) as session:
+        found = await action_plan.plans(session)
+        counts = {plan.id: len(await action_plan.commitments_of(session, plan)) for plan in found}
+    return page.show(request, "action_plan/plans.html", plans=found, counts=counts)
+
+
+async def index(request: Request) -> Response:
+    """The current plan by axis at `/engagements`; any other at `/plans/{plan}`."""
+    async with page.reading(request) as session:
+        plan = await _plan(request, session)
+        if plan is None:
+            return page.show(request, "action_plan/none.html")
+        axes = await action_plan.axes_of(session, plan)
+        commitments = await action_plan.commitments_of(session, plan)
+        leads = await action_plan.leads(session, commitments)
+        held = await action_plan.forums_held_about(session, plan)
+    return page.show(
+        request, "action_plan/index.html", plan=plan, axes=axes, commitments=commitments, leads=leads, held=held, base=base_of(plan)
+    )
+
+
+async def commitment(request: Request) -> Response:
+    number = page.path_number(request, "number")
+    async with page.reading(request) as session:
+        plan = await _plan(request, session)
+        if plan is None:
+            raise page.not_found()
+        if plan.current and "plan" in request.path_params:  # one stable address per object
+            return RedirectResponse(f"/engagements/{number}", status_code=308)
+        found = await action_plan.commitment_by_number(session, plan, number)
+        if found is None:
+            raise page.not_found()
+        axes = {axis.id: axis for axis in await action_plan.axes_of(session, plan)}
+        leads = (await action_plan.leads(session, [found])).get(found.id, [])
+        partners = await action_plan.partners(session, found)
+        milestones = await action_plan.milestones(session, found)
+        followed = await action_plan.indicators(session, found)
+        forums = await action_plan.forums_about(session, found)
+        items = await agenda.items_about(session, found)
+        asked = await action_plan.questions_about(session, found)
+        states = await questions.states_of(session, asked)
+        passages = await action_plan.passages_about(session, found)
+    return page.show(
+        request,
+        "action_plan/commitment.html",
+        plan=plan,
+        base=base_of(plan),
+        commitment=found,
+        axis=axes.get(found.axis_id) if found.axis_id else None,
+        leads=leads,
+        partners=partners,
+        milestones=milestones,
+        followed=followed,
+        forums=forums,
+        items=items,
+        questions=asked,
+        states=states,
+        passages=passages,
+    )
+
+
+def base_of(plan: ActionPlan) -> str:
+    """The address below which a plan's commitments are found."""
+    return "/engagements" if plan.current else f"/plans/{plan.slug}/engagements"
+
+
+async def _plan(request, session) -> ActionPlan | None:  # type: ignore[no-untyped-def]
+    if "plan" not in request.path_params:
+        return await action_plan.current_plan(session)
+    plan = await action_plan.plan_by_slug(session, request.path_params["plan"])
+    if plan is None:
+        raise page.not_found()
+    return plan

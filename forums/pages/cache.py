@@ -1,0 +1,145 @@
+"""Public answers kept ready: rendered once for everybody, at most once a second each.
+
+Only answers that say `Cache-Control: public` are kept, never one that sets a cookie. A page lives a
+second, or until this process commits a change; a hundred simultaneous visitors cause one rendering.
+Each is hashed and compressed once; a visitor who has it already gets 304.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LIVES = 1.0
+_ENTRIES = 2000
+_LARGEST = 2 * 1024 * 1024
+_COMPRESSIBLE = (b"text/html", b"text/css", b"text/javascript", b"image/svg+xml", b"application/json", b"application/xml", b"text/plain")
+
+Key = tuple[str, bytes]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer ready to be sent: plain, compressed, and as 304."""
+
+    until: float
+    etag: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    zipped: bytes | None
+    head_304: list[tuple[bytes, bytes]]
+
+
+class PageCache:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.kept: OrderedDict[Key, Kept] = OrderedDict()
+        self.rendering: dict[Key, asyncio.Lock] = {}
+        self.generation = 0
+
+    def forget(self) -> None:
+        """Something was committed: every page that is not immutable is rendered anew."""
+        self.generation += 1
+        self.kept = OrderedDict((key, kept) for key, kept in self.kept.items() if kept.until == float("inf"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            return await self.app(scope, receive, send)
+        key = (scope["path"], scope["query_string"])
+        kept = self.kept.get(key)
+        if kept is None or kept.until < time.monotonic():
+            lock = self.rendering.setdefault(key, asyncio.Lock())
+            async with lock:
+                kept = self.kept.get(key)
+                if kept is None or kept.until < time.monotonic():
+                    try:
+                        return await self._render(key, scope, receive, send)
+                    finally:
+                        self.rendering.pop(key, None)
+        await _send_kept(kept, scope, send)
+
+    async def _render(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask the application. A public answer is kept and sent from what is kept; any other goes through."""
+        start: Message | None = None
+        chunks: list[bytes] = []
+        streaming = False
+        generation = self.generation
+        bodiless = scope["method"] == "HEAD"
+
+        async def collected(message: Message) -> None:
+            nonlocal start, streaming
+            if streaming:
+                await send({**message, "body": b""} if bodiless else message)
+            elif message["type"] == "http.response.start":
+                start = message
+                streaming = not _may_be_kept(message)
+                if streaming:
+                    await send(message)
+            else:
+                chunks.append(message.get("body", b""))
+                if sum(map(len, chunks)) > _LARGEST and start is not None:
+                    streaming = True
+                    await send(start)
+                    await send({"type": "http.response.body", "body": b"".join(chunks), "more_body": message.get("more_body", False)})
+
+        # HEAD is answered from what a GET would be, with the same headers.
+        await self.app({**scope, "method": "GET"}, receive, collected)
+        if streaming or start is None:
+            return
+        kept = _keep(start, b"".join(chunks))
+        if generation == self.generation:
+            self.kept[key] = kept
+            self.kept.move_to_end(key)
+            while len(self.kept) > _ENTRIES:
+                self.kept.popitem(last=False)
+        await _send_kept(kept, scope, send)
+
+
+def _may_be_kept(start: Message) -> bool:
+    headers = dict(start["headers"])
+    public = headers.get(b"cache-control", b"").startswith(b"public")
+    return start["status"] == 200 and public and b"set-cookie" not in headers
+
+
+def _keep(start: Message, body: bytes) -> Kept:
+    etag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
+    plain = [(name, value) for name, value in start["headers"] if name not in (b"content-length", b"etag", b"vary")]
+    found = dict(plain)
+    zipped = None
+    if found.get(b"content-type", b"").startswith(_COMPRESSIBLE) and len(body) > 500:
+        zipped = gzip.compress(body, 6, mtime=0)
+    headers = [*plain, (b"etag", etag)]
+    if zipped is not None:
+        headers.append((b"vary", b"Accept-Encoding"))
+    immutable = b"immutable" in found[b"cache-control"]
+    kept_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified")
+    return Kept(
+        until=float("inf") if immutable else time.monotonic() + _LIVES,
+        etag=etag,
+        headers=headers,
+        body=body,
+        zipped=zipped,
+        head_304=[(name, value) for name, value in headers if name in kept_304],
+    )
+
+
+async def _send_kept(kept: Kept, scope: Scope, send: Send) -> None:
+    accepts = b""
+    for name, value in scope["headers"]:
+        if name == b"if-none-match" and (value == b"*" or kept.etag in value.replace(b"W/", b"")):
+            await send({"type": "http.response.start", "status": 304, "headers": kept.head_304})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if name == b"accept-encoding":
+            accepts = value
+    zipped = kept.zipped is not None and b"gzip" in accepts
+    body = kept.zipped if zipped and kept.zipped is not None else kept.body
+    headers = [*kept.headers, (b"content-length", b"%d" % len(body))]
+    if zipped:
+        headers.append((b"content-encoding", b"gzip"))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -1,0 +1,89 @@
+"""Calendar subscriptions: every announced forum, or those of a forum, an axis, a commitment, an institution."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forums import action_plan, calendar_feed, schedule
+from forums.pages import page
+
+
+async def subscriptions(request: Request) -> Response:
+    async with page.reading(request) as session:
+        plan = await action_plan.current_plan(session)
+        axes = await action_plan.axes_of(session, plan) if plan else []
+    return page.show(request, "calendar_feed/subscriptions.html", axes=axes)
+
+
+async def everything(request: Request) -> Response:
+    return await _feed(request, "Forums Open d'État", page_path="/forums", address="/calendrier.ics")
+
+
+async def forum(request: Request) -> Response:
+    slug = request.path_params["slug"]
+    async with page.reading(request) as session:
+        found = await schedule.forum_by_slug(session, slug)
+    if found is None:
+        raise page.not_found()
+    return await _feed(request, f"Forum Open d'État n° {found.number}", page_path=f"/forums/{slug}", address=f"/forums/{slug}.ics", slug=slug)
+
+
+async def commitment(request: Request) -> Response:
+    number = page.path_number(request, "number")
+    async with page.reading(request) as session:
+        plan = await action_plan.current_plan(session)
+        found = await action_plan.commitment_by_number(session, plan, number) if plan else None
+    if found is None:
+        raise page.not_found()
+    name, path = f"Forums Open d'État – engagement {number}", f"/engagements/{number}"
+    return await _feed(request, name, page_path=path, address=f"{path}.ics", about=[found.id])
+
+
+async def axis(request: Request) -> Response:
+    number = page.path_number(request, "number")
+    async with page.reading(request) as session:
+        plan = await action_plan.current_plan(session)
+        axes = {each.number: each for each in await action_plan.axes_of(session, plan)} if plan else {}
+        if plan is None or number not in axes:
+            raise page.not_found()
+        about = [each.id for each in await action_plan.commitments_of(session, plan) if each.axis_id == axes[number].id]
+    return await _feed(
+        request, f"Forums Open d'État – axe {number}", page_path="/engagements", address=f"/axes/{number}.ics", about=about
+    )
+
+
+async def institution(request: Request) -> Response:
+    slug = request.path_params["slug"]
+    async with page.reading(request) as session:
+        found = await action_plan.institution_by_slug(session, slug)
+        if found is None:
+            raise page.not_found()
+        about = await action_plan.commitments_carried_by(session, found)
+    return await _feed(
+        request, f"Forums Open d'État – {found.name}", page_path="/engagements", address=f"/institutions/{slug}.ics", about=about
+    )
+
+
+async def _feed(
+    request: Request, name: str, *, page_path: str, address: str, slug: str | None = None, about: Sequence[UUID] | None = None
+) -> Response:
+    config = page.settings(request)
+    async with page.reading(request) as session:
+        forums = await calendar_feed.announced_forums(session, slug, about)
+    content = calendar_feed.feed(
+        forums,
+        name=name,
+        description="Les forums où la société civile interroge les administrations sur leurs engagements.",
+        page=page_path,
+        address=address,
+        organiser=config.mail_from,
+        public_url=config.public_url,
+    )
+    headers = {
+        "content-disposition": f'inline; filename="{address.rpartition("/")[2]}"',
+        "access-control-allow-origin": "*",
+        "cross-origin-resource-policy": "cross-origin",
+    }
+    return Response(content, headers=headers, media_type="text/calendar; charset=utf-8")

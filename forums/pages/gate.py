@@ -1,0 +1,174 @@
+"""What every request goes through before a page sees it, as pure ASGI: headers, origin, language, log.
+
+Everything is refused or private by default; the table in `app` opens it. A write is accepted only
+from our own pages (Sec-Fetch-Site, or else Origin): no token is needed in a form, so public pages
+stay the same for everybody.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from forums import members
+from forums.language import LANGUAGES
+from forums.models.people import Role
+from forums.pages import page
+from forums.settings import Settings
+
+log = logging.getLogger("forums.access")
+
+Page = Callable[[Request], Awaitable[Response]]
+
+PRIVATE = "private, no-store"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class AccessLog:
+    """One line per request: method, route (never the address itself, which may hold a token), status, time."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not log.isEnabledFor(logging.INFO):
+            return await self.app(scope, receive, send)
+        began, status = time.perf_counter(), 0
+        scope["log"] = {"route": "-"}  # shared by the copies made on the way down
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            took = (time.perf_counter() - began) * 1000
+            log.info("%s %s %d %.1f ms", scope["method"], scope["log"]["route"], status, took)
+
+
+class SecurityHeaders:
+    """The headers of every answer. What the page said of its own caching stands; silence means private."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        csp = (
+            "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
+            f"frame-ancestors 'none'; manifest-src 'self'; connect-src 'self'; {settings.theme.csp}"
+        )
+        self.headers = {
+            "content-security-policy": csp,
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "x-frame-options": "DENY",
+            "cross-origin-opener-policy": "same-origin",
+            "cross-origin-resource-policy": "same-origin",
+            "permissions-policy": "camera=(), microphone=(), geolocation=()",
+            "cache-control": PRIVATE,
+        }
+        if settings.secure:
+            self.headers["strict-transport-security"] = "max-age=63072000; includeSubDomains"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+class OriginGuard:
+    """Refuses a write that another site makes a browser send. `same-site` is not us: a neighbour may be hostile."""
+
+    def __init__(self, app: ASGIApp, public_url: str, refused: ASGIApp) -> None:
+        self.app, self.public_url, self.refused = app, public_url, refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not self._ours(dict(scope["headers"])):
+            return await self.refused(scope, receive, send)
+        await self.app(scope, receive, send)
+
+    def _ours(self, headers: dict[bytes, bytes]) -> bool:
+        site = headers.get(b"sec-fetch-site")
+        if site is not None:
+            return site in (b"same-origin", b"none")
+        return headers.get(b"origin", b"") == self.public_url.encode()
+
+
+class Language:
+    """`/en/forums` is the page `/forums`, in English. The choice is in the address, so pages can be cached."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            language = "fr"
+            for other in LANGUAGES[1:]:
+                if path == f"/{other}" or path.startswith(f"/{other}/"):
+                    language, path = other, path[len(other) + 1 :] or "/"
+            # `raw_path` is dropped: Starlette would route by the address as it was sent.
+            scope = {**scope, "language": language, "path": path, "page_path": path}
+            scope.pop("raw_path", None)
+        await self.app(scope, receive, send)
+
+
+def opened(endpoint: Page, who: frozenset[Role] | None, cache: str, path: str) -> Page:
+    """The page behind its door: who may come in, and how long anyone may keep it."""
+
+    async def behind(request: Request) -> Response:
+        request.scope.get("log", {})["route"] = path
+        if who is not None:
+            refusal = await _let_in(request, who)
+            if refusal is not None:
+                return refusal
+        response = await endpoint(request)
+        # Only what was found is worth keeping: a page that refuses must be asked again.
+        if cache != PRIVATE and response.status_code == 200 and "cache-control" not in response.headers:
+            response.headers["cache-control"] = cache
+        return response
+
+    return behind
+
+
+async def _let_in(request: Request, who: frozenset[Role]) -> Response | None:
+    token = request.cookies.get(cookie_name(page.settings(request)))
+    if token:
+        async with page.reading(request) as session:
+            found = await members.member_of_session(session, token, now=page.now())
+        if found is not None:
+            member, member_session = found
+            request.state.member = member
+            if member.role not in who:
+                return page.show(request, "error.html", status=403, code=403)
+            if (page.now() - member_session.seen_at).total_seconds() > 300:
+                async with page.transaction(request) as session:
+                    await members.seen(session, member_session, now=page.now())
+            return None
+    if request.method in SAFE_METHODS:
+        return RedirectResponse(f"/connexion?suite={request.scope.get('page_path', '/organisation')}", status_code=303)
+    return page.show(request, "error.html", status=401, code=401)
+
+
+def cookie_name(settings: Settings, what: str = "session") -> str:
+    """`__Host-` (ASVS 3.3.3) wherever the site is served over https, which it requires."""
+    return f"__Host-{what}" if settings.secure else what
+
+
+def set_cookie(response: Response, settings: Settings, value: str, *, what: str = "session", max_age: int) -> None:
+    options: dict[str, Any] = {"httponly": True, "samesite": "lax", "secure": settings.secure, "path": "/"}
+    response.set_cookie(cookie_name(settings, what), value, max_age=max_age, **options)

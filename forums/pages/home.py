@@ -1,0 +1,34 @@
+"""The home page: the next forum, how to take part, the latest minutes and answers."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forums import action_plan, questions, registrations, schedule
+from forums.pages import page
+
+
+async def show(request: Request) -> Response:
+    async with page.reading(request) as session:
+        forum = await schedule.next_forum(session, now=page.now())
+        commitments = await schedule.commitments_of(session, forum) if forum else []
+        latest = await schedule.latest_minutes(session)
+        asked, total = await questions.published(session, limit=4)
+        states = await questions.states_of(session, asked)
+        plan = await action_plan.current_plan(session)
+        count = len(await action_plan.commitments_of(session, plan)) if plan else 0
+        examined = len(await action_plan.forums_held_about(session, plan)) if plan else 0
+    return page.show(
+        request,
+        "home/show.html",
+        forum=forum,
+        commitments=commitments,
+        state=registrations.state_of(forum, now=page.now()) if forum else None,
+        questions_open=questions.are_open(forum, now=page.now()) if forum else False,
+        latest=latest,
+        questions=asked,
+        questions_total=total,
+        states=states,
+        plan=plan,
+        commitment_count=count,
+        examined_count=examined,
+    )

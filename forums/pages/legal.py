@@ -1,0 +1,56 @@
+"""The pages the law and people expect, and what machines ask for first."""
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+
+from forums import action_plan, schedule
+from forums.database import Database
+from forums.pages import page
+from forums.settings import ROOT
+
+
+async def help_page(request: Request) -> Response:
+    return page.show(request, "legal/help.html")
+
+
+async def accessibility(request: Request) -> Response:
+    return page.show(request, "legal/accessibility.html")
+
+
+async def notice(request: Request) -> Response:
+    return page.show(request, "legal/notice.html")
+
+
+async def personal_data(request: Request) -> Response:
+    return page.show(request, "legal/personal_data.html")
+
+
+async def cookies(request: Request) -> Response:
+    return page.show(request, "legal/cookies.html")
+
+
+async def contact(request: Request) -> Response:
+    return page.show(request, "legal/contact.html")
+
+
+async def site_map(request: Request) -> Response:
+    async with page.reading(request) as session:
+        forums = [forum for forum, _ in await schedule.public_forums(session)]
+        plans = await action_plan.plans(session)
+    return page.show(request, "legal/site_map.html", forums=forums, plans=plans)
+
+
+async def robots(request: Request) -> Response:
+    return PlainTextResponse("User-agent: *\nDisallow: /organisation\nDisallow: /connexion\nDisallow: /inscriptions/\nDisallow: /questions/confirmer/\n")
+
+
+async def favicon(request: Request) -> Response:
+    return FileResponse(ROOT / "static" / "favicon.svg", media_type="image/svg+xml")
+
+
+async def health(request: Request) -> Response:
+    """`ok` when the database answers, 503 otherwise."""
+    database: Database = request.app.state.database
+    if await database.answers():
+        return PlainTextResponse("ok")
+    return PlainTextResponse("la base de données ne répond pas", status_code=503, headers={"retry-after": "30"})

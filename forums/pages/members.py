@@ -1,0 +1,73 @@
+"""Signing in by a mailed link, signing out, and the journal."""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forums import members, secret_links
+from forums.members import SignInForm
+from forums.pages import gate, page
+
+_INSIDE = re.compile(r"/organisation(/[a-z0-9-]+)*")
+
+
+async def form(request: Request) -> Response:
+    return page.show(request, "members/form.html", filled=page.blank(SignInForm, suite=_safe(request.query_params.get("suite", ""))))
+
+
+async def ask(request: Request) -> Response:
+    """The same answer for a member and for anyone else: whether an address is known is said in the mail alone."""
+    filled = await page.read(request, SignInForm)
+    if filled.form is None:
+        return page.show(request, "members/form.html", status=422, filled=filled)
+    browser = secret_links.new_token()
+    async with page.transaction(request) as session:
+        await members.ask_for_link(session, filled.form.email, browser=browser, now=page.now())
+    response = page.go(request, "/connexion/envoyee")
+    gate.set_cookie(response, page.settings(request), browser, what="navigateur", max_age=int(secret_links.SIGN_IN_LASTS.total_seconds()))
+    return response
+
+
+async def sent(request: Request) -> Response:
+    return page.show(request, "members/sent.html", by_mail=page.settings(request).smtp is not None)
+
+
+async def link(request: Request) -> Response:
+    """The page behind a sign-in link. Looking at it uses nothing: mail scanners look too."""
+    async with page.reading(request) as session:
+        found = await secret_links.find(session, request.path_params["token"], "sign_in", now=page.now())
+    if found is None:
+        return page.show(request, "members/expired.html", status=404)
+    return page.show(request, "members/link.html", token=request.path_params["token"])
+
+
+async def sign_in(request: Request) -> Response:
+    config = page.settings(request)
+    browser = request.cookies.get(gate.cookie_name(config, "navigateur"))
+    async with page.transaction(request) as session:
+        token = await members.sign_in(session, request.path_params["token"], browser=browser, now=page.now())
+    if token is None:
+        return page.show(request, "members/expired.html", status=404)
+    response = page.go(request, "/organisation")
+    gate.set_cookie(response, config, token, max_age=int(members.SESSION_LASTS.total_seconds()))
+    return response
+
+
+async def sign_out(request: Request) -> Response:
+    config = page.settings(request)
+    async with page.transaction(request) as session:
+        await members.sign_out(session, request.cookies[gate.cookie_name(config)])
+    response = page.go(request, "/connexion?fait=deconnexion")
+    gate.set_cookie(response, config, "", max_age=0)
+    return response
+
+
+async def journal(request: Request) -> Response:
+    async with page.reading(request) as session:
+        events = await members.journal(session)
+    return page.show(request, "members/journal.html", events=events)
+
+
+def _safe(path: str) -> str:
+    return path if _INSIDE.fullmatch(path) else ""

@@ -1,0 +1,191 @@
+"""What every page does: read what was typed, show a template, say what happened, go on.
+
+Public pages are the same for everybody, so nothing here looks at a cookie. Invalid forms come back
+with status 422, a summary on top, a sentence beside each field and everything that was typed.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar, get_origin
+from urllib.parse import quote
+from uuid import UUID
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from forums.database import Database
+from forums.forms import Form
+from forums.language import N_, translations
+from forums.pages.assets import fingerprinted
+from forums.refusals import Refusal
+from forums.rendering import environment
+from forums.settings import ACCESSIBILITY, Settings
+
+F = TypeVar("F", bound=Form)
+
+# What a page says after an action, named in the address it goes on to (`?fait=annonce`).
+DONE = {
+    "saison": N_("La saison est créée : ses forums sont des brouillons, que vous seuls voyez. Annoncez-les quand vous êtes prêts."),
+    "annonce": N_("Le forum est annoncé : il est sur le site et dans le calendrier de tous les abonnés."),
+    "modifie": N_("Les changements sont enregistrés et visibles de tous."),
+    "brouillon": N_("Les changements sont enregistrés. Le forum n'est pas encore annoncé : vous seuls les voyez."),
+    "deplace": N_("Le forum est déplacé. Les personnes inscrites reçoivent un message et leur calendrier se met à jour."),
+    "annule": N_("Le forum est annulé. Il reste affiché comme tel, et les personnes inscrites reçoivent un message."),
+    "efface": N_("Le brouillon est effacé."),
+    "point": N_("Le point est enregistré."),
+    "point-retire": N_("Le point est retiré de l'ordre du jour."),
+    "ordre-du-jour": N_("L'ordre du jour est publié : il est sur la page du forum."),
+    "passage": N_("Le passage est enregistré."),
+    "passage-retire": N_("Le passage est effacé du brouillon."),
+    "compte-rendu": N_("Le compte rendu est publié : chaque passage est aussi sur la page de ses engagements et de ses questions."),
+    "question-publiee": N_("La question est publiée et la personne qui l'a posée est prévenue."),
+    "question-refusee": N_("La question est refusée ; la raison est envoyée à la personne qui l'a posée."),
+    "renvoi": N_("Le message est remis dans la file d'envoi."),
+    "deconnexion": N_("Vous êtes déconnecté."),
+}
+
+
+@dataclass
+class Filled(Generic[F]):
+    """A form as it was typed: the values to show again, what is wrong, and the form once it is right."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    errors: dict[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    form: F | None = None
+
+    def refuse(self, name: str, error: Refusal | PydanticCustomError) -> None:
+        """Add what a rule said to the field `name`."""
+        if isinstance(error, Refusal):
+            self.errors[name] = (error.sentence, error.figures)
+        else:
+            self.errors[name] = (error.type, error.context or {})
+
+
+# -- Read -----------------------------------------------------------------------------------------------
+
+
+async def read(request: Request, form_class: type[F]) -> Filled[F]:
+    """What a person typed, checked. A field that is absent counts as left empty; the last of two wins."""
+    typed = await request.form(max_files=0, max_fields=400, max_part_size=256 * 1024)
+    values: dict[str, Any] = {}
+    for name, info in form_class.model_fields.items():
+        texts = [text for text in typed.getlist(name) if isinstance(text, str)]
+        values[name] = texts if get_origin(info.annotation) is tuple else texts[-1] if texts else ""
+    try:
+        return Filled(values, {}, form_class.model_validate(values))
+    except ValidationError as error:
+        errors: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        for each in error.errors():
+            errors.setdefault(str(each["loc"][0]), (each["type"], each.get("ctx", {})))
+        return Filled(values, errors)
+
+
+def blank(form_class: type[F], **values: Any) -> Filled[F]:
+    """A form not typed yet, with what is already known."""
+    return Filled({name: () if get_origin(info.annotation) is tuple else "" for name, info in form_class.model_fields.items()} | values)
+
+
+def whole_number(request: Request, name: str, default: int, high: int = 9_999) -> int:
+    """A number of the query string between 1 and `high`, or the default for anything else."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= high else default
+
+
+def path_number(request: Request, name: str, high: int = 9_999) -> int:
+    """A number of the path; what cannot be one is not found."""
+    number = int(request.path_params[name])
+    if not 0 < number <= high:
+        raise not_found()
+    return number
+
+
+def path_uuid(request: Request, name: str) -> UUID:
+    try:
+        return UUID(request.path_params[name])
+    except ValueError:
+        raise not_found() from None
+
+
+# -- Ask --------------------------------------------------------------------------------------------------
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def settings(request: Request) -> Settings:
+    found: Settings = request.app.state.settings
+    return found
+
+
+def transaction(request: Request) -> AbstractAsyncContextManager[AsyncSession]:
+    database: Database = request.app.state.database
+    return database.transaction()
+
+
+def reading(request: Request) -> AbstractAsyncContextManager[AsyncSession]:
+    database: Database = request.app.state.database
+    return database.reading()
+
+
+def language(request: Request) -> str:
+    found: str = request.scope.get("language", "fr")
+    return found
+
+
+def not_found() -> HTTPException:
+    return HTTPException(404)
+
+
+# -- Show ---------------------------------------------------------------------------------------------------
+
+
+def show(request: Request, template: str, *, status: int = 200, **facts: Any) -> Response:
+    """A page from its template. `facts` are what it shows; an undefined one is an error."""
+    return HTMLResponse(render(request, template, **facts), status_code=status)
+
+
+def render(request: Request, template: str, **facts: Any) -> str:
+    spoken = language(request)
+    config = settings(request)
+    path = request.scope.get("page_path", request.url.path)
+
+    def url(address: str) -> str:
+        """An address of this site in the language of the page."""
+        return f"/{spoken}{address}".rstrip("/") if spoken != "fr" else address
+
+    _ = translations(spoken).gettext
+    shared: dict[str, Any] = {
+        "url": url,
+        "path": path,
+        "public_url": config.public_url,
+        "theme": config.theme,
+        "static": fingerprinted,
+        "accessibility": _(ACCESSIBILITY[config.accessibility]),
+        "publisher": config.publisher,
+        "retention_days": config.retention_days,
+        "contact": config.mail_from.addr_spec,
+        "member": getattr(request.state, "member", None),
+        "now": now(),
+        "done": DONE.get(request.query_params.get("fait", "")),
+        "sentence": lambda pair: _(pair[0]).format(**pair[1]),
+        "filters": dict(request.query_params),
+        "quote": quote,
+    }
+    return environment(spoken).get_template(template).render({**shared, **facts})
+
+
+def go(request: Request, path: str) -> Response:
+    """See Other: after an action, the page that says what happened."""
+    prefix = "" if language(request) == "fr" else f"/{language(request)}"
+    return RedirectResponse(prefix + path, status_code=303)
+
+
+def pages_of(total: int, per_page: int) -> Sequence[int]:
+    return range(1, max(1, -(-total // per_page)) + 1)

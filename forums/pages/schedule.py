@@ -1,0 +1,313 @@
+"""Forums: read by everybody; planned, announced, moved and cancelled by organisers."""
+
+import re
+import unicodedata
+
+from pydantic_core import PydanticCustomError
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forums import action_plan, agenda, members, minutes, outbox, questions, registrations, schedule, steps
+from forums.forms import refuse
+from forums.language import N_
+from forums.models import Forum
+from forums.pages import page
+from forums.pages.page import Filled
+from forums.refusals import SeatsTaken
+from forums.schedule import CancelForm, ForumForm, MoveForm, SeasonForm
+
+# -- Read -----------------------------------------------------------------------------------------------
+
+
+async def index(request: Request) -> Response:
+    async with page.reading(request) as session:
+        found = await schedule.public_forums(session)
+        written = {forum.id for forum, _ in found if await _has_minutes(session, forum)}
+    coming = sorted((forum for forum, _ in found if not forum.is_past(page.now()) and forum.starts_at), key=lambda forum: forum.starts_at)  # type: ignore[arg-type,return-value]
+    past = [(forum, season) for forum, season in found if forum not in coming]
+    return page.show(request, "schedule/index.html", coming=coming, past=past, written=written, state_of=registrations.state_of)
+
+
+async def _has_minutes(session: AsyncSession, forum: Forum) -> bool:
+    return forum.minutes_elsewhere is not None or await minutes.published(session, forum) is not None
+
+
+async def show(request: Request) -> Response:
+    async with page.reading(request) as session:
+        forum = await _forum(session, request, drafts=False)
+        season = await schedule.season_of(session, forum)
+        commitments = await schedule.commitments_of(session, forum)
+        points = await agenda.points_of(session, forum) if forum.agenda_published_at else []
+        asked, total = await questions.published(session, forum=forum, limit=5)
+        states = await questions.states_of(session, asked)
+        written = await minutes.published(session, forum)
+        late = [step for step in steps.steps_of(forum, written, now=page.now()) if step.state == "late"]
+    return page.show(
+        request,
+        "schedule/show.html",
+        forum=forum,
+        season=season,
+        commitments=commitments,
+        points=points,
+        kinds=agenda.KINDS,
+        questions=asked,
+        questions_total=total,
+        questions_open=questions.are_open(forum, now=page.now()),
+        states=states,
+        minutes=written,
+        state=registrations.state_of(forum, now=page.now()),
+        free=registrations.free_seats(forum),
+        late=late if not forum.sources else [],
+    )
+
+
+# -- The organisers' table --------------------------------------------------------------------------------
+
+
+async def dashboard(request: Request) -> Response:
+    member = request.state.member
+    async with page.reading(request) as session:
+        waiting = await questions.to_moderate(session, institution_id=member.institution_id if member.role == "agent" else None)
+        desks = await steps.desks(session, now=page.now()) if member.role in members.ORGANISERS else []
+        counts = await outbox.counts(session)
+    return page.show(
+        request,
+        "schedule/dashboard.html",
+        desks=desks,
+        pending=len(waiting),
+        counts=counts,
+        delivers=page.settings(request).smtp is not None,
+        organiser=member.role in members.ORGANISERS,
+    )
+
+
+async def desk_index(request: Request) -> Response:
+    async with page.reading(request) as session:
+        found = await schedule.all_forums(session)
+    return page.show(request, "schedule/desk_index.html", forums=found)
+
+
+async def desk(request: Request) -> Response:
+    async with page.reading(request) as session:
+        forum = await _forum(session, request)
+        season = await schedule.season_of(session, forum)
+        commitments = await schedule.commitments_of(session, forum)
+        written = await minutes.of(session, forum)
+        asked, total = await questions.published(session, forum=forum, limit=1)
+        held = await registrations.holders(session, forum)
+    return page.show(
+        request,
+        "schedule/desk.html",
+        forum=forum,
+        season=season,
+        commitments=commitments,
+        steps=steps.steps_of(forum, written, now=page.now()),
+        questions_total=total,
+        registered=sum(each.status == "registered" for each in held),
+        waiting=sum(each.status == "waiting" for each in held),
+    )
+
+
+# -- Plan a season ------------------------------------------------------------------------------------------
+
+
+async def season_form(request: Request) -> Response:
+    filled = page.blank(SeasonForm, count="6", months="2", week="4", weekday="TH", starts="18:30", ends="20:30")
+    return page.show(request, "schedule/season.html", filled=filled, proposals=None, days=[], problems={})
+
+
+async def open_season(request: Request) -> Response:
+    """Twice the same form: first it proposes dates with the reason of each shift, then it keeps those accepted or edited."""
+    filled = await page.read(request, SeasonForm)
+    if filled.form is None:
+        return page.show(request, "schedule/season.html", status=422, filled=filled, proposals=None, days=[], problems={})
+    typed = await request.form()
+    proposals = schedule.propose(filled.form)
+    if "accepter" not in typed:
+        days = [proposal.day.isoformat() for proposal in proposals]
+        return page.show(request, "schedule/season.html", filled=filled, proposals=proposals, days=days, problems={})
+    days = [text.strip() for text in typed.getlist("day") if isinstance(text, str)][:12]
+    accepted, problems = _accepted(days)
+    try:
+        if filled.form.ends <= filled.form.starts:
+            raise refuse(N_("L'heure de fin vient après l'heure de début."))
+        if problems or not accepted:
+            return page.show(request, "schedule/season.html", status=422, filled=filled, proposals=proposals, days=days, problems=problems)
+        async with page.transaction(request) as session:
+            slug = await _free_slug(session, filled.form.title)
+            plan = await action_plan.current_plan(session)
+            await schedule.open_season(
+                session, filled.form.title, slug, accepted, filled.form.starts, filled.form.ends, plan_id=plan.id if plan else None, now=page.now()
+            )
+            members.record(session, request.state.member, "open_season", f"season {slug}", now=page.now())
+    except PydanticCustomError as error:
+        filled.refuse("ends", error)
+        return page.show(request, "schedule/season.html", status=422, filled=filled, proposals=proposals, days=days, problems={})
+    return page.go(request, "/organisation?fait=saison")
+
+
+def _accepted(days: list[str]) -> tuple[list, dict[int, str]]:  # type: ignore[type-arg]
+    from datetime import date
+
+    accepted, problems = [], {}
+    for position, text in enumerate(days):
+        if not text:  # an emptied date is a forum less
+            continue
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            problems[position] = N_("Indiquez une date, par exemple 2027-03-25.")
+            continue
+        if day in accepted:
+            problems[position] = N_("Cette date est donnée deux fois.")
+        accepted.append(day)
+    return accepted, problems
+
+
+async def _free_slug(session: AsyncSession, title: str) -> str:
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.replace("saison", "")).strip("-")[:40] or "saison"
+    candidate, number = slug, 1
+    while not await schedule.season_slug_free(session, candidate):
+        number += 1
+        candidate = f"{slug}-n{number}"
+    return candidate
+
+
+# -- Announce, edit, move, cancel -----------------------------------------------------------------------------
+
+
+async def announce(request: Request) -> Response:
+    async with page.transaction(request) as session:
+        forum = await _forum(session, request)
+        await schedule.announce(session, forum, now=page.now())
+        members.record(session, request.state.member, "announce", f"forum {forum.slug}", now=page.now())
+    return page.go(request, f"/organisation/forums/{forum.slug}?fait=annonce")
+
+
+async def edit_form(request: Request) -> Response:
+    async with page.reading(request) as session:
+        forum = await _forum(session, request)
+        about = await schedule.commitments_of(session, forum)
+    filled = page.blank(
+        ForumForm,
+        theme=forum.theme or "",
+        description=forum.description,
+        place=forum.place or "",
+        address=forum.address or "",
+        online_url=forum.online_url or "",
+        organisers=", ".join(forum.organisers),
+        capacity=str(forum.capacity),
+        remote_capacity=str(forum.remote_capacity),
+        commitments=[str(each.number) for each in about],
+    )
+    return await _edit_form(request, filled)
+
+
+async def _edit_form(request: Request, filled: Filled[ForumForm], *, status: int = 200) -> Response:
+    async with page.reading(request) as session:
+        forum = await _forum(session, request)
+        commitments = await action_plan.current_commitments(session)
+        plan = await action_plan.current_plan(session)
+        held = await action_plan.forums_held_about(session, plan) if plan else {}
+    return page.show(request, "schedule/edit.html", status=status, forum=forum, commitments=commitments, held=held, filled=filled)
+
+
+async def edit(request: Request) -> Response:
+    filled = await page.read(request, ForumForm)
+    if filled.form is None:
+        return await _edit_form(request, filled, status=422)
+    try:
+        async with page.transaction(request) as session:
+            forum = await _forum(session, request)
+            commitments, _ = await _chosen(session, filled.form)
+            await schedule.edit(session, forum, filled.form, commitments, now=page.now())
+            members.record(session, request.state.member, "edit", f"forum {forum.slug}", now=page.now())
+    except SeatsTaken as refusal:
+        filled.refuse("capacity", refusal)
+        return await _edit_form(request, filled, status=422)
+    except PydanticCustomError as error:
+        filled.refuse("online_url", error)
+        return await _edit_form(request, filled, status=422)
+    return page.go(request, f"/organisation/forums/{forum.slug}?fait={'modifie' if forum.announced_at else 'brouillon'}")
+
+
+async def _chosen(session: AsyncSession, form: ForumForm):  # type: ignore[no-untyped-def]
+    from forums.pages.agenda import chosen
+
+    return await chosen(session, form.commitments, [])
+
+
+async def move_form(request: Request) -> Response:
+    async with page.reading(request) as session:
+        forum = await _forum(session, request)
+    start, end = forum.local_start, forum.local_end
+    filled = page.blank(
+        MoveForm,
+        day=forum.day.isoformat() if forum.day else "",
+        starts=f"{start:%H:%M}" if start else "",
+        ends=f"{end:%H:%M}" if end else "",
+    )
+    return await _move_form(request, filled)
+
+
+async def _move_form(request: Request, filled: Filled[MoveForm], *, status: int = 200) -> Response:
+    async with page.reading(request) as session:
+        forum = await _forum(session, request)
+        told = len(await registrations.holders(session, forum))
+    return page.show(request, "schedule/move.html", status=status, forum=forum, told=told, filled=filled)
+
+
+async def move(request: Request) -> Response:
+    filled = await page.read(request, MoveForm)
+    if filled.form is None:
+        return await _move_form(request, filled, status=422)
+    try:
+        if filled.form.ends <= filled.form.starts:
+            raise refuse(N_("L'heure de fin vient après l'heure de début."))
+        async with page.transaction(request) as session:
+            forum = await _forum(session, request)
+            await schedule.move(session, forum, filled.form, now=page.now())
+            members.record(session, request.state.member, "move", f"forum {forum.slug}", filled.form.day.isoformat(), now=page.now())
+    except PydanticCustomError as error:
+        filled.refuse("ends", error)
+        return await _move_form(request, filled, status=422)
+    return page.go(request, f"/organisation/forums/{forum.slug}?fait=deplace")
+
+
+async def cancel_form(request: Request) -> Response:
+    return await _cancel_form(request, page.blank(CancelForm))
+
+
+async def _cancel_form(request: Request, filled: Filled[CancelForm], *, status: int = 200) -> Response:
+    async with page.reading(request) as session:
+        forum = await _forum(session, request)
+        told = len(await registrations.holders(session, forum))
+    return page.show(request, "schedule/cancel.html", status=status, forum=forum, told=told, filled=filled)
+
+
+async def cancel(request: Request) -> Response:
+    filled = await page.read(request, CancelForm)
+    if filled.form is None:
+        return await _cancel_form(request, filled, status=422)
+    async with page.transaction(request) as session:
+        forum = await _forum(session, request)
+        await schedule.cancel(session, forum, filled.form, now=page.now())
+        members.record(session, request.state.member, "cancel", f"forum {forum.slug}", filled.form.reason, now=page.now())
+    return page.go(request, f"/organisation/forums/{forum.slug}?fait=annule")
+
+
+async def discard(request: Request) -> Response:
+    async with page.transaction(request) as session:
+        forum = await _forum(session, request)
+        await schedule.discard(session, forum)
+        members.record(session, request.state.member, "discard", f"forum {forum.slug}", now=page.now())
+    return page.go(request, "/organisation?fait=efface")
+
+
+async def _forum(session: AsyncSession, request: Request, *, drafts: bool = True) -> Forum:
+    forum = await schedule.forum_by_slug(session, request.path_params["slug"], drafts=drafts)
+    if forum is None:
+        raise page.not_found()
+    return forum

@@ -1,0 +1,227 @@
+"""Things to test with, made without surprises: each factory writes the one row its name says.
+
+What a test relies on it gives itself (`a_forum(session, capacity=1)`); what it does not mention has
+a plain value. Forms are made as a page makes them: from what was typed.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlmodel import SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import minutes, registrations, schedule, secret_links
+from forums.agenda import AgendaItemForm
+from forums.database import Database
+from forums.minutes import EntryForm
+from forums.models import (
+    ActionPlan,
+    AgendaItem,
+    Commitment,
+    CommitmentInstitution,
+    Forum,
+    Institution,
+    Member,
+    Minutes,
+    OutboxMessage,
+    Question,
+    Registration,
+    Season,
+)
+from forums.questions import QuestionForm
+from forums.registrations import RegistrationForm
+from forums.schedule import ForumForm, MoveForm, SeasonForm
+from forums.settings import Settings
+
+NOW = datetime(2027, 2, 1, 9, 0, tzinfo=UTC)
+SECRET_KEY = "une clé d'essai, la même pour toute la suite"
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """A database with its tables, closed afterwards."""
+    database = Database(settings)
+    async with database.writer.begin() as connection:
+        await connection.run_sync(SQLModel.metadata.create_all)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+# -- The plan ------------------------------------------------------------------------------------------
+
+
+async def a_plan(session: AsyncSession, slug: str = "2018-2020", **facts: Any) -> ActionPlan:
+    """The current plan, empty."""
+    return await _added(session, ActionPlan(**{"slug": slug, "title": f"Plan {slug}", "current": True} | facts))
+
+
+async def a_commitment(session: AsyncSession, plan: ActionPlan, number: int = 1, **facts: Any) -> Commitment:
+    given = {"plan_id": plan.id, "number": number, "position": number, "working_title": f"Engagement {number}"}
+    return await _added(session, Commitment(**given | facts))
+
+
+async def an_institution(session: AsyncSession, name: str = "HATVP", *, leads: Sequence[Commitment] = ()) -> Institution:
+    institution = await _added(session, Institution(slug=name.lower().replace(" ", "-"), name=name))
+    for commitment in leads:
+        await _added(session, CommitmentInstitution(commitment_id=commitment.id, institution_id=institution.id, role="lead"))
+    return institution
+
+
+# -- A forum ---------------------------------------------------------------------------------------------
+
+
+async def a_season(session: AsyncSession, slug: str = "2027", **facts: Any) -> Season:
+    return await _added(session, Season(**{"slug": slug, "title": f"Saison {slug}"} | facts))
+
+
+async def a_forum(session: AsyncSession, *, number: int = 1, season: Season | None = None, now: datetime = NOW, **facts: Any) -> Forum:
+    """An announced forum of the season 2027, in thirty days, 18:30 to 20:30 in Paris, ten seats on site, none remote."""
+    season = season or (await session.exec(select(Season).where(Season.slug == "2027"))).first() or await a_season(session)
+    day = facts.pop("day", (now + timedelta(days=30)).date())
+    given = {
+        "season_id": season.id,
+        "number": number,
+        "slug": f"{season.slug}-{number}",
+        "status": "announced",
+        "announced_at": now,
+        "created_at": now,
+        "changed_at": now,
+        "theme": "La commande publique",
+        "place": "Superpublic",
+        "day": day,
+        "capacity": 10,
+    }
+    hours = {
+        "starts_at": schedule.at(day, time(18, 30)),
+        "ends_at": schedule.at(day, time(20, 30)),
+        "registration_closes_at": schedule.at(day, time(18, 30)),
+        "questions_close_at": schedule.at(day - schedule.QUESTIONS_CLOSE, time(23, 59)),
+    }
+    return await _added(session, Forum(**given | hours | facts))
+
+
+async def an_agenda_item(session: AsyncSession, forum: Forum, position: int = 1, **facts: Any) -> AgendaItem:
+    return await _added(session, AgendaItem(**{"forum_id": forum.id, "position": position, "title": f"Point {position}"} | facts))
+
+
+async def some_minutes(session: AsyncSession, forum: Forum, *, published_at: datetime | None = None) -> Minutes:
+    begun = await minutes.begun(session, forum)
+    begun.published_at = published_at
+    return await _added(session, begun)
+
+
+# -- People ------------------------------------------------------------------------------------------------
+
+
+async def a_registration(session: AsyncSession, forum: Forum, email: str = "camille@example.org", **facts: Any) -> Registration:
+    """A registration that waits for its confirmation: it holds no seat."""
+    given = {
+        "forum_id": forum.id,
+        "email": email,
+        "email_key": secret_links.person_key(SECRET_KEY, email),
+        "given_name": "Camille",
+        "family_name": "Martin",
+        "created_at": NOW,
+        "mailed_at": NOW,
+    }
+    return await _added(session, Registration(**given | facts))
+
+
+async def a_confirmed_registration(session: AsyncSession, forum: Forum, email: str = "camille@example.org", **facts: Any) -> Registration:
+    """A registration confirmed by the rule itself: registered while there are seats, waiting afterwards."""
+    registration = await a_registration(session, forum, email, **facts)
+    return await registrations.confirm(session, registration.id, "jeton", now=NOW)
+
+
+async def a_question(
+    session: AsyncSession,
+    forum: Forum | None = None,
+    commitment: Commitment | None = None,
+    email: str = "dominique@example.org",
+    **facts: Any,
+) -> Question:
+    """A published question."""
+    given = {
+        "forum_id": forum.id if forum else None,
+        "commitment_id": commitment.id if commitment else None,
+        "text": "Quand les données seront-elles complètes ?",
+        "email": email,
+        "author_key": secret_links.person_key(SECRET_KEY, email),
+        "text_hash": uuid4().hex,
+        "status": "published",
+        "created_at": NOW,
+        "confirmed_at": NOW,
+        "decided_at": NOW,
+    }
+    return await _added(session, Question(**given | facts))
+
+
+async def a_member(session: AsyncSession, email: str = "organise@example.fr", role: str = "organiser", **facts: Any) -> Member:
+    return await _added(session, Member(**{"email": email, "role": role, "created_at": NOW} | facts))
+
+
+# -- What people type ----------------------------------------------------------------------------------------
+
+
+def a_registration_form(email: str = "camille@example.org", **typed: str) -> RegistrationForm:
+    blank = {"organisation": "", "accessibility_needs": "", "name_in_list": "", "site_web": ""}
+    given = {"family_name": "Martin", "given_name": "Camille", "email": email, "attendance": "on_site"}
+    return RegistrationForm.model_validate(blank | given | typed)
+
+
+def a_question_form(text: str = "Quand les données seront-elles complètes ?", **typed: str) -> QuestionForm:
+    blank = {"context": "", "commitment": "", "author_name": "", "show_name": "", "site_web": ""}
+    given = {"kind": "question", "text": text, "email": "dominique@example.org"}
+    return QuestionForm.model_validate(blank | given | typed)
+
+
+def a_season_form(**typed: str) -> SeasonForm:
+    """The fourth Thursday every two months, in the evening."""
+    given = {"title": "Saison 2027", "first_day": "2027-01-01", "count": "6", "months": "2", "week": "4", "weekday": "TH"}
+    return SeasonForm.model_validate(given | {"starts": "18:30", "ends": "20:30"} | typed)
+
+
+def a_forum_form(forum: Forum, **typed: str) -> ForumForm:
+    """The form as a page fills it in: what is known of the forum, then what is typed over it."""
+    text = {name: getattr(forum, name) or "" for name in ("theme", "description", "place", "address", "online_url")}
+    numbers = {"capacity": str(forum.capacity), "remote_capacity": str(forum.remote_capacity)}
+    return ForumForm.model_validate(text | numbers | {"organisers": ", ".join(forum.organisers)} | typed)
+
+
+def a_move_form(day: date | str, starts: str = "18:30", ends: str = "20:30") -> MoveForm:
+    return MoveForm.model_validate({"day": str(day), "starts": starts, "ends": ends})
+
+
+def an_agenda_item_form(title: str = "Où en est la commande publique ?", **typed: str) -> AgendaItemForm:
+    blank = {"track": "", "starts": "", "ends": "", "description": ""}
+    return AgendaItemForm.model_validate(blank | {"title": title, "kind": "plenary"} | typed)
+
+
+def an_entry_form(text: str = "Le ministère a répondu.", **typed: str) -> EntryForm:
+    return EntryForm.model_validate({"title": "", "text": text, "agenda_item": ""} | typed)
+
+
+# -- What was promised ---------------------------------------------------------------------------------------
+
+
+async def promised(session: AsyncSession, kind: str | None = None) -> Sequence[OutboxMessage]:
+    """The messages written so far, of one kind when it is given, in the order of their recipients."""
+    await session.flush()
+    query = select(OutboxMessage).order_by(col(OutboxMessage.recipient))
+    return (await session.exec(query.where(OutboxMessage.kind == kind) if kind else query)).all()
+
+
+async def told(session: AsyncSession, kind: str) -> list[str]:
+    """Who is to receive a message of that kind, in alphabetical order."""
+    return [message.recipient for message in await promised(session, kind)]
+
+
+async def _added(session: AsyncSession, row: Any) -> Any:
+    session.add(row)
+    await session.flush()
+    return row

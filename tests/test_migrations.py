@@ -1,0 +1,157 @@
+"""Migrations: from nothing to what the models say, on each engine, once, and without losing a row."""
+
+import asyncio
+import multiprocessing
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, func, inspect, select, text
+from sqlmodel import SQLModel
+
+from forums import migrations
+from forums.database import Database
+from forums.settings import BadSetting, Settings
+from tests.factories import a_commitment, a_forum, a_plan, a_question, a_season
+
+Counts = dict[str, list[int]]
+
+REVISIONS = sorted(path.name.split("_")[0] for path in (migrations.ROOT / "db/migrations/versions").glob("*.py"))
+
+
+def test_an_empty_database_gets_every_revision_and_is_current(engine_settings: Settings) -> None:
+    assert not migrations.is_current(engine_settings)
+
+    assert migrations.migrate(engine_settings) == REVISIONS
+
+    assert migrations.is_current(engine_settings)
+
+
+def test_running_twice_applies_nothing(engine_settings: Settings) -> None:
+    migrations.migrate(engine_settings)
+
+    assert migrations.migrate(engine_settings) == []
+
+
+def test_migrations_and_models_agree(engine_settings: Settings) -> None:
+    migrations.migrate(engine_settings)
+
+    assert migrations.check(engine_settings) == []
+
+
+def test_what_alembic_does_not_compare_agrees_too(engine_settings: Settings) -> None:
+    migrations.migrate(engine_settings)
+    migrated = migrations.alone(engine_settings, _described)
+    migrations.alone(engine_settings, _rebuilt_from_the_models)
+
+    assert migrated == migrations.alone(engine_settings, _described)
+
+
+def _rebuilt_from_the_models(connection: Connection) -> None:
+    SQLModel.metadata.drop_all(connection)
+    SQLModel.metadata.create_all(connection)
+
+
+def _described(connection: Connection) -> dict[str, list[str]]:
+    """Each table in full: the text of its checks, the condition of its indexes, what its links do on deletion."""
+    seen = inspect(connection)
+    described = {}
+    for table in SQLModel.metadata.tables:
+        found = [*seen.get_columns(table), seen.get_pk_constraint(table), *seen.get_unique_constraints(table)]
+        found += [*seen.get_check_constraints(table), *seen.get_foreign_keys(table), *seen.get_indexes(table)]
+        described[table] = sorted(str(_as_text(fact)) for fact in found)
+    return described
+
+
+def _as_text(fact: Any) -> Any:
+    return {name: _as_text(value) for name, value in fact.items()} if isinstance(fact, dict) else str(fact)
+
+
+@pytest.mark.parametrize("rebuilt", ["season", "forum", "commitment"])
+async def test_rebuilding_a_table_keeps_the_rows_that_point_to_it(settings: Settings, rebuilt: str) -> None:
+    before = await _populated(settings)
+
+    await asyncio.to_thread(migrations.alone, settings, lambda connection: _rebuild(connection, rebuilt))
+
+    assert await asyncio.to_thread(migrations.alone, settings, _counts) == before
+
+
+async def test_migrating_a_populated_database_keeps_its_rows(engine_settings: Settings) -> None:
+    before = await _populated(engine_settings)
+
+    assert await asyncio.to_thread(migrations.migrate, engine_settings) == []
+
+    assert await asyncio.to_thread(migrations.alone, engine_settings, _counts) == before
+
+
+async def test_a_migration_that_breaks_a_link_is_undone(settings: Settings) -> None:
+    before = await _populated(settings)
+
+    with pytest.raises(migrations.BrokenLinks, match=r"1 lignes sans leur objet, la première dans forum"):
+        await asyncio.to_thread(migrations.alone, settings, lambda connection: connection.execute(text("DELETE FROM season")))
+
+    assert await asyncio.to_thread(migrations.alone, settings, _counts) == before
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing(engine_settings: Settings) -> None:
+    def half_way(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE half (id integer)"))
+        raise RuntimeError("le courant est coupé")
+
+    with pytest.raises(RuntimeError, match="le courant est coupé"):
+        migrations.alone(engine_settings, half_way)
+
+    assert migrations.alone(engine_settings, lambda connection: inspect(connection).get_table_names()) == []
+
+
+def test_a_database_of_a_newer_version_is_refused_in_one_sentence(engine_settings: Settings) -> None:
+    migrations.migrate(engine_settings)
+    migrations.alone(engine_settings, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+
+    assert not migrations.is_current(engine_settings)
+    with pytest.raises(BadSetting, match="une version plus récente du programme"):
+        migrations.migrate(engine_settings)
+
+
+def test_processes_that_start_together_migrate_once(engine_settings: Settings) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    barrier = spawn.Barrier(3)
+
+    with spawn.Pool(3, initializer=_await_the_others, initargs=(barrier,)) as pool:
+        applied = pool.map(migrations.migrate, [engine_settings] * 3, chunksize=1)
+
+    assert sorted(applied) == [[], [], REVISIONS]
+    assert migrations.check(engine_settings) == []
+
+
+def _await_the_others(barrier: Barrier) -> None:
+    barrier.wait(timeout=60)
+
+
+async def _populated(settings: Settings) -> Counts:
+    """A migrated database with a forum, its season, a commitment and a question on both; its rows counted."""
+    await asyncio.to_thread(migrations.migrate, settings)
+    database = Database(settings)
+    async with database.transaction() as session:
+        plan = await a_plan(session)
+        forum = await a_forum(session, season=await a_season(session, plan_id=plan.id))
+        await a_question(session, forum, await a_commitment(session, plan))
+    await database.close()
+    counts: Counts = await asyncio.to_thread(migrations.alone, settings, _counts)
+    assert counts["question"][:4] == [1, 1, 1, 1]
+    return counts
+
+
+def _counts(connection: Connection) -> Counts:
+    """How many values each column of each table holds: a link set to NULL counts as lost."""
+    tables = SQLModel.metadata.tables
+    return {name: list(connection.execute(select(*(func.count(column) for column in table.c))).one()) for name, table in tables.items()}
+
+
+def _rebuild(connection: Connection, table: str) -> None:
+    """What `batch_alter_table` does on SQLite: a copy of the table, the old one dropped, the copy renamed."""
+    operations = Operations(MigrationContext.configure(connection))
+    with operations.batch_alter_table(table, recreate="always"):
+        pass

@@ -1,0 +1,554 @@
+"""Seats: asked for, confirmed, waited for, given back."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from pydantic import ValidationError
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import registrations, schedule
+from forums.database import Database
+from forums.models import Forum, Registration
+from forums.refusals import Refusal, RegistrationClosed, SeatsTaken
+from forums.registrations import RegistrationForm
+from forums.schedule import CancelForm
+from forums.settings import Settings
+from tests.factories import (
+    NOW,
+    SECRET_KEY,
+    a_confirmed_registration,
+    a_forum,
+    a_forum_form,
+    a_registration,
+    a_registration_form,
+    opened,
+    promised,
+    told,
+)
+
+
+async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, now: datetime = NOW) -> None:
+    await registrations.register(session, forum, form, language="fr", secret_key=SECRET_KEY, now=now)
+
+
+async def rows(session: AsyncSession) -> list[Registration]:
+    return list((await session.exec(select(Registration).order_by(col(Registration.email)))).all())
+
+
+# -- Register ------------------------------------------------------------------------------------------
+
+
+async def test_registering_writes_one_row_without_a_seat_and_promises_one_message(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+
+    await register(session, forum, a_registration_form("camille@example.org"))
+
+    assert [(row.email, row.status) for row in await rows(session)] == [("camille@example.org", "pending")]
+    assert [(message.kind, message.recipient) for message in await promised(session)] == [("confirm_registration", "camille@example.org")]
+    await session.refresh(forum)
+    assert forum.seats_taken == 0
+
+
+async def test_the_mailed_link_opens_the_registration_and_reading_it_changes_nothing(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    await register(session, forum, a_registration_form())
+    token = (await promised(session))[0].facts["token"]
+
+    found = [await registrations.registration_of_link(session, token, now=NOW) for _ in range(3)]
+
+    assert [each.status if each else None for each in found] == ["pending", "pending", "pending"]
+
+
+@pytest.mark.parametrize("typed", ["camille@example.org", "Camille@Example.ORG", "  camille@example.org "])
+async def test_the_same_address_typed_another_way_makes_no_second_row(session: AsyncSession, typed: str) -> None:
+    forum = await a_forum(session)
+    await register(session, forum, a_registration_form("camille@example.org", family_name="Martin"))
+
+    await register(session, forum, a_registration_form(typed, family_name="Quelqu'un d'autre"))
+
+    assert [row.family_name for row in await rows(session)] == ["Martin"]
+
+
+async def test_the_same_address_may_register_for_another_forum(session: AsyncSession) -> None:
+    first, second = await a_forum(session, number=1), await a_forum(session, number=2)
+
+    for forum in (first, second):
+        await register(session, forum, a_registration_form())
+
+    assert {row.forum_id for row in await rows(session)} == {first.id, second.id}
+
+
+async def test_nobody_is_mailed_more_than_once_in_a_quarter_of_an_hour(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    await register(session, forum, a_registration_form())
+
+    for minutes in (0, 1, 14):
+        await register(session, forum, a_registration_form(), NOW + timedelta(minutes=minutes))
+    after_a_flood = await told(session, "confirm_registration")
+    await register(session, forum, a_registration_form(), NOW + timedelta(minutes=15))
+
+    assert after_a_flood == ["camille@example.org"]
+    assert await told(session, "confirm_registration") == ["camille@example.org"] * 2
+
+
+async def test_twenty_identical_posts_at_once_make_one_row_and_one_message(database: Database) -> None:
+    async with database.transaction() as session:
+        forum = await a_forum(session)
+
+    async def post() -> None:
+        async with database.transaction() as session:
+            await register(session, forum, a_registration_form())
+
+    await asyncio.gather(*(post() for _ in range(20)))
+
+    async with database.reading() as session:
+        assert len(await rows(session)) == 1
+        assert len(await promised(session)) == 1
+
+
+async def test_someone_already_registered_is_told_so_in_the_mail_alone(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    await a_confirmed_registration(session, forum)
+
+    await register(session, forum, a_registration_form(), NOW + timedelta(hours=1))
+
+    assert await told(session, "already_registered") == ["camille@example.org"]
+    assert [row.status for row in await rows(session)] == ["registered"]
+
+
+async def test_a_robot_that_fills_the_trap_leaves_nothing_behind(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+
+    await register(session, forum, a_registration_form(site_web="https://pilules.example"))
+
+    assert (await rows(session), await promised(session)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({}, "open"),
+        ({"capacity": 3}, "last_seats"),
+        ({"capacity": 1, "seats_taken": 1}, "waiting_list"),
+        ({"capacity": 1, "seats_taken": 1, "remote_capacity": 50}, "open"),
+        ({"registration_closes_at": NOW}, "closed"),
+        ({"registration_closes_at": None}, "closed"),
+        ({"capacity": 0}, "not_offered"),
+        ({"status": "draft", "announced_at": None}, "not_offered"),
+        ({"status": "cancelled"}, "cancelled"),
+        ({"day": (NOW - timedelta(days=1)).date()}, "past"),
+    ],
+)
+async def test_what_a_visitor_reads_about_registering(session: AsyncSession, facts: dict[str, Any], state: str) -> None:
+    forum = await a_forum(session, **facts)
+
+    assert registrations.state_of(forum, now=NOW) == state
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"registration_closes_at": NOW},
+        {"status": "cancelled"},
+        {"status": "draft", "announced_at": None},
+        {"capacity": 0},
+        {"day": (NOW - timedelta(days=1)).date()},
+    ],
+)
+async def test_a_forum_that_takes_no_one_refuses_to_register_and_to_confirm(session: AsyncSession, facts: dict[str, Any]) -> None:
+    forum = await a_forum(session, **facts)
+    asked_before = await a_registration(session, forum, "camille@example.org")
+
+    with pytest.raises(RegistrationClosed):
+        await register(session, forum, a_registration_form("dominique@example.org"))
+    with pytest.raises(RegistrationClosed):
+        await registrations.confirm(session, asked_before.id, "jeton", now=NOW)
+
+    assert [(row.email, row.status) for row in await rows(session)] == [("camille@example.org", "pending")]
+    assert await promised(session) == []
+
+
+async def test_a_way_of_attending_that_is_not_offered_is_refused(session: AsyncSession) -> None:
+    forum = await a_forum(session, remote_capacity=0)
+
+    with pytest.raises(Refusal):
+        await register(session, forum, a_registration_form(attendance="remote"))
+
+    assert await rows(session) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "field_at_fault"),
+    [
+        ({"family_name": " "}, "family_name"),
+        ({"given_name": ""}, "given_name"),
+        ({"email": "camille"}, "email"),
+        ({"email": "élodie@example.org"}, "email"),
+        ({"attendance": "en pensée"}, "attendance"),
+        ({"accessibility_needs": "x" * 501}, "accessibility_needs"),
+    ],
+)
+def test_what_is_typed_wrong_is_refused_beside_its_field(typed: dict[str, str], field_at_fault: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        a_registration_form(**typed)
+
+    assert [error["loc"] for error in refused.value.errors()] == [(field_at_fault,)]
+
+
+def test_an_address_whose_domain_has_accents_is_kept_in_the_form_relays_understand() -> None:
+    assert a_registration_form("a@écologie.fr").email == "a@xn--cologie-9xa.fr"
+
+
+# -- Confirm, wait ---------------------------------------------------------------------------------------
+
+
+async def test_confirming_takes_a_seat_and_sends_the_invitation(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    registration = await a_registration(session, forum)
+
+    await registrations.confirm(session, registration.id, "jeton", now=NOW)
+
+    await session.refresh(forum)
+    assert (registration.status, registration.rank, forum.seats_taken) == ("registered", None, 1)
+    message = (await promised(session))[0]
+    assert (message.kind, message.facts["invitation"], message.facts["token"]) == ("registered", "REQUEST", "jeton")
+
+
+async def test_confirming_twice_takes_one_seat_and_sends_one_message(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    registration = await a_registration(session, forum)
+
+    for _ in range(2):
+        await registrations.confirm(session, registration.id, "jeton", now=NOW)
+
+    await session.refresh(forum)
+    assert forum.seats_taken == 1
+    assert await told(session, "registered") == ["camille@example.org"]
+
+
+async def test_twenty_people_who_confirm_at_once_for_three_seats_get_three(database: Database) -> None:
+    async with database.transaction() as session:
+        forum = await a_forum(session, capacity=3)
+        people = [await a_registration(session, forum, f"p{number}@example.org") for number in range(20)]
+
+    async def confirm(registration: Registration) -> None:
+        async with database.transaction() as session:
+            await registrations.confirm(session, registration.id, "jeton", now=NOW)
+
+    await asyncio.gather(*(confirm(registration) for registration in people))
+
+    async with database.reading() as session:
+        found = await rows(session)
+        assert sum(row.status == "registered" for row in found) == 3
+        assert sorted(row.rank or 0 for row in found if row.status == "waiting") == list(range(1, 18))
+        assert (await session.exec(select(Forum.seats_taken))).one() == 3
+
+
+async def test_once_full_people_wait_in_the_order_they_confirmed(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    await a_confirmed_registration(session, forum, "a@example.org")
+    late, early = [await a_registration(session, forum, f"{name}@example.org") for name in ("asked-first", "asked-last")]
+
+    for registration in (early, late):
+        await registrations.confirm(session, registration.id, "jeton", now=NOW)
+
+    assert [await registrations.place_in_line(session, each) for each in (early, late)] == [1, 2]
+    assert await told(session, "waiting") == ["asked-first@example.org", "asked-last@example.org"]
+
+
+async def test_remote_places_are_counted_apart_from_seats(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1, remote_capacity=1)
+
+    await a_confirmed_registration(session, forum, "a@example.org", attendance="on_site")
+    remote = await a_confirmed_registration(session, forum, "b@example.org", attendance="remote")
+    second_remote = await a_confirmed_registration(session, forum, "c@example.org", attendance="remote")
+
+    await session.refresh(forum)
+    assert (remote.status, second_remote.status) == ("registered", "waiting")
+    assert (forum.seats_taken, forum.remote_taken) == (1, 1)
+
+
+# -- Give up, promote --------------------------------------------------------------------------------------
+
+
+async def test_a_seat_given_back_goes_at_once_to_the_first_who_waits(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    holder, first, second = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "abc"]
+
+    await registrations.give_up(session, holder.id, now=NOW)
+
+    await session.refresh(forum)
+    assert [each.status for each in (holder, first, second)] == ["given_up", "registered", "waiting"]
+    assert forum.seats_taken == 1
+    assert (await told(session, "promoted"), await told(session, "given_up")) == (["b@example.org"], ["a@example.org"])
+
+
+async def test_the_promoted_person_gets_an_invitation_and_a_link_that_works(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    holder, first = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "ab"]
+
+    await registrations.give_up(session, holder.id, now=NOW)
+
+    message = (await promised(session, "promoted"))[0]
+    assert message.facts["invitation"] == "REQUEST"
+    assert await registrations.registration_of_link(session, message.facts["token"], now=NOW) is first
+
+
+async def test_giving_up_twice_frees_one_seat_and_sends_one_message(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=2)
+    holder, _, first, second = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "abcd"]
+
+    for _ in range(2):
+        await registrations.give_up(session, holder.id, now=NOW)
+
+    assert (first.status, second.status) == ("registered", "waiting")
+    assert await told(session, "given_up") == ["a@example.org"]
+
+
+async def test_a_place_in_line_given_back_moves_the_others_forward_and_takes_no_seat(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    holder, first, second = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "abc"]
+
+    await registrations.give_up(session, first.id, now=NOW)
+
+    assert (holder.status, second.status, await registrations.place_in_line(session, second)) == ("registered", "waiting", 1)
+    assert await told(session, "promoted") == []
+
+
+async def test_a_seat_on_site_never_goes_to_someone_who_waits_for_a_remote_place(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1, remote_capacity=1)
+    holder = await a_confirmed_registration(session, forum, "a@example.org")
+    await a_confirmed_registration(session, forum, "b@example.org", attendance="remote")
+    remote = await a_confirmed_registration(session, forum, "c@example.org", attendance="remote")
+
+    await registrations.give_up(session, holder.id, now=NOW)
+
+    assert remote.status == "waiting"
+
+
+async def test_who_comes_back_goes_behind_those_who_waited_and_their_calendar_takes_it_as_newer(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    holder, first = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "ab"]
+    bumps = [holder.bump]
+
+    await registrations.give_up(session, holder.id, now=NOW)
+    bumps.append(holder.bump)
+    await registrations.confirm(session, holder.id, "jeton", now=NOW)
+    bumps.append(holder.bump)
+
+    assert (first.status, holder.status, bumps) == ("registered", "waiting", [0, 1, 2])
+
+
+async def test_more_seats_go_at_once_to_those_who_wait_in_order(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    waiting = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "abcd"][1:]
+
+    await schedule.edit(session, forum, a_forum_form(forum, capacity="3"), [], now=NOW)
+
+    assert [each.status for each in waiting] == ["registered", "registered", "waiting"]
+    assert (forum.capacity, forum.seats_taken, await told(session, "promoted")) == (3, 3, ["b@example.org", "c@example.org"])
+
+
+async def test_seats_already_taken_cannot_be_withdrawn(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=2)
+    for name in "ab":
+        await a_confirmed_registration(session, forum, f"{name}@example.org")
+    await session.refresh(forum)
+
+    with pytest.raises(SeatsTaken) as refused:
+        await schedule.edit(session, forum, a_forum_form(forum, capacity="1"), [], now=NOW)
+
+    assert (refused.value.figures, forum.capacity) == ({"taken": 2}, 2)
+
+
+async def test_a_seat_taken_while_the_room_is_made_smaller_is_kept(database: Database) -> None:
+    async with database.transaction() as session:
+        forum = await a_forum(session, capacity=2)
+        first, second = [await a_registration(session, forum, f"{name}@example.org") for name in "ab"]
+        await registrations.confirm(session, first.id, "jeton", now=NOW)
+
+    async def make_the_room_smaller() -> None:
+        async with database.transaction() as session:
+            seen = (await session.exec(select(Forum))).one()
+            await schedule.edit(session, seen, a_forum_form(seen, capacity="1"), [], now=NOW)
+
+    async with database.transaction() as session:
+        await registrations.confirm(session, second.id, "jeton", now=NOW)
+        smaller = asyncio.create_task(make_the_room_smaller())
+        await asyncio.sleep(0.2)
+
+    with pytest.raises(SeatsTaken):
+        await smaller
+
+
+@pytest.mark.parametrize("ended", ["past", "cancelled"])
+async def test_nobody_is_promoted_to_a_forum_that_is_over_or_cancelled(session: AsyncSession, ended: str) -> None:
+    forum = await a_forum(session, capacity=1)
+    holder, waiting = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "ab"]
+    later = NOW + timedelta(days=60) if ended == "past" else NOW
+    if ended == "cancelled":
+        await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=NOW)
+
+    await registrations.give_up(session, holder.id, now=later)
+    await schedule.edit(session, forum, a_forum_form(forum, capacity="50"), [], now=later)
+
+    assert (waiting.status, await told(session, "promoted")) == ("waiting", [])
+
+
+# -- Anything people may do, in any order --------------------------------------------------------------------
+
+
+@dataclass
+class Line:
+    """What the rules promise for one way of attending: who holds a seat, who waits and in which order."""
+
+    capacity: int
+    seated: list[int] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+
+    def arrive(self, person: int) -> None:
+        (self.seated if len(self.seated) < self.capacity else self.waiting).append(person)
+
+    def serve(self) -> list[int]:
+        served = self.waiting[: max(0, self.capacity - len(self.seated))]
+        self.seated += served
+        del self.waiting[: len(served)]
+        return served
+
+
+PEOPLE = st.integers(0, 7)
+
+
+class Seats(RuleBasedStateMachine):
+    """People register, confirm, give up and come back; organisers change the room; hours pass."""
+
+    def __init__(self, runner: asyncio.Runner, database: Database) -> None:
+        super().__init__()
+        self.runner = runner
+        self.opened = database.transaction()
+        self.session: AsyncSession = self.run(self.opened.__aenter__())
+        self.forum_id = self.run(a_forum(self.session, capacity=2, remote_capacity=1)).id
+        self.lines = {"on_site": Line(2), "remote": Line(1)}
+        self.known: dict[int, str] = {}
+        self.promotions: list[str] = []
+        self.now = NOW
+
+    def teardown(self) -> None:
+        self.run(self.session.rollback())
+        self.run(self.opened.__aexit__(None, None, None))
+
+    def run(self, deed: Coroutine[Any, Any, Any]) -> Any:
+        return self.runner.run(deed)
+
+    @property
+    def forum(self) -> Forum:
+        self.run(self.session.flush())
+        self.session.expunge_all()  # each deed starts as a new transaction would: knowing nothing
+        return self.run(self.session.exec(select(Forum).where(Forum.id == self.forum_id))).one()
+
+    @property
+    def closed(self) -> bool:
+        return self.now >= (self.forum.registration_closes_at or NOW)
+
+    def registration_of(self, person: int) -> Registration:
+        query = select(Registration).where(func.lower(Registration.email) == f"p{person}@example.org")
+        return self.run(self.session.exec(query)).one()
+
+    def serve(self) -> None:
+        for line in self.lines.values():
+            self.promotions += [f"p{person}@example.org" for person in line.serve()]
+
+    @rule(person=PEOPLE, attendance=st.sampled_from(["on_site", "remote"]), shout=st.booleans())
+    def register(self, person: int, attendance: str, shout: bool) -> None:
+        email = f"p{person}@example.org".replace("p", "P", 1) if shout else f"p{person}@example.org"
+        form = a_registration_form(email, attendance=attendance)
+        if self.closed:
+            with pytest.raises(RegistrationClosed):
+                self.run(register(self.session, self.forum, form, self.now))
+        else:
+            self.run(register(self.session, self.forum, form, self.now))
+            self.known.setdefault(person, attendance)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def confirm(self, data: st.DataObject) -> None:
+        person = data.draw(st.sampled_from(sorted(self.known)))
+        line = self.lines[self.known[person]]
+        settled = person in line.seated + line.waiting
+        deed = registrations.confirm(self.session, self.registration_of(person).id, "jeton", now=self.now)
+        if self.closed and not settled:
+            with pytest.raises(RegistrationClosed):
+                self.run(deed)
+            return
+        self.run(deed)
+        if not settled:
+            line.arrive(person)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        person = data.draw(st.sampled_from(sorted(self.known)))
+        line = self.lines[self.known[person]]
+        self.run(registrations.give_up(self.session, self.registration_of(person).id, now=self.now))
+        line.seated, line.waiting = [[each for each in people if each != person] for people in (line.seated, line.waiting)]
+        self.serve()
+
+    @rule(capacity=st.integers(1, 5), remote_capacity=st.integers(1, 3))
+    def change_the_room(self, capacity: int, remote_capacity: int) -> None:
+        forum = self.forum
+        form = a_forum_form(forum, capacity=str(capacity), remote_capacity=str(remote_capacity))
+        deed = schedule.edit(self.session, forum, form, [], now=self.now)
+        if capacity < len(self.lines["on_site"].seated) or remote_capacity < len(self.lines["remote"].seated):
+            with pytest.raises(SeatsTaken):
+                self.run(deed)
+            return
+        self.run(deed)
+        self.lines["on_site"].capacity, self.lines["remote"].capacity = capacity, remote_capacity
+        self.serve()
+
+    @rule(hours=st.sampled_from([1, 1, 1, 24, 200]))
+    def time_passes(self, hours: int) -> None:
+        starts_at = self.forum.starts_at or NOW
+        self.now = min(self.now + timedelta(hours=hours), starts_at)
+
+    @invariant()
+    def the_list_is_what_was_promised(self) -> None:
+        forum = self.forum
+        found = {row.email.lower(): row for row in self.run(self.session.exec(select(Registration))).all()}
+        assert len(found) == len(self.known)
+        for attendance, line in self.lines.items():
+            mine = [row for row in found.values() if row.attendance == attendance]
+            seated = {row.email.lower() for row in mine if row.status == "registered"}
+            waiting = sorted((row for row in mine if row.status == "waiting"), key=lambda row: row.rank or 0)
+            assert seated == {f"p{person}@example.org" for person in line.seated}
+            assert [row.email.lower() for row in waiting] == [f"p{person}@example.org" for person in line.waiting]
+            on_site = attendance == "on_site"
+            taken = forum.seats_taken if on_site else forum.remote_taken
+            capacity = forum.capacity if on_site else forum.remote_capacity
+            assert taken == len(seated) <= capacity
+            assert not waiting or taken == capacity
+
+    @invariant()
+    def each_promotion_is_told_once(self) -> None:
+        assert [email.lower() for email in sorted(self.run(told(self.session, "promoted")), key=str.lower)] == sorted(self.promotions)
+
+
+def test_whatever_people_do_no_seat_is_oversold_none_stays_free_and_the_line_is_served_in_order(settings: Settings) -> None:
+    with asyncio.Runner() as runner:
+        context = opened(settings)
+        database = runner.run(context.__aenter__())
+        try:
+            run_state_machine_as_test(
+                lambda: Seats(runner, database),
+                settings=hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None, database=None),
+            )
+        finally:
+            runner.run(context.__aexit__(None, None, None))
