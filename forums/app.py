@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forums import clock
 from forums.database import Database, DatabaseUnavailable
@@ -86,7 +86,7 @@ ADDRESSES = [Address(*line) for line in (
     ("/aide",                                      legal.help_page,              "GET",  ANYONE,     PUBLIC,  0),
     ("/accessibilite",                             legal.accessibility,          "GET",  ANYONE,     PUBLIC,  0),
     ("/mentions-legales",                          legal.notice,                 "GET",  ANYONE,     PUBLIC,  0),
-    ("/donnees-personnelles",                      legal.personal_data,          "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees-personnelles",                      legal.privacy_notice,         "GET",  ANYONE,     PUBLIC,  0),
     ("/cookies",                                   legal.cookies,                "GET",  ANYONE,     PUBLIC,  0),
     ("/plan-du-site",                              legal.site_map,               "GET",  ANYONE,     PUBLIC,  0),
     ("/contact",                                   legal.contact,                "GET",  ANYONE,     PUBLIC,  0),
@@ -157,12 +157,16 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     site.state.settings = settings
     site.state.database = database
 
-    async def refused(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
-        request = Request({**scope, "app": site, "language": "fr"}, receive)
-        await page.show(request, "error.html", status=403, code="origin")(scope, receive, send)
+    def says(status: int, code: int | str) -> ASGIApp:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request({"language": "fr", **scope, "app": site}, receive)
+            await page.show(request, "error.html", status=status, code=code)(scope, receive, send)
 
-    inside: ASGIApp = gate.Language(site)
-    inside = gate.OriginGuard(inside, settings.public_url, refused)
+        return answer
+
+    inside: ASGIApp = gate.TooLarge(site, says(413, 413))
+    inside = gate.Language(inside)
+    inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"))
     inside = gate.SecurityHeaders(inside, settings)
     cached = PageCache(inside)
     database.after_commit.append(cached.forget)

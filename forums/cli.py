@@ -149,7 +149,7 @@ async def _welcome(config: Settings) -> None:
         if empty:
             print("Base vide : chargement du plan 2018-2020, des forums passés et d'une saison de démonstration…", flush=True)
             for path in PLANS:
-                await _load(database, path)
+                await load(database, path)
             await _load_demo(database, config)
         print(f"Pour entrer comme organisateur : {await _enrol(database, config, 'organisateur@example.org', 'admin', None)}")
     finally:
@@ -209,12 +209,12 @@ def _with_database(work: Any) -> Any:
 
 def _load_plan(options: argparse.Namespace) -> None:
     def work(database: Database, config: Settings) -> Coroutine[Any, Any, str]:
-        return _load(database, options.file)
+        return load(database, options.file)
 
     print(_with_database(work))
 
 
-async def _load(database: Database, path: Path) -> str:
+async def load(database: Database, path: Path) -> str:
     file = read_plan(path)
     async with database.transaction() as session:
         plan = await action_plan.load_plan(session, path)
@@ -236,8 +236,8 @@ async def _load_demo(database: Database, config: Settings) -> None:
     async with database.reading() as session:
         if await action_plan.current_plan(session) is None:
             raise Impossible("Aucun plan en cours : chargez-en un d'abord avec forums load-plan db/plans/2018-2020.yaml.")
-    load = runpy.run_path(str(ROOT / "db" / "demo.py"))["load"]
-    await load(database, config, now=datetime.now(UTC))
+    season = runpy.run_path(str(ROOT / "db" / "demo.py"))["load"]
+    await season(database, config, now=datetime.now(UTC))
 
 
 def _member(options: argparse.Namespace) -> None:

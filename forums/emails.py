@@ -15,8 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from markupsafe import Markup
-
 from forums import calendar_feed
 from forums.calendar_feed import Announced
 from forums.models import Forum, Member, OutboxMessage, Question, Registration
@@ -64,11 +62,11 @@ def given_up(registration: Registration, forum: Forum) -> Message:
 
 
 def moved(registration: Registration, forum: Forum) -> Message:
-    return _to_person(registration, "moved", forum, invitation="REQUEST")
+    return _to_person(registration, "moved", forum, **_invitation(registration, "REQUEST"))
 
 
 def cancelled(registration: Registration, forum: Forum) -> Message:
-    return _to_person(registration, "cancelled", forum, invitation="CANCEL", reason=forum.cancel_reason or "")
+    return _to_person(registration, "cancelled", forum, reason=forum.cancel_reason or "", **_invitation(registration, "CANCEL"))
 
 
 def confirm_question(question: Question, token: str) -> Message:
@@ -85,6 +83,11 @@ def question_declined(question: Question) -> Message:
 
 def sign_in(member: Member, token: str) -> Message:
     return Message("sign_in", member.email, "fr", {"token": token})
+
+
+def _invitation(registration: Registration, method: str) -> dict[str, str]:
+    """Only who holds a seat was ever invited: those who wait have nothing in their calendar to change."""
+    return {"invitation": method} if registration.status == "registered" else {}
 
 
 def _to_person(registration: Registration, kind: str, forum: Forum, **facts: Any) -> Message:
@@ -138,7 +141,7 @@ def _text(row: OutboxMessage, settings: Settings, *, quoted: bool) -> tuple[str,
 
 def _escaped(text: str) -> str:
     """What a person typed, so that Markdown shows it as it is."""
-    return Markup("").join("\\" + letter if letter in "\\`*_{}[]<>()#+-.!|&~" else letter for letter in text)
+    return "".join("\\" + letter if letter in "\\`*_{}[]<>()#+-=.!|&~" else letter for letter in text)
 
 
 def _invite(email: EmailMessage, row: OutboxMessage, method: str, settings: Settings) -> None:

@@ -9,12 +9,14 @@ import asyncio
 import logging
 import random
 import ssl
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 import aiosmtplib
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -26,14 +28,20 @@ from forums.settings import Settings, Smtp
 
 log = logging.getLogger("forums.outbox")
 
-# Longer than the ten minutes a relay may take to answer the final dot (RFC 5321 4.5.3.2.6).
+# Longer than a round and the ten minutes a relay may take to answer its last final dot (RFC 5321
+# 4.5.3.2.6): a message still in hand never looks abandoned to another worker.
 LEASE = timedelta(minutes=15)
+ROUND = timedelta(minutes=2)
 FINAL_DOT = 600.0
 GIVE_UP_AFTER = timedelta(hours=48)
 _WAITS = [timedelta(minutes=m) for m in (1, 5, 15, 30, 60, 120)]
 _PAUSE_ON_RELAY_FAULT = timedelta(minutes=1)
 
 Verdict = Literal["retry", "failed", "relay", "misconfigured"]
+
+
+class Unwritable(Exception):
+    """A message that cannot be put into words: it fails alone."""
 
 
 # -- Promise ---------------------------------------------------------------------------------------
@@ -84,7 +92,7 @@ async def retry(session: AsyncSession, message_id: UUID, *, now: datetime) -> bo
     done = await session.exec(
         update(OutboxMessage)
         .where(col(OutboxMessage.id) == message_id, col(OutboxMessage.status) == "failed")
-        .values(status="waiting", next_attempt_at=now, attempts=0, last_error=None)
+        .values(status="waiting", created_at=now, next_attempt_at=now, attempts=0, last_error=None)
     )
     return done.rowcount == 1
 
@@ -97,10 +105,14 @@ async def deliver_due(database: Database, settings: Settings, *, now: datetime |
     if settings.smtp is None:
         return 0
     claimed = await _claim(database, now or datetime.now(UTC), limit)
+    round_ends = time.monotonic() + ROUND.total_seconds()
     sent = 0
     client: aiosmtplib.SMTP | None = None
     try:
         for position, row in enumerate(claimed):
+            if time.monotonic() >= round_ends:
+                await _release(database, claimed[position:], pause=timedelta())
+                break
             try:
                 content = row.content or await _compose_and_keep(database, settings, row)
                 client = client or await _connect(settings.smtp)
@@ -115,7 +127,7 @@ async def deliver_due(database: Database, settings: Settings, *, now: datetime |
                 client = None
                 await _record_failure(database, row, verdict, code, words)
                 if verdict in ("relay", "misconfigured"):
-                    await _release(database, claimed[position + 1 :])
+                    await _release(database, claimed[position + 1 :], pause=_PAUSE_ON_RELAY_FAULT)
                     break
             else:
                 await _record_sent(database, row)
@@ -169,7 +181,11 @@ async def _claim(database: Database, now: datetime, limit: int) -> Sequence[Outb
 
 
 async def _compose_and_keep(database: Database, settings: Settings, row: OutboxMessage) -> bytes:
-    content = emails.compose(row, settings)
+    try:
+        content = emails.compose(row, settings)
+    except Exception as error:
+        # Whatever was raised, even an OSError (a template that is not there), the fault is this message's.
+        raise Unwritable(repr(error)) from error
     async with database.transaction() as session:
         await session.exec(update(OutboxMessage).where(col(OutboxMessage.id) == row.id).values(content=content))
     return content
@@ -186,8 +202,23 @@ async def _connect(smtp: Smtp) -> aiosmtplib.SMTP:
         local_hostname="localhost",  # left out, the library looks the name up in DNS
         timeout=60,
     )
-    await client.connect()
+    try:
+        await client.connect()
+        if client.is_ehlo_or_helo_needed:
+            await _greet(client)
+    except aiosmtplib.SMTPAuthenticationError:
+        raise
+    except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError) as error:
+        # Nothing was said of any message yet: a 5xx to EHLO must not fail the one that happened to be first.
+        raise aiosmtplib.SMTPConnectError(str(error)) from error
     return client
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await client.helo()
 
 
 def _drop(client: aiosmtplib.SMTP | None) -> None:
@@ -204,7 +235,7 @@ def judge(error: Exception) -> tuple[Verdict, int | None, str]:
     match error:
         case aiosmtplib.SMTPAuthenticationError():
             return "misconfigured", error.code, words
-        case ssl.SSLError():
+        case ssl.SSLError() | Exception(__cause__=ssl.SSLError()):
             return "misconfigured", None, words
         case aiosmtplib.SMTPConnectError():
             return "relay", None, words
@@ -224,6 +255,8 @@ def judge(error: Exception) -> tuple[Verdict, int | None, str]:
             return "misconfigured", None, words
         case OSError():
             return "relay", None, words
+        case SQLAlchemyError():
+            return "retry", None, "the database did not answer"
         case _:
             return "failed", None, words
 
@@ -255,7 +288,7 @@ async def _record_failure(database: Database, row: OutboxMessage, verdict: Verdi
         session.add(DeliveryAttempt(message_id=row.id, at=now, code=code, outcome=f"{verdict}: {words}"))
 
 
-async def _release(database: Database, rows: Sequence[OutboxMessage]) -> None:
+async def _release(database: Database, rows: Sequence[OutboxMessage], *, pause: timedelta) -> None:
     if not rows:
         return
     async with database.transaction() as session:
@@ -266,6 +299,6 @@ async def _release(database: Database, rows: Sequence[OutboxMessage]) -> None:
                 status="waiting",
                 lease_until=None,
                 attempts=OutboxMessage.attempts - 1,
-                next_attempt_at=datetime.now(UTC) + _PAUSE_ON_RELAY_FAULT,
+                next_attempt_at=datetime.now(UTC) + pause,
             )
         )

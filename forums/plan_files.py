@@ -4,6 +4,8 @@ A file is read whole and checked before anything is stored. What is wrong is tol
 the reason (`BadFile`); unknown keys are refused, since a misspelt key would silently lose a fact.
 """
 
+import re
+from collections.abc import Sequence
 from datetime import date as Date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,27 +19,64 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from yaml.constructor import ConstructorError
 
 File = TypeVar("File", bound=BaseModel)
 
 _FRENCH = {
     "missing": "il manque",
     "extra_forbidden": "clé inconnue",
+    "invalid_key": "les clés sont des mots",
+    "model_type": "des lignes « clé : valeur » sont attendues",
+    "list_type": "une liste est attendue",
     "string_type": "un texte est attendu",
     "int_type": "un nombre entier est attendu",
     "int_parsing": "un nombre entier est attendu",
+    "int_from_float": "un nombre entier est attendu",
     "bool_type": "true ou false est attendu",
+    "bool_parsing": "true ou false est attendu",
     "date_type": "une date est attendue (AAAA-MM-JJ)",
     "date_parsing": "une date est attendue (AAAA-MM-JJ)",
-    "list_type": "une liste est attendue",
+    "date_from_datetime_parsing": "une date est attendue (AAAA-MM-JJ)",
+    "date_from_datetime_inexact": "une date sans heure est attendue (AAAA-MM-JJ)",
     "string_too_short": "un texte est attendu, celui-ci est vide",
     "string_pattern_mismatch": "lettres minuscules, chiffres et traits d'union seulement",
     "greater_than": "un nombre supérieur à zéro est attendu",
+    "less_than": "un nombre inférieur à 10 000 est attendu",
 }
 
 
 class BadFile(Exception):
     """A data file that cannot be loaded; the message gives the file, the line and the reason."""
+
+
+class _Wrong(ValueError):
+    """A fault found by comparing entries; `where` leads to the one to mend."""
+
+    def __init__(self, reason: str, *where: int | str) -> None:
+        super().__init__(reason)
+        self.where = where
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: a key given twice would silently lose a fact, an impossible date its line."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for name, _ in node.value:
+            if name.value in seen:
+                raise ConstructorError(None, None, f"{name.value} : clé donnée deux fois", name.start_mark)
+            seen.add(name.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError:
+            raise ConstructorError(None, None, f"{node.value} : cette date n'existe pas", node.start_mark) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 
 
 class _Entry(BaseModel):
@@ -112,13 +151,11 @@ class PlanFile(_Entry):
     @model_validator(mode="after")
     def _numbers_are_known_and_unique(self) -> "PlanFile":
         axes = [axis.numero for axis in self.axes]
-        numbers = [commitment.numero for commitment in self.engagements]
-        for name, found in (("axe", axes), ("engagement", numbers)):
-            if twice := next((number for number in found if found.count(number) > 1), None):
-                raise ValueError(f"le numéro d'{name} {twice} est donné deux fois")
-        for commitment in self.engagements:
+        _refuse_twice("axes", axes)
+        _refuse_twice("engagements", [commitment.numero for commitment in self.engagements])
+        for position, commitment in enumerate(self.engagements):
             if commitment.axe is not None and commitment.axe not in axes:
-                raise ValueError(f"l'engagement {commitment.numero} cite l'axe {commitment.axe}, qui n'existe pas")
+                raise _Wrong(f"l'axe {commitment.axe} n'existe pas dans ce plan", "engagements", position, "axe")
         return self
 
 
@@ -133,8 +170,8 @@ class PastForumEntry(_Entry):
     numero: int = Field(gt=0)
     date: Date | None = None
     moment: str | None = None
-    debut: str | None = Field(default=None, pattern=r"^\d{2}:\d{2}$")
-    fin: str | None = Field(default=None, pattern=r"^\d{2}:\d{2}$")
+    debut: str | None = None
+    fin: str | None = None
     lieu: str | None = None
     ville: str | None = None
     theme: str | None = None
@@ -152,6 +189,21 @@ class PastForumEntry(_Entry):
     def _a_year_alone_is_a_name(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) else value
 
+    @field_validator("debut", "fin", mode="before")
+    @classmethod
+    def _hours_are_quoted(cls, value: Any) -> Any:
+        if value is not None and not (isinstance(value, str) and re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value)):
+            raise _Wrong("une heure entre apostrophes est attendue, par exemple '14:00'")
+        return value
+
+    @model_validator(mode="after")
+    def _hours_are_in_order(self) -> "PastForumEntry":
+        if (self.debut is None) != (self.fin is None):
+            raise _Wrong("donnez l'heure de début et celle de fin, ou aucune des deux", "debut" if self.debut else "fin")
+        if self.debut and self.fin and self.fin <= self.debut:
+            raise _Wrong("l'heure de fin vient après l'heure de début", "fin")
+        return self
+
 
 class PastForumsFile(_Entry):
     saisons: list[SeasonEntry]
@@ -160,10 +212,17 @@ class PastForumsFile(_Entry):
     @model_validator(mode="after")
     def _seasons_are_known(self) -> "PastForumsFile":
         known = {season.slug for season in self.saisons}
-        for forum in self.forums:
+        for position, forum in enumerate(self.forums):
             if forum.saison not in known:
-                raise ValueError(f"le forum {forum.numero} cite la saison {forum.saison}, qui n'existe pas")
+                raise _Wrong(f"la saison {forum.saison} n'existe pas dans ce fichier", "forums", position, "saison")
+        _refuse_twice("forums", [(forum.saison, forum.numero) for forum in self.forums])
         return self
+
+
+def _refuse_twice(name: str, numbers: Sequence[Any]) -> None:
+    for position, number in enumerate(numbers):
+        if number in numbers[:position]:
+            raise _Wrong("ce numéro est donné deux fois", name, position, "numero")
 
 
 def read_plan(path: Path) -> PlanFile:
@@ -181,23 +240,29 @@ def _read(path: Path, kind: type[File]) -> File:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadFile(f"{path} : fichier illisible ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise BadFile(f"{path} : le fichier n'est pas en UTF-8.") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise BadFile(f"{path}, ligne {line} : le fichier n'est pas en UTF-8.") from None
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=_Loader)
+        content = _Loader(text).get_single_data()
+    except ConstructorError as error:
+        raise BadFile(f"{path}, ligne {_line(error)} : {error.problem}.") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise BadFile(f"{path}, ligne {mark.line + 1 if mark else 1} : {getattr(error, 'problem', None) or 'YAML illisible'}.") from None
-    except ValueError as error:  # an impossible date, for example 2018-02-30
-        raise BadFile(f"{path} : {error}.") from None
+        raise BadFile(f"{path}, ligne {_line(error)} : ce n'est pas du YAML ({getattr(error, 'problem', 'caractère interdit')}).") from None
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"]) or "fichier"
+        location = first["loc"] + getattr(first.get("ctx", {}).get("error"), "where", ())
+        where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location) or "fichier"
         reason = _FRENCH.get(first["type"]) or first["msg"].removeprefix("Value error, ")
-        raise BadFile(f"{path}, ligne {_line_of(tree, first['loc'])} : {where} : {reason}.") from None
+        raise BadFile(f"{path}, ligne {_line_of(tree, location)} : {where} : {reason}.") from None
+
+
+def _line(error: yaml.YAMLError) -> int:
+    mark = getattr(error, "problem_mark", None)
+    return mark.line + 1 if mark else 1
 
 
 def _line_of(node: Any, location: tuple[int | str, ...]) -> int:

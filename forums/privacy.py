@@ -47,6 +47,7 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
     anonymous = update(Question).where(col(Question.email).is_(None), col(Question.show_name).is_(False), col(Question.author_name) != "")
     await session.exec(anonymous.values(author_name=""))
     messages = await session.exec(
-        delete(OutboxMessage).where(col(OutboxMessage.status).in_(("sent", "failed")), col(OutboxMessage.created_at) < limit)
+        # Also those still waiting: without a relay they would be kept for ever.
+        delete(OutboxMessage).where(col(OutboxMessage.status) != "sending", col(OutboxMessage.created_at) < limit)
     )
     return Purged(registrations.rowcount, unconfirmed.rowcount, forgotten.rowcount, authors.rowcount, messages.rowcount)

@@ -34,6 +34,7 @@ from forums.models import (
 from forums.refusals import AlreadyDecided, QuestionsClosed
 
 CONFIRM_WITHIN = timedelta(days=7)
+MAIL_AGAIN_AFTER = timedelta(minutes=15)
 State = Literal["answered", "on_agenda", "waiting"]
 
 
@@ -208,13 +209,33 @@ async def ask(
         show_name=form.show_name and bool(form.author_name),
         language=language,
         created_at=now,
+        mailed_at=now,
     )
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(Question).values(question.model_dump()).on_conflict_do_nothing(index_elements=["author_key", "text_hash"])
     if (await session.exec(statement)).rowcount == 1:
-        token, link = secret_links.link_for(question, now=now, lasts=CONFIRM_WITHIN)
-        session.add(link)
-        outbox.enqueue(session, emails.confirm_question(question, token), now=now)
+        _mail_link(session, question, now)
+    else:
+        await _mail_again(session, question.author_key, question.text_hash, now)
+
+
+def _mail_link(session: AsyncSession, question: Question, now: datetime) -> None:
+    token, link = secret_links.link_for(question, now=now, lasts=CONFIRM_WITHIN)
+    session.add(link)
+    outbox.enqueue(session, emails.confirm_question(question, token), now=now)
+
+
+async def _mail_again(session: AsyncSession, author_key: str, text_hash: str, now: datetime) -> None:
+    """A fresh link for who lost the first, at most every quarter of an hour: the limit is inside the statement."""
+    allowed = await session.exec(
+        update(Question)
+        .where(col(Question.author_key) == author_key, col(Question.text_hash) == text_hash)
+        .where(col(Question.status) == "unconfirmed", col(Question.mailed_at) <= now - MAIL_AGAIN_AFTER)
+        .values(mailed_at=now, created_at=now)
+    )
+    if allowed.rowcount == 1:
+        query = select(Question).where(Question.author_key == author_key, Question.text_hash == text_hash)
+        _mail_link(session, (await session.exec(query)).one(), now)
 
 
 def _hash_of(text: str, forum: Forum | None, commitment: Commitment | None) -> str:

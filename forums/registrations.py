@@ -16,7 +16,7 @@ from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, outbox, secret_links
-from forums.forms import Email, Form, Tick, choice, line, prose
+from forums.forms import Email, Form, choice, line, prose
 from forums.language import N_
 from forums.models import Forum, Registration
 from forums.models.people import Attendance
@@ -35,7 +35,6 @@ class RegistrationForm(Form):
     organisation: Annotated[str, line(200)]
     attendance: Annotated[str, choice("on_site", "remote", message=N_("Dites si vous venez sur place ou si vous suivez à distance."))]
     accessibility_needs: Annotated[str, prose(500)]
-    name_in_list: Tick
     site_web: Annotated[str, line(500)]
     """A trap for robots: hidden from people, always empty."""
 
@@ -113,7 +112,6 @@ async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, 
         organisation=form.organisation,
         attendance=form.attendance,  # type: ignore[arg-type]
         accessibility_needs=form.accessibility_needs,
-        name_in_list=form.name_in_list,
         language=language,
         created_at=now,
         mailed_at=now,

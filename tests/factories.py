@@ -169,7 +169,7 @@ async def a_member(session: AsyncSession, email: str = "organise@example.fr", ro
 
 
 def a_registration_form(email: str = "camille@example.org", **typed: str) -> RegistrationForm:
-    blank = {"organisation": "", "accessibility_needs": "", "name_in_list": "", "site_web": ""}
+    blank = {"organisation": "", "accessibility_needs": "", "site_web": ""}
     given = {"family_name": "Martin", "given_name": "Camille", "email": email, "attendance": "on_site"}
     return RegistrationForm.model_validate(blank | given | typed)
 

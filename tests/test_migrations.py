@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -21,32 +22,38 @@ Counts = dict[str, list[int]]
 REVISIONS = sorted(path.name.split("_")[0] for path in (migrations.ROOT / "db/migrations/versions").glob("*.py"))
 
 
-def test_an_empty_database_gets_every_revision_and_is_current(engine_settings: Settings) -> None:
-    assert not migrations.is_current(engine_settings)
-
-    assert migrations.migrate(engine_settings) == REVISIONS
-
-    assert migrations.is_current(engine_settings)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """Settings on a database with nothing in it, not even tables, once for each engine."""
+    return settings if request.param == "sqlite" else replace(settings, database_url=request.getfixturevalue("postgres_url")())
 
 
-def test_running_twice_applies_nothing(engine_settings: Settings) -> None:
-    migrations.migrate(engine_settings)
+def test_an_empty_database_gets_every_revision_and_is_current(bare: Settings) -> None:
+    assert not migrations.is_current(bare)
 
-    assert migrations.migrate(engine_settings) == []
+    assert migrations.migrate(bare) == REVISIONS
 
-
-def test_migrations_and_models_agree(engine_settings: Settings) -> None:
-    migrations.migrate(engine_settings)
-
-    assert migrations.check(engine_settings) == []
+    assert migrations.is_current(bare)
 
 
-def test_what_alembic_does_not_compare_agrees_too(engine_settings: Settings) -> None:
-    migrations.migrate(engine_settings)
-    migrated = migrations.alone(engine_settings, _described)
-    migrations.alone(engine_settings, _rebuilt_from_the_models)
+def test_running_twice_applies_nothing(bare: Settings) -> None:
+    migrations.migrate(bare)
 
-    assert migrated == migrations.alone(engine_settings, _described)
+    assert migrations.migrate(bare) == []
+
+
+def test_migrations_and_models_agree(bare: Settings) -> None:
+    migrations.migrate(bare)
+
+    assert migrations.check(bare) == []
+
+
+def test_what_alembic_does_not_compare_agrees_too(bare: Settings) -> None:
+    migrations.migrate(bare)
+    migrated = migrations.alone(bare, _described)
+    migrations.alone(bare, _rebuilt_from_the_models)
+
+    assert migrated == migrations.alone(bare, _described)
 
 
 def _rebuilt_from_the_models(connection: Connection) -> None:
@@ -78,12 +85,12 @@ async def test_rebuilding_a_table_keeps_the_rows_that_point_to_it(settings: Sett
     assert await asyncio.to_thread(migrations.alone, settings, _counts) == before
 
 
-async def test_migrating_a_populated_database_keeps_its_rows(engine_settings: Settings) -> None:
-    before = await _populated(engine_settings)
+async def test_migrating_a_populated_database_keeps_its_rows(bare: Settings) -> None:
+    before = await _populated(bare)
 
-    assert await asyncio.to_thread(migrations.migrate, engine_settings) == []
+    assert await asyncio.to_thread(migrations.migrate, bare) == []
 
-    assert await asyncio.to_thread(migrations.alone, engine_settings, _counts) == before
+    assert await asyncio.to_thread(migrations.alone, bare, _counts) == before
 
 
 async def test_a_migration_that_breaks_a_link_is_undone(settings: Settings) -> None:
@@ -95,35 +102,35 @@ async def test_a_migration_that_breaks_a_link_is_undone(settings: Settings) -> N
     assert await asyncio.to_thread(migrations.alone, settings, _counts) == before
 
 
-def test_a_migration_that_fails_half_way_leaves_nothing(engine_settings: Settings) -> None:
+def test_a_migration_that_fails_half_way_leaves_nothing(bare: Settings) -> None:
     def half_way(connection: Connection) -> None:
         connection.execute(text("CREATE TABLE half (id integer)"))
         raise RuntimeError("le courant est coupé")
 
     with pytest.raises(RuntimeError, match="le courant est coupé"):
-        migrations.alone(engine_settings, half_way)
+        migrations.alone(bare, half_way)
 
-    assert migrations.alone(engine_settings, lambda connection: inspect(connection).get_table_names()) == []
+    assert migrations.alone(bare, lambda connection: inspect(connection).get_table_names()) == []
 
 
-def test_a_database_of_a_newer_version_is_refused_in_one_sentence(engine_settings: Settings) -> None:
-    migrations.migrate(engine_settings)
-    migrations.alone(engine_settings, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+def test_a_database_of_a_newer_version_is_refused_in_one_sentence(bare: Settings) -> None:
+    migrations.migrate(bare)
+    migrations.alone(bare, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
 
-    assert not migrations.is_current(engine_settings)
+    assert not migrations.is_current(bare)
     with pytest.raises(BadSetting, match="une version plus récente du programme"):
-        migrations.migrate(engine_settings)
+        migrations.migrate(bare)
 
 
-def test_processes_that_start_together_migrate_once(engine_settings: Settings) -> None:
+def test_processes_that_start_together_migrate_once(bare: Settings) -> None:
     spawn = multiprocessing.get_context("spawn")
     barrier = spawn.Barrier(3)
 
     with spawn.Pool(3, initializer=_await_the_others, initargs=(barrier,)) as pool:
-        applied = pool.map(migrations.migrate, [engine_settings] * 3, chunksize=1)
+        applied = pool.map(migrations.migrate, [bare] * 3, chunksize=1)
 
     assert sorted(applied) == [[], [], REVISIONS]
-    assert migrations.check(engine_settings) == []
+    assert migrations.check(bare) == []
 
 
 def _await_the_others(barrier: Barrier) -> None:

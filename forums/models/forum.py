@@ -146,6 +146,7 @@ class Question(SQLModel, table=True):
     status: QuestionStatus = Field(default="unconfirmed", sa_type=AutoString, index=True)
     decline_reason: str | None = None
     created_at: datetime = Field(default_factory=_now)
+    mailed_at: datetime = Field(default_factory=_now)
     confirmed_at: datetime | None = None
     decided_at: datetime | None = None
     invented: bool = False

@@ -42,7 +42,6 @@ class Registration(SQLModel, table=True):
     organisation: str = ""
     attendance: Attendance = Field(default="on_site", sa_type=AutoString)
     accessibility_needs: str = ""
-    name_in_list: bool = False
     language: str = "fr"
     status: RegistrationStatus = Field(default="pending", sa_type=AutoString, index=True)
     rank: int | None = None

@@ -108,6 +108,27 @@ class OriginGuard:
         return headers.get(b"origin", b"") == self.public_url.encode()
 
 
+class TooLarge:
+    """Says 413 with our own page: Starlette's limit answers two English words that nothing can replace from inside."""
+
+    def __init__(self, app: ASGIApp, refused: ASGIApp) -> None:
+        self.app, self.refused = app, refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        replaced = False
+
+        async def watched(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and message["status"] == 413:
+                replaced = True
+            if not replaced:
+                await send(message)
+
+        await self.app(scope, receive, watched)
+        if replaced:
+            await self.refused(scope, receive, send)
+
+
 class Language:
     """`/en/forums` is the page `/forums`, in English. The choice is in the address, so pages can be cached."""
 

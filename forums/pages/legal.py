@@ -21,7 +21,7 @@ async def notice(request: Request) -> Response:
     return page.show(request, "legal/notice.html")
 
 
-async def personal_data(request: Request) -> Response:
+async def privacy_notice(request: Request) -> Response:
     return page.show(request, "legal/personal_data.html")
 
 

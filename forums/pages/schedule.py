@@ -104,6 +104,8 @@ async def desk(request: Request) -> Response:
         commitments=commitments,
         steps=steps.steps_of(forum, written, now=page.now()),
         questions_total=total,
+        state=registrations.state_of(forum, now=page.now()),
+        warning=schedule.warning(forum.day) if forum.day and not forum.is_past(page.now()) else None,
         registered=sum(each.status == "registered" for each in held),
         waiting=sum(each.status == "waiting" for each in held),
     )
@@ -126,6 +128,9 @@ async def open_season(request: Request) -> Response:
     proposals = schedule.propose(filled.form)
     if "accepter" not in typed:
         days = [proposal.day.isoformat() for proposal in proposals]
+        kept = [str(text).strip() for text in typed.getlist("day")]
+        if typed.getlist("proposed") == days and any(kept):  # the same rhythm again (Enter in a date): what was typed stays
+            days = kept[: len(days)]
         return page.show(request, "schedule/season.html", filled=filled, proposals=proposals, days=days, problems={})
     days = [text.strip() for text in typed.getlist("day") if isinstance(text, str)][:12]
     accepted, problems = _accepted(days)

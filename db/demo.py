@@ -1,0 +1,879 @@
+"""A demonstration season around today: two forums held, one to come, one without a theme yet, one draft.
+
+Everything goes through the rules people themselves use, at the dates they would have used them, so that
+what the pages show could have happened. Everything is marked as invented: people, associations, places,
+answers and figures stand for nobody, and no message is left to be sent to them.
+"""
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+
+from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import action_plan, agenda, minutes, questions, registrations, schedule
+from forums.agenda import AgendaItemForm
+from forums.database import Database
+from forums.minutes import EntryForm
+from forums.models import (
+    ActionPlan,
+    AgendaItem,
+    Commitment,
+    Forum,
+    Indicator,
+    Measurement,
+    OutboxMessage,
+    Question,
+)
+from forums.models.forum import PARIS
+from forums.questions import DeclineForm, QuestionForm
+from forums.registrations import RegistrationForm
+from forums.schedule import ForumForm
+from forums.settings import ROOT, Settings
+
+SLUG = "demonstration"
+PLAN = "2018-2020"
+STARTS, ENDS = time(18, 30), time(21, 0)
+THURSDAY = 3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as someone typed it, `ago` days before the questions were looked at together."""
+
+    name: str
+    ago: int
+    commitment: int | None
+    text: str
+    context: str = ""
+    author: str = ""
+    idea: bool = False
+    decided: bool = True
+    declined: str = ""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A point of the agenda, with the questions it takes up."""
+
+    title: str
+    starts: time
+    ends: time
+    kind: str = "plenary"
+    track: str = ""
+    description: str = ""
+    commitments: tuple[int, ...] = ()
+    questions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Said:
+    """A passage of the minutes; `later` is what was added to it after publication."""
+
+    title: str
+    point: str
+    text: str
+    commitments: tuple[int, ...]
+    questions: tuple[str, ...] = ()
+    later: str = ""
+
+
+@dataclass(frozen=True)
+class Evening:
+    """What one forum is about and what happens there."""
+
+    theme: str
+    description: str
+    place: str
+    commitments: tuple[int, ...]
+    asked: tuple[Asked, ...]
+    agenda: tuple[Planned, ...]
+    participants: str | None = None
+    introduction: str = ""
+    minutes: tuple[Said, ...] = ()
+
+
+@dataclass(frozen=True)
+class Person:
+    given_name: str
+    family_name: str
+    organisation: str = ""
+    attendance: str = "on_site"
+    needs: str = ""
+    then: str = "confirms"
+
+
+@dataclass(frozen=True)
+class Followed:
+    """An indicator and its values, from the oldest to the newest."""
+
+    commitment: int
+    name: str
+    unit: str
+    baseline: str
+    target: str
+    values: tuple[str, ...]
+
+
+Passage = tuple[EntryForm, AgendaItem, list[Commitment], list[Question]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What every scene needs: the session, the key that hashes addresses, the plan's commitments by number."""
+
+    session: AsyncSession
+    secret_key: str
+    commitments: dict[int, Commitment]
+    asked: dict[str, Question] = field(default_factory=dict)
+
+    def about(self, numbers: Sequence[int]) -> list[Commitment]:
+        return [self.commitments[number] for number in numbers]
+
+    def published(self, names: Sequence[str]) -> list[Question]:
+        return [self.asked[name] for name in names]
+
+
+async def load(database: Database, settings: Settings, *, now: datetime) -> None:
+    """Add the season, and the plan it is about when it is missing. Done twice, it changes nothing more."""
+    async with database.transaction() as session:
+        if not await schedule.season_slug_free(session, SLUG):
+            return
+        plan = await action_plan.plan_by_slug(session, PLAN) or await action_plan.load_plan(session, ROOT / "db" / "plans" / f"{PLAN}.yaml")
+        commitments = {each.number: each for each in await action_plan.commitments_of(session, plan)}
+        scene = Scene(session, settings.secret_key, commitments)
+        forums = await _open_season(scene, plan, now)
+        first, second, coming, unthemed, _draft = forums
+        await _hold(scene, first, PROCUREMENT, now)
+        await _hold(scene, second, ALGORITHMS, now)
+        await _prepare(scene, coming, PROCEDURES, looked_at=now)
+        await _fill_seats(scene, coming, now)
+        await schedule.announce(session, unthemed, now=now - timedelta(days=10))
+        for indicator in INDICATORS:
+            await _measure(scene, indicator, now)
+        await _leave_nothing_to_send(scene, forums)
+
+
+# -- The season ----------------------------------------------------------------------------------------
+
+
+async def _open_season(scene: Scene, plan: ActionPlan, now: datetime) -> list[Forum]:
+    today = now.astimezone(PARIS).date()
+    days = [_thursday(today - timedelta(days=ago), back=True) for ago in (112, 49)]
+    days += [_thursday(today + timedelta(days=ahead)) for ahead in (18, 81, 144)]
+    opened = now - timedelta(days=240)
+    forums = await schedule.open_season(scene.session, "Saison de démonstration", SLUG, days, STARTS, ENDS, plan_id=plan.id, now=opened)
+    season = await schedule.season_of(scene.session, forums[0])
+    for row in (season, *forums):
+        row.invented = True
+        scene.session.add(row)
+    return forums
+
+
+def _thursday(day: date, *, back: bool = False) -> date:
+    """The first Thursday people can come, from that day on, or back from it."""
+    while day.weekday() != THURSDAY or schedule.warning(day):
+        day += timedelta(days=-1 if back else 1)
+    return day
+
+
+# -- A forum, from its announcement to its minutes -------------------------------------------------------
+
+
+async def _hold(scene: Scene, forum: Forum, evening: Evening, now: datetime) -> None:
+    """A forum that took place. Its minutes come out four weeks later, and may be amended the week after."""
+    assert forum.starts_at is not None
+    points = await _prepare(scene, forum, evening, looked_at=forum.starts_at - timedelta(days=17))
+    out = min(forum.starts_at + timedelta(days=28), now)
+    written = await minutes.begun(scene.session, forum)
+    written.introduction, forum.participants = _text(evening.introduction), evening.participants
+    for said in evening.minutes:
+        await minutes.write(scene.session, written, *_passage(scene, points, said), now=out)
+    await minutes.publish(scene.session, written, now=out)
+    for number, said in enumerate(evening.minutes, start=1):
+        if said.later and (entry := await minutes.entry_by_number(scene.session, written, number)):
+            form, item, commitments, answered = _passage(scene, points, said)
+            longer = form.model_copy(update={"text": f"{form.text}\n\n{_text(said.later)}"})
+            amended_at = min(out + timedelta(days=6), now)
+            await minutes.amend(scene.session, written, entry, longer, item, commitments, answered, now=amended_at)
+
+
+def _passage(scene: Scene, points: dict[str, AgendaItem], said: Said) -> Passage:
+    form = EntryForm(title=said.title, text=_text(said.text), agenda_item="")
+    return form, points[said.point], scene.about(said.commitments), scene.published(said.questions)
+
+
+async def _prepare(scene: Scene, forum: Forum, evening: Evening, *, looked_at: datetime) -> dict[str, AgendaItem]:
+    """Announced, given a theme a fortnight later, asked questions, and given an agenda the day they are looked at."""
+    await schedule.announce(scene.session, forum, now=looked_at - timedelta(days=50))
+    form = ForumForm(
+        theme=evening.theme,
+        description=_text(evening.description),
+        place=evening.place,
+        address="1, rue de l'Exemple, 75000 Paris (adresse inventée)",
+        online_url=f"https://visio.example.org/{forum.slug}",
+        organisers="Équipe de démonstration, Collectif Données lisibles (association fictive)",
+        capacity=60,
+        remote_capacity=100,
+    )
+    await schedule.edit(scene.session, forum, form, scene.about(evening.commitments), now=looked_at - timedelta(days=36))
+    for asked in evening.asked:
+        await _ask(scene, forum, asked, now=looked_at - timedelta(days=asked.ago, minutes=len(asked.text)))
+    points = {}
+    for planned in evening.agenda:
+        item = AgendaItemForm(
+            title=planned.title, kind=planned.kind, track=planned.track, starts=planned.starts, ends=planned.ends,
+            description=_text(planned.description),
+        )  # fmt: skip
+        links = scene.about(planned.commitments), scene.published(planned.questions)
+        points[planned.title] = await agenda.add(scene.session, forum, item, *links)
+    await agenda.publish(scene.session, forum, now=looked_at - timedelta(hours=2))
+    return points
+
+
+async def _ask(scene: Scene, forum: Forum, asked: Asked, *, now: datetime) -> None:
+    """Asked, confirmed by its author, then decided by a moderator the next morning unless it still waits."""
+    email = f"{asked.name}@example.org"
+    form = QuestionForm(
+        kind="idea" if asked.idea else "question",
+        text=asked.text,
+        context=_text(asked.context),
+        commitment=str(asked.commitment or ""),
+        author_name=asked.author,
+        show_name=bool(asked.author),
+        email=email,
+        site_web="",
+    )
+    about = scene.commitments[asked.commitment] if asked.commitment else None
+    await questions.ask(scene.session, forum, about, form, language="fr", secret_key=scene.secret_key, now=now)
+    question = await questions.confirm(scene.session, await _token(scene, "confirm_question", email), now=now + timedelta(minutes=6))
+    assert question is not None
+    if asked.declined:
+        await questions.decline(scene.session, question, DeclineForm(reason=_text(asked.declined)), now=now + timedelta(hours=17))
+    elif asked.decided:
+        await questions.publish(scene.session, question, now=now + timedelta(hours=17))
+    # Decided later by whoever tries the product, it would be told to an address that does not exist.
+    question.email, question.invented = None, True
+    scene.session.add(question)
+    scene.asked[asked.name] = question
+
+
+async def _token(scene: Scene, kind: str, email: str) -> str:
+    """What the person would have found in the message."""
+    query = select(OutboxMessage).where(OutboxMessage.kind == kind, OutboxMessage.recipient == email)
+    return str((await scene.session.exec(query)).one().facts["token"])
+
+
+# -- People, figures, and nothing to send ------------------------------------------------------------------
+
+
+async def _fill_seats(scene: Scene, forum: Forum, now: datetime) -> None:
+    for number, person in enumerate(PEOPLE, start=1):
+        then = now - timedelta(days=1 + 20 * number / len(PEOPLE))
+        email = f"{person.given_name}.{person.family_name}@example.org".lower()
+        form = RegistrationForm(
+            family_name=person.family_name,
+            given_name=person.given_name,
+            email=email,
+            organisation=person.organisation,
+            attendance=person.attendance,
+            accessibility_needs=person.needs,
+            site_web="",
+        )
+        await registrations.register(scene.session, forum, form, language="fr", secret_key=scene.secret_key, now=then)
+        if person.then == "forgets":
+            continue
+        token = await _token(scene, "confirm_registration", email)
+        registration = await registrations.registration_of_link(scene.session, token, now=then)
+        assert registration is not None
+        await registrations.confirm(scene.session, registration.id, token, now=then + timedelta(minutes=4))
+        if person.then == "gives up":
+            await registrations.give_up(scene.session, registration.id, now=then + timedelta(hours=20))
+
+
+async def _measure(scene: Scene, followed: Followed, now: datetime) -> None:
+    indicator = Indicator(
+        commitment_id=scene.commitments[followed.commitment].id,
+        position=FIRST_INVENTED,
+        name=followed.name,
+        unit=followed.unit,
+        baseline=followed.baseline,
+        target=followed.target,
+        source=INVENTED,
+        invented=True,
+    )
+    scene.session.add(indicator)
+    await scene.session.flush()
+    for months_ago, value in zip((6, 3, 1), followed.values, strict=True):
+        measured_on = (now - timedelta(days=30 * months_ago)).date()
+        scene.session.add(Measurement(indicator_id=indicator.id, measured_on=measured_on, value=value, source=INVENTED))
+
+
+async def _leave_nothing_to_send(scene: Scene, forums: Sequence[Forum]) -> None:
+    await scene.session.exec(delete(OutboxMessage).where(col(OutboxMessage.forum_id).in_([forum.id for forum in forums])))
+
+
+def _text(markdown: str) -> str:
+    """Markdown as it would have been typed: one line per paragraph or list item."""
+    return re.sub(r"(?<!\n)\n(?=[^\n|>-])\s*", " ", textwrap.dedent(markdown).strip())
+
+
+# -- What is said ------------------------------------------------------------------------------------------
+
+INVENTED = "exemple inventé pour la démonstration"
+
+# Far after any indicator of the plan's own file, which are found again by their position.
+FIRST_INVENTED = 101
+
+PROCUREMENT = Evening(
+    theme="Suivre un marché public de bout en bout",
+    description="""
+        Un marché public laisse plusieurs traces : un avis, une attribution, parfois des modifications. Ce forum
+        part d'un cas simple, suivre une même commande de sa publication à son dernier avenant, pour dire ensemble
+        ce que les données permettent déjà et ce qui leur manque.
+
+        Ouvert à toutes et à tous. Aucune connaissance technique n'est nécessaire : chaque atelier commence par une
+        lecture à voix haute d'un exemple.
+    """,
+    place="Maison des associations (lieu d'exemple)",
+    commitments=(2, 7),
+    asked=(
+        Asked(
+            name="identifiant-commun",
+            ago=27,
+            commitment=2,
+            text="Comment retrouver, pour un même marché, l'avis de publicité, l'attribution et les modifications ?",
+            context="""
+                Nous suivons les travaux de voirie de notre commune. Chaque étape est publiée à un endroit différent,
+                et nous n'avons trouvé aucun numéro commun : nous rapprochons les lignes à la main.
+            """,
+            author="Les Promeneurs du canal (association fictive)",
+        ),
+        Asked(
+            name="montant-faux",
+            ago=21,
+            commitment=2,
+            text="À qui signaler un montant manifestement faux dans un fichier de marchés, et comment savoir s'il a été corrigé ?",
+            author="Camille Exemple",
+        ),
+        Asked(
+            name="petite-commune",
+            ago=16,
+            commitment=7,
+            text="Quelle aide une commune de quelques milliers d'habitants peut-elle recevoir pour publier ses données sans recruter ?",
+            context="""
+                Notre secrétariat compte deux personnes. Nous voulons bien publier, mais nous ne savons ni par quel
+                fichier commencer ni à qui demander une relecture.
+            """,
+        ),
+        Asked(
+            name="lecture-guidee",
+            ago=9,
+            commitment=2,
+            text="Accompagner chaque jeu de données de marchés d'une lecture guidée d'une page, écrite avec des associations.",
+            author="Collectif Données lisibles (association fictive)",
+            idea=True,
+        ),
+    ),
+    agenda=(
+        Planned("Accueil et tour de salle", time(18, 30), time(18, 45)),
+        Planned(
+            "Où en est la transparence de la commande publique ?",
+            time(18, 45),
+            time(19, 10),
+            description="Ce qui était promis, ce qui est fait, ce qui reste à faire ; puis les premières questions de la salle.",
+            commitments=(2,),
+        ),
+        Planned(
+            "Atelier A : un marché, toutes ses étapes",
+            time(19, 15),
+            time(20, 10),
+            kind="workshop",
+            track="Salle 1",
+            description="À partir d'un marché d'exemple imprimé sur papier, remettre les étapes dans l'ordre et noter ce qui manque.",
+            commitments=(2,),
+            questions=("identifiant-commun", "montant-faux"),
+        ),
+        Planned(
+            "Atelier B : publier quand on est une petite commune",
+            time(19, 15),
+            time(20, 10),
+            kind="workshop",
+            track="Salle 2",
+            description="Trois communes fictives, trois situations : que publier d'abord, avec qui, en combien de temps ?",
+            commitments=(7,),
+            questions=("petite-commune", "lecture-guidee"),
+        ),
+        Planned("Pause", time(20, 10), time(20, 20), kind="break"),
+        Planned("Restitution et suites", time(20, 20), time(21, 0), kind="restitution", commitments=(2, 7)),
+    ),
+    participants="une trentaine de personnes sur place, une vingtaine à distance",
+    introduction="""
+        Ce compte rendu est un exemple : la réunion, les personnes, les réponses et les dates sont inventées. Il montre
+        comment une question posée à l'avance se retrouve dans l'ordre du jour, puis dans une réponse, puis sur la page
+        de l'engagement qu'elle concerne.
+    """,
+    minutes=(
+        Said(
+            title="Ce que la salle attend des données",
+            point="Où en est la transparence de la commande publique ?",
+            commitments=(2,),
+            text="""
+                L'équipe qui présentait a rappelé l'objet de l'engagement, puis a laissé la parole à la salle. Trois
+                attentes sont revenues :
+
+                - un **identifiant commun** à toutes les étapes d'un marché ;
+                - une **date de mise à jour** visible sur chaque fichier, et pas seulement sur la page qui le présente ;
+                - une **adresse unique** pour signaler une erreur.
+
+                > « Ce n'est pas le volume qui nous manque, c'est le fil qui relie les fichiers. »
+            """,
+        ),
+        Said(
+            title="Retrouver un même marché d'un fichier à l'autre",
+            point="Atelier A : un marché, toutes ses étapes",
+            commitments=(2,),
+            questions=("identifiant-commun",),
+            text="""
+                Le groupe a reconstitué le parcours d'un marché d'exemple. Aucune étape ne portait le numéro de la
+                précédente ; le rapprochement s'est fait sur le nom de l'acheteur, l'objet et la date.
+
+                | Étape | Ce qu'on y lit | Ce qui manque |
+                | --- | --- | --- |
+                | Avis | l'objet, la date limite | le numéro qui servira ensuite |
+                | Attribution | le titulaire, le montant | le renvoi vers l'avis |
+                | Modification | le nouveau montant | la raison, le montant d'origine |
+
+                **Réponse donnée en séance.** Un numéro commun est possible à condition que le logiciel de l'acheteur le
+                transmette dès l'avis. La proposition du groupe est de l'écrire dans les consignes de saisie, avec un
+                exemple rempli, plutôt que de corriger les fichiers après coup.
+            """,
+        ),
+        Said(
+            title="Signaler une erreur et voir qu'elle est corrigée",
+            point="Atelier A : un marché, toutes ses étapes",
+            commitments=(2,),
+            questions=("montant-faux",),
+            text="""
+                Une participante a montré un montant cent fois trop grand, sans doute saisi en centimes. Elle avait
+                écrit à trois adresses différentes, sans savoir laquelle était la bonne.
+
+                **Réponse donnée en séance.** C'est l'acheteur qui corrige, puisque c'est lui qui connaît le montant.
+                La page du jeu de données peut en revanche recevoir le signalement, le transmettre et afficher deux
+                dates : celle du signalement et celle de la correction.
+            """,
+            later="""
+                *Précision apportée après publication :* le signalement peut rester anonyme ; seule la correction est
+                datée et signée par l'acheteur.
+            """,
+        ),
+        Said(
+            title="Publier sans recruter",
+            point="Atelier B : publier quand on est une petite commune",
+            commitments=(7,),
+            questions=("petite-commune",),
+            text="""
+                Les trois situations étudiées conduisent au même ordre :
+
+                - commencer par un fichier que la commune tient déjà à jour pour elle-même ;
+                - le publier tel quel, avec une phrase qui dit ce qu'il contient et ce qu'il ne contient pas ;
+                - demander une relecture à la commune voisine avant d'ajouter un deuxième fichier.
+
+                **Réponse donnée en séance.** L'accompagnement le plus utile n'est pas un guide de plus, mais une
+                demi-journée à plusieurs communes, avec les fichiers ouverts sur la table. Une première demi-journée est
+                proposée à celles qui étaient présentes.
+            """,
+        ),
+        Said(
+            title="Ce qui est repris",
+            point="Restitution et suites",
+            commitments=(2, 7),
+            questions=("lecture-guidee",),
+            text="""
+                Chaque groupe a retenu une suite, avec une personne pour la porter et une date pour en reparler.
+
+                - **Consigne de saisie du numéro commun** : une page, relue par le groupe de l'atelier A, présentée au
+                forum suivant.
+                - **Lecture guidée d'une page** : l'idée est retenue ; une première lecture est écrite avec deux
+                associations et jointe au jeu de données d'exemple.
+                - **Demi-journée entre communes** : une date est proposée dans le mois.
+
+                La correction affichée avec ses deux dates n'a pas trouvé de porteur. Elle reste ouverte.
+            """,
+        ),
+    ),
+)
+
+ALGORITHMS = Evening(
+    theme="Expliquer une décision prise avec un algorithme",
+    description="""
+        Une lettre annonce une décision et mentionne un traitement algorithmique. Que doit-elle dire de plus pour que
+        la personne comprenne, vérifie et puisse contester ? Ce forum réunit des personnes concernées, des agents qui
+        écrivent ces lettres et des équipes qui publient des codes sources.
+
+        Les lettres lues pendant la soirée sont inventées.
+    """,
+    place="Bibliothèque de quartier (lieu d'exemple)",
+    commitments=(6, 8),
+    asked=(
+        Asked(
+            name="mention",
+            ago=26,
+            commitment=6,
+            text="Quand un algorithme a servi à une décision qui me concerne, où est-ce écrit et comment demander l'explication ?",
+            author="Alix Exemple",
+        ),
+        Asked(
+            name="fiche-modele",
+            ago=22,
+            commitment=6,
+            text="Existe-t-il un modèle de fiche qu'un service peut remplir pour décrire un algorithme sans être informaticien ?",
+            context="""
+                Je travaille dans un service de taille moyenne. On nous demande d'expliquer un calcul que nous avons
+                commandé à un prestataire, et nous ne savons pas quelles questions lui poser.
+            """,
+        ),
+        Asked(
+            name="codes-publies",
+            ago=17,
+            commitment=6,
+            text="Lorsqu'un code source public est publié, qui lit les propositions de correction et dans quel délai ?",
+            author="Atelier Codes ouverts (association fictive)",
+        ),
+        Asked(
+            name="evaluation-ia",
+            ago=12,
+            commitment=8,
+            text="Les expérimentations d'intelligence artificielle annoncent-elles, avant de commencer, ce qui les ferait arrêter ?",
+            context="""
+                Un bilan écrit à la fin trouve toujours des raisons de continuer. Nous proposons que les critères soient
+                publics dès le premier jour.
+            """,
+            author="Cercle Regards croisés (association fictive)",
+        ),
+        Asked(
+            name="formation-accueil",
+            ago=7,
+            commitment=6,
+            text="Les agents d'accueil sont-ils formés à répondre à une personne qui demande « comment la machine a calculé » ?",
+        ),
+    ),
+    agenda=(
+        Planned("Accueil, et ce qui a été promis la dernière fois", time(18, 30), time(18, 50), commitments=(2,)),
+        Planned(
+            "Lecture à voix haute : deux lettres, deux explications",
+            time(18, 50),
+            time(19, 15),
+            description="Deux versions inventées d'une même lettre. La salle dit ce qu'elle comprend, puis ce qu'elle aurait voulu savoir.",
+            commitments=(6,),
+            questions=("mention",),
+        ),
+        Planned(
+            "Atelier A : la fiche d'un algorithme, en une page",
+            time(19, 20),
+            time(20, 15),
+            kind="workshop",
+            track="Salle de lecture",
+            commitments=(6,),
+            questions=("fiche-modele", "formation-accueil"),
+        ),
+        Planned(
+            "Atelier B : publier un code, répondre à qui le lit",
+            time(19, 20),
+            time(20, 15),
+            kind="workshop",
+            track="Salle informatique",
+            commitments=(6,),
+            questions=("codes-publies",),
+        ),
+        Planned(
+            "Atelier C : décider avant d'expérimenter",
+            time(19, 20),
+            time(20, 15),
+            kind="workshop",
+            track="Petit salon",
+            commitments=(8,),
+            questions=("evaluation-ia",),
+        ),
+        Planned("Restitution et suites", time(20, 20), time(21, 0), kind="restitution", commitments=(6, 8)),
+    ),
+    participants="une quarantaine de personnes sur place, une trentaine à distance",
+    introduction="""
+        Ce compte rendu est un exemple : la réunion, les personnes, les lettres, les réponses et les dates sont
+        inventées. Une question n'a pas pu être traitée faute de temps ; elle reste affichée comme en attente.
+    """,
+    minutes=(
+        Said(
+            title="Suites du forum précédent",
+            point="Accueil, et ce qui a été promis la dernière fois",
+            commitments=(2,),
+            text="""
+                La consigne de saisie du numéro commun a été relue par quatre participants et tient sur une page. La
+                demi-journée entre communes a eu lieu ; une deuxième est demandée. La correction affichée avec ses deux
+                dates attend toujours quelqu'un pour la porter : la question est reposée à la salle.
+            """,
+        ),
+        Said(
+            title="Trouver la mention, demander l'explication",
+            point="Lecture à voix haute : deux lettres, deux explications",
+            commitments=(6,),
+            questions=("mention",),
+            text="""
+                La première lettre plaçait la mention en note de bas de page ; presque personne ne l'avait vue. La
+                seconde la plaçait sous le montant, en deux phrases, avec une adresse où demander le détail du calcul.
+
+                **Réponse donnée en séance.** La mention se lit là où se lit le résultat. La demande d'explication peut
+                se faire par écrit, sans formulaire ; la réponse dit quelles données ont compté, et comment.
+
+                La salle demande que la lettre donne aussi un **exemple chiffré**, sur un cas inventé, que chacun puisse
+                refaire.
+            """,
+        ),
+        Said(
+            title="Une fiche en une page",
+            point="Atelier A : la fiche d'un algorithme, en une page",
+            commitments=(6,),
+            questions=("fiche-modele",),
+            text="""
+                Le groupe a rempli puis raturé un premier modèle. Il reste six rubriques : à quoi sert le calcul, qui
+                décide à la fin, quelles données entrent, quelles données n'entrent pas, ce qui change le plus le
+                résultat, à qui écrire.
+
+                **Réponse donnée en séance.** Un service peut remplir cette fiche sans lire le code, à condition de poser
+                les six questions au prestataire *avant* la commande. Le modèle corrigé est joint à la prochaine
+                invitation.
+            """,
+        ),
+        Said(
+            title="Publier un code, puis répondre",
+            point="Atelier B : publier un code, répondre à qui le lit",
+            commitments=(6,),
+            questions=("codes-publies",),
+            text="""
+                Deux équipes ont raconté la suite d'une publication. Dans l'un des récits, une proposition de correction
+                est restée sans réponse parce que personne n'était désigné pour la lire.
+
+                **Réponse donnée en séance.** Le groupe propose trois lignes en tête de chaque dépôt :
+
+                - qui répond, par fonction plutôt que par nom ;
+                - sous quel délai une première réponse est donnée ;
+                - ce qui ne sera pas accepté, et pourquoi.
+            """,
+        ),
+        Said(
+            title="Dire d'avance ce qui ferait arrêter",
+            point="Atelier C : décider avant d'expérimenter",
+            commitments=(8,),
+            questions=("evaluation-ia",),
+            text="""
+                Le groupe a écrit, pour une expérimentation inventée, une demi-page à publier avant le premier essai : ce
+                qui est attendu, ce qui sera mesuré, par qui, et à partir de quel résultat l'essai s'arrête.
+
+                **Réponse partielle.** Publier les critères d'avance a paru faisable à tout le monde. Publier les résultats
+                d'un essai arrêté a fait débat : certains y voient un encouragement à ne plus rien essayer. Le point
+                sera repris à un prochain forum.
+            """,
+        ),
+        Said(
+            title="Ce qui est repris",
+            point="Restitution et suites",
+            commitments=(6, 8),
+            text="""
+                - **Modèle de fiche** : version corrigée dans le mois, essayée par deux services volontaires.
+                - **Trois lignes en tête de dépôt** : le texte est proposé aux équipes qui publient déjà.
+                - **Demi-page d'avant essai** : présentée à la prochaine réunion sur l'engagement.
+
+                La formation des agents d'accueil n'a pas été abordée. La question reste en attente et sera proposée à un
+                prochain ordre du jour.
+            """,
+        ),
+    ),
+)
+
+PROCEDURES = Evening(
+    theme="Démarches en ligne : que deviennent les avis des usagers ?",
+    description="""
+        On demande souvent un avis à la fin d'une démarche. Ce forum suit cet avis : qui le lit, ce qu'il change, et
+        comment celle ou celui qui l'a écrit peut le savoir. On y parlera aussi des indicateurs affichés à l'accueil des
+        services, et de ce que deviennent les données lorsqu'une information n'est demandée qu'une fois.
+
+        Trois ateliers en parallèle, sur place et à distance. La salle est de plain-pied ; les échanges en plénière
+        sont transcrits en direct.
+    """,
+    place="Salle commune du Tiers-lieu des Essais (lieu d'exemple)",
+    commitments=(1, 11, 13, 15),
+    asked=(
+        Asked(
+            name="indicateurs-accueil",
+            ago=29,
+            commitment=1,
+            text="Les indicateurs affichés à l'accueil d'un service sont-ils ceux publiés en ligne, et de quand datent-ils ?",
+            context="""
+                Dans un même bâtiment, nous avons lu deux temps d'attente moyens différents, l'un au mur, l'autre sur le
+                site. Aucun des deux ne portait de date.
+            """,
+            author="Usagers des guichets (association fictive)",
+        ),
+        Asked(
+            name="lecteur-d-ecran",
+            ago=25,
+            commitment=13,
+            text="Quand une personne signale qu'une démarche ne fonctionne pas avec un lecteur d'écran, qui le lit et sous quel délai ?",
+            author="Dominique Exemple",
+        ),
+        Asked(
+            name="abandons",
+            ago=22,
+            commitment=13,
+            text="Comment sont comptées les personnes qui abandonnent une démarche avant la fin, et à quelle étape ?",
+        ),
+        Asked(
+            name="phrase-de-suite",
+            ago=19,
+            commitment=1,
+            text="Afficher, à côté de chaque résultat, une phrase qui dit ce que le service compte changer d'ici la prochaine mesure.",
+            author="Usagers des guichets (association fictive)",
+            idea=True,
+        ),
+        Asked(
+            name="dossier-personnel",
+            ago=17,
+            commitment=None,
+            text="Pouvez-vous me dire où en est ma demande d'aide, déposée il y a deux mois ?",
+            declined="""
+                Le forum ne peut pas traiter un dossier personnel, et votre question serait publique. Le service qui a
+                reçu votre demande peut vous répondre.
+            """,
+        ),
+        Asked(
+            name="une-seule-fois",
+            ago=14,
+            commitment=11,
+            text="Comment savoir quelles administrations ont échangé mes données pour m'éviter de les donner deux fois, et pourquoi ?",
+            context="""
+                Ne plus fournir dix fois le même justificatif est un progrès. Mais nous voudrions pouvoir lire la liste
+                des échanges, comme on lit un relevé de compte.
+            """,
+            author="Cercle Regards croisés (association fictive)",
+        ),
+        Asked(
+            name="apres-la-consultation",
+            ago=11,
+            commitment=15,
+            text="Après une consultation en ligne, où lit-on ce qui a été retenu, ce qui ne l'a pas été, et pour quelle raison ?",
+        ),
+        Asked(
+            name="liste-a-telecharger",
+            ago=8,
+            commitment=13,
+            text="La liste des démarches en ligne pourra-t-elle être téléchargée avec l'historique de ses changements ?",
+            author="Atelier Codes ouverts (association fictive)",
+        ),
+        Asked(
+            name="dix-minutes",
+            ago=5,
+            commitment=12,
+            text="Réserver les dix premières minutes de chaque forum aux suites données au forum précédent.",
+            author="Camille Exemple",
+            idea=True,
+        ),
+        Asked(
+            name="avis-negatifs",
+            ago=3,
+            commitment=13,
+            text="Les avis négatifs sont-ils publiés comme les autres, et qui décide de ne pas en publier un ?",
+            decided=False,
+        ),
+        Asked(
+            name="sans-internet",
+            ago=2,
+            commitment=1,
+            text="La satisfaction des personnes qui ne passent pas par internet est-elle mesurée, et par qui ?",
+            context="Nous tenons une permanence d'aide aux démarches : ces personnes ne reçoivent jamais de questionnaire.",
+            author="La Permanence du samedi (association fictive)",
+            decided=False,
+        ),
+        Asked(
+            name="outil-ouvert",
+            ago=1,
+            commitment=15,
+            text="Proposer une liste publique des outils de consultation, avec ce que chacun permet de vérifier.",
+            idea=True,
+            decided=False,
+        ),
+    ),
+    agenda=(
+        Planned(
+            "Accueil, et suites du forum précédent",
+            time(18, 30),
+            time(18, 50),
+            description="Le modèle de fiche, les trois lignes en tête de dépôt, la demi-page d'avant essai : où en est-on ?",
+            commitments=(12,),
+            questions=("dix-minutes",),
+        ),
+        Planned(
+            "De l'avis à l'amélioration : trois récits",
+            time(18, 50),
+            time(19, 15),
+            description="Un avis suivi d'effet, un avis resté sans réponse, un avis mal compris. Dix minutes de questions.",
+            commitments=(1, 13),
+        ),
+        Planned(
+            "Atelier A : des indicateurs qui se comprennent",
+            time(19, 20),
+            time(20, 15),
+            kind="workshop",
+            track="Grande salle",
+            description="Réécrire ensemble trois affiches d'accueil : le chiffre, sa date, et ce qui va changer.",
+            commitments=(1,),
+            questions=("indicateurs-accueil", "phrase-de-suite"),
+        ),
+        Planned(
+            "Atelier B : signaler un blocage, voir la réponse",
+            time(19, 20),
+            time(20, 15),
+            kind="workshop",
+            track="Salle du fond et à distance",
+            description="Suivre un signalement pas à pas, au clavier et au lecteur d'écran, et noter où il se perd.",
+            commitments=(13,),
+            questions=("lecteur-d-ecran", "abandons"),
+        ),
+        Planned(
+            "Atelier C : ce que deviennent mes données et mon avis",
+            time(19, 20),
+            time(20, 15),
+            kind="workshop",
+            track="Mezzanine",
+            commitments=(11, 15),
+            questions=("une-seule-fois", "apres-la-consultation"),
+        ),
+        Planned("Pause", time(20, 15), time(20, 25), kind="break"),
+        Planned("Restitution et suites", time(20, 25), time(21, 0), kind="restitution", commitments=(1, 11, 13, 15)),
+    ),
+)
+
+PEOPLE = (
+    Person("Yael", "Temoin", attendance="remote", then="forgets"),
+    Person("Alix", "Exemple", "Usagers des guichets (association fictive)"),
+    Person("Camille", "Fictif"),
+    Person("Dominique", "Exemple", needs="Transcription en direct, si possible avec un écran proche de ma place."),
+    Person("Sacha", "Inventaire", "Atelier Codes ouverts (association fictive)", attendance="remote"),
+    Person("Claude", "Modele", "Service d'exemple"),
+    Person("Charlie", "Factice", "La Permanence du samedi (association fictive)"),
+    Person("Maxence", "Specimen", attendance="remote"),
+    Person("Lou", "Essai", "Cercle Regards croisés (association fictive)"),
+    Person("Noa", "Maquette", then="gives up"),
+    Person("Andrea", "Brouillon", "Service d'exemple", attendance="remote"),
+    Person("Eden", "Prototype", "Collectif Données lisibles (association fictive)"),
+    Person("Morgan", "Fictif", needs="J'arrive en fauteuil roulant."),
+    Person("Swann", "Exemple", "Les Promeneurs du canal (association fictive)"),
+)
+
+INDICATORS = (
+    Followed(2, "Marchés de l'exemple dont toutes les étapes portent le même numéro", "%", "0", "80", ("12", "27", "41")),
+    Followed(6, "Algorithmes de l'exemple décrits par une fiche d'une page", "fiches", "0", "20", ("2", "5", "9")),
+    Followed(13, "Signalements de l'exemple qui ont reçu une réponse en moins de quinze jours", "%", "35", "90", ("38", "52", "61")),
+)

@@ -1,0 +1,100 @@
+"""A real server and a real browser, for the tests that look at the site as people do.
+
+Loaded as a pytest plugin. `served` starts `forums serve` in a process of its own; `chromium` is
+Debian's, driven by Playwright. A test opens as many visitors as it needs, each with cookies of its own.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from forums.settings import ROOT
+from tests.factories import SECRET_KEY
+
+FORUMS = [sys.executable, "-m", "forums.cli"]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A site that answers on loopback, and the environment its commands run in."""
+
+    url: str
+    environment: dict[str, str]
+
+    def command(self, *words: str) -> str:
+        """Run a `forums` command on the same database; what it printed."""
+        done = subprocess.run([*FORUMS, *words], env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def sign_in_link(self, role: str = "admin", email: str = "organisateur@example.org") -> str:
+        return self.command("member", email, "--role", role).split()[-1]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(database_url: str, *, seconds: float = 60, **settings: str) -> Iterator[Served]:
+    """`forums serve` until the end of the block; it is asked to stop gently."""
+    port = free_port()
+    url = f"http://localhost:{port}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": SECRET_KEY,
+        "PUBLIC_URL": url,
+        "PORT": str(port),
+        "MAIL_FROM": "Forums Open d'État <forums@example.org>",
+        **settings,
+    }
+    log = Path(f"/tmp/forums-{port}.log").open("w")  # noqa: SIM115
+    process = subprocess.Popen([*FORUMS, "serve"], env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        _wait_for(url, process, seconds)
+        yield Served(url, environment)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        log.close()
+        Path(log.name).unlink()
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urlopen(f"{url}/sante", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"the server did not start (exit status {process.poll()})")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium; a machine without it fails here with the word to install it."""
+    path = shutil.which("chromium")
+    assert path, "Il manque Chromium : apt-get install chromium."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield browser
+        browser.close()

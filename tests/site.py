@@ -1,0 +1,179 @@
+"""The whole site in a test: the real application, a real database with the demonstration, a client.
+
+Loaded as a pytest plugin. `site` answers over ASGI in this process; the browser tests start a real
+server instead (`tests/browser.py`).
+"""
+
+import asyncio
+import re
+import runpy
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlmodel import col, select
+
+from forums import action_plan, cli, emails, members, schedule
+from forums.app import ADDRESSES, create_app
+from forums.database import Database
+from forums.models import AgendaItem, Forum, OutboxMessage, Question
+from forums.settings import ROOT, Settings
+from tests.factories import opened
+
+PUBLIC_URL = "https://forums.example.fr"
+OURS = {"origin": PUBLIC_URL}
+
+
+@dataclass
+class Site:
+    """A running application and someone in front of it."""
+
+    client: httpx2.AsyncClient
+    database: Database
+    settings: Settings
+    app: Any
+
+    async def get(self, path: str, **options: Any) -> httpx2.Response:
+        return await self.client.get(path, **options)
+
+    async def post(self, path: str, **typed: Any) -> httpx2.Response:
+        """Send a form from one of our own pages."""
+        return await self.client.post(path, data=typed, headers=OURS)
+
+    async def sign_in(self, role: str, institution: str | None = None) -> None:
+        """Come in as a member of that role, by a link, like anyone."""
+        async with self.database.transaction() as session:
+            carrier = await action_plan.institution_by_slug(session, institution or "hatvp") if role == "agent" else None
+            member = await members.enrol(session, f"{role}@example.org", role, carrier, now=datetime.now(UTC))  # type: ignore[arg-type]
+            token = await members.link_to_sign_in(session, member, now=datetime.now(UTC))
+        self.client.cookies.clear()
+        assert (await self.post(f"/connexion/{token}")).status_code == 303
+
+    async def mailed(self, recipient: str) -> list[str]:
+        """The texts of the messages promised to an address, oldest first."""
+        async with self.database.reading() as session:
+            query = select(OutboxMessage).where(OutboxMessage.recipient == recipient).order_by(col(OutboxMessage.created_at))
+            return [emails.text_of(row, self.settings) for row in (await session.exec(query)).all()]
+
+    async def count(self, table: type) -> int:
+        async with self.database.reading() as session:
+            return len((await session.exec(select(table))).all())
+
+    async def examples(self) -> dict[str, str]:
+        """A value for each parameter of an address, of things that exist."""
+        async with self.database.reading() as session:
+            forum = await schedule.next_forum(session, now=datetime.now(UTC))
+            assert forum is not None
+            item = (await session.exec(select(AgendaItem).where(AgendaItem.forum_id == forum.id))).first()
+            pending = (await session.exec(select(Question).where(Question.status == "pending"))).first()
+            published = (await session.exec(select(Question).where(Question.status == "published"))).first()
+            written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
+        assert item and pending and published and written
+        return {
+            "slug": forum.slug,
+            "item": str(item.id),
+            "code": published.code,
+            "pending": pending.code,
+            "written": written.slug,
+            "number": "1",
+            "plan": "essai",
+            "token": "j" * 43,
+            "message": "00000000-0000-4000-8000-000000000000",
+        }
+
+    async def addresses(self, method: str = "GET") -> list[str]:
+        """Every address of the table for a method, with real values in it."""
+        values = await self.examples()
+        return [filled(each.path, values) for each in ADDRESSES if each.method == method]
+
+
+def filled(path: str, values: dict[str, str]) -> str:
+    if path.startswith("/institutions"):
+        values = {**values, "slug": "hatvp"}
+    if path.startswith("/organisation/questions"):
+        values = {**values, "code": values["pending"]}
+    if "compte-rendu" in path:
+        values = {**values, "slug": values["written"]}
+    return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values[match[1]], path)
+
+
+def links_in(text: str) -> list[str]:
+    """The addresses a message holds, as paths."""
+    return [unescape(link) for link in re.findall(rf"{PUBLIC_URL}(/[^\s>)]*)", text)]
+
+
+async def _fill(database: Database, settings: Settings) -> None:
+    for path in (*cli.PLANS, ROOT / "tests" / "plans" / "essai.yaml"):
+        await cli.load(database, path)
+    load = runpy.run_path(str(ROOT / "db" / "demo.py"))["load"]
+    await load(database, settings, now=datetime.now(UTC))
+
+
+async def _make(settings: Settings) -> None:
+    async with opened(settings) as database:
+        await _fill(database, settings)
+
+
+@pytest.fixture(scope="session")
+def sqlite_with_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the plans, the past forums and the demonstration season, to be copied."""
+    import forums.settings
+
+    path = tmp_path_factory.mktemp("demo") / "forums.db"
+    config = forums.settings.read({"DATABASE_URL": f"sqlite:///{path}", "PUBLIC_URL": PUBLIC_URL})
+    asyncio.run(_make(config))
+    return path
+
+
+@pytest.fixture
+async def site(settings: Settings, sqlite_with_demo: Path) -> AsyncIterator[Site]:
+    """The site with its demonstration season, on SQLite, without a relay: messages stay in the outbox."""
+    shutil.copy(sqlite_with_demo, settings.sqlite_path)
+    async with running(settings) as found:
+        yield found
+
+
+def running(settings: Settings) -> "_Running":
+    return _Running(settings)
+
+
+class _Running:
+    """The application between its start and its stop, with a client that keeps its cookies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = replace(settings, public_url=PUBLIC_URL)
+
+    async def __aenter__(self) -> Site:
+        app = create_app(self.settings)
+        self.inside = app
+        self.database = Database(self.settings)
+        transport = httpx2.ASGITransport(app=app, client=("203.0.113.7", 4321))
+        self.client = httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL)
+        self.stopping, self.started = asyncio.Event(), asyncio.Event()
+        self.lifespan = asyncio.create_task(self._live(app))
+        await self.started.wait()
+        return Site(self.client, self.database, self.settings, app)
+
+    async def _live(self, app: Any) -> None:
+        async def receive() -> dict[str, str]:
+            if not self.started.is_set():
+                return {"type": "lifespan.startup"}
+            await self.stopping.wait()
+            return {"type": "lifespan.shutdown"}
+
+        async def send(message: dict[str, str]) -> None:
+            self.started.set()
+
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.client.aclose()
+        self.stopping.set()
+        await self.lifespan
+        await self.database.close()

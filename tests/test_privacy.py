@@ -1,0 +1,157 @@
+"""Retention: what is personal goes on time, by itself; counts and what was published stay."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import SQLModel, col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import clock, emails, members, outbox, privacy, secret_links
+from forums.database import Database
+from forums.models import Forum, MemberSession, OutboxMessage, Question, Registration, SecretLink
+from forums.privacy import Purged
+from forums.settings import Settings
+from tests.factories import (
+    NOW,
+    a_commitment,
+    a_confirmed_registration,
+    a_forum,
+    a_member,
+    a_plan,
+    a_question,
+    a_registration,
+)
+
+NOTHING = Purged(0, 0, 0, 0, 0)
+
+
+async def count(session: AsyncSession, table: type[SQLModel]) -> int:
+    return (await session.exec(select(func.count()).select_from(table))).one()
+
+
+async def purge(session: AsyncSession, now: Any) -> Purged:
+    return await privacy.purge(session, retention_days=90, now=now)
+
+
+async def test_those_registered_are_forgotten_ninety_days_after_the_forum_and_its_count_stays(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    for name in "ab":
+        await a_confirmed_registration(session, forum, f"{name}@example.org")
+    await a_registration(session, forum, "c@example.org", status="given_up")
+    ends_at = forum.ends_at or NOW
+
+    too_soon = await purge(session, ends_at + timedelta(days=90))
+    kept = await count(session, Registration)
+    in_time = await purge(session, ends_at + timedelta(days=90, seconds=1))
+
+    await session.refresh(forum)
+    assert (too_soon.registrations, kept, in_time.registrations) == (0, 3, 3)
+    assert (await count(session, Registration), forum.seats_taken) == (0, 1)
+
+
+async def test_another_forums_people_are_not_forgotten_with_it(session: AsyncSession) -> None:
+    old, recent = await a_forum(session, number=1), await a_forum(session, number=2, day=(NOW + timedelta(days=100)).date())
+    for forum in (old, recent):
+        await a_confirmed_registration(session, forum)
+
+    await purge(session, NOW + timedelta(days=125))
+
+    assert [row.forum_id for row in (await session.exec(select(Registration))).all()] == [recent.id]
+
+
+async def test_a_forgotten_registration_takes_its_secret_links_along(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    registration = await a_confirmed_registration(session, forum)
+    session.add(secret_links.link_for(registration, now=NOW)[1])
+    await session.flush()
+
+    await purge(session, NOW + timedelta(days=365))
+
+    assert await count(session, SecretLink) == 0
+
+
+async def test_a_registration_never_confirmed_is_forgotten_a_week_after_its_last_message(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    await a_registration(session, forum, "oublie@example.org", mailed_at=NOW - timedelta(days=7, seconds=1))
+    await a_registration(session, forum, "hesite@example.org", created_at=NOW - timedelta(days=30), mailed_at=NOW - timedelta(days=7))
+    await a_registration(session, forum, "attend@example.org", mailed_at=NOW - timedelta(days=30), status="waiting", rank=1)
+
+    purged = await purge(session, NOW)
+
+    left = (await session.exec(select(Registration.email).order_by(col(Registration.email)))).all()
+    assert (purged.unconfirmed_registrations, left) == (1, ["attend@example.org", "hesite@example.org"])
+
+
+async def test_a_question_never_confirmed_is_forgotten_after_a_week(session: AsyncSession) -> None:
+    await a_question(session, text="oubliée", status="unconfirmed", created_at=NOW - timedelta(days=7, seconds=1))
+    await a_question(session, text="récente", status="unconfirmed", created_at=NOW - timedelta(days=7))
+    await a_question(session, text="à modérer", status="pending", created_at=NOW - timedelta(days=7, seconds=1))
+
+    purged = await purge(session, NOW)
+
+    assert purged.unconfirmed_questions == 1
+    assert sorted((await session.exec(select(Question.text))).all()) == ["récente", "à modérer"]
+
+
+@pytest.mark.parametrize("asked_to_be_named", [True, False])
+async def test_a_published_question_stays_without_its_authors_address_and_named_only_if_they_asked(
+    session: AsyncSession, asked_to_be_named: bool
+) -> None:
+    forum = await a_forum(session)
+    question = await a_question(session, forum, author_name="Dominique", show_name=asked_to_be_named)
+
+    purged = await purge(session, NOW + timedelta(days=121))
+
+    await session.refresh(question)
+    assert purged.addresses_of_authors == 1
+    assert (question.status, question.email, question.author_name) == ("published", None, "Dominique" if asked_to_be_named else "")
+
+
+async def test_the_author_of_a_question_on_a_commitment_alone_is_forgotten_ninety_days_after_asking(session: AsyncSession) -> None:
+    commitment = await a_commitment(session, await a_plan(session))
+    question = await a_question(session, None, commitment)
+
+    early, due = [await purge(session, NOW + timedelta(days=90, seconds=seconds)) for seconds in (0, 1)]
+
+    await session.refresh(question)
+    assert (early.addresses_of_authors, due.addresses_of_authors, question.email) == (0, 1, None)
+
+
+@pytest.mark.parametrize("status", ["sent", "failed", "waiting"])
+async def test_messages_go_after_ninety_days_even_if_no_relay_ever_took_them(session: AsyncSession, status: str) -> None:
+    forum = await a_forum(session)
+    registration = await a_registration(session, forum)
+    outbox.enqueue(session, emails.waiting(registration, forum, "jeton"), now=NOW)
+    message = (await session.exec(select(OutboxMessage))).one()
+    message.status = status  # type: ignore[assignment]
+    await session.flush()
+
+    early, due = [await purge(session, NOW + timedelta(days=90, seconds=seconds)) for seconds in (0, 1)]
+
+    assert (early.messages, due.messages, await count(session, OutboxMessage)) == (0, 1, 0)
+
+
+async def test_purging_again_removes_nothing_more(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    await a_confirmed_registration(session, forum)
+    await a_question(session, forum, author_name="Dominique")
+    late = NOW + timedelta(days=365)
+
+    first = await purge(session, late)
+
+    assert first == Purged(registrations=1, unconfirmed_registrations=0, unconfirmed_questions=0, addresses_of_authors=1, messages=1)
+    assert await purge(session, late) == NOTHING
+
+
+async def test_the_clock_purges_by_itself_with_the_retention_of_the_settings(database: Database, settings: Settings) -> None:
+    async with database.transaction() as session:
+        await a_confirmed_registration(session, await a_forum(session))
+        member = await a_member(session)
+        await members.sign_in(session, await members.link_to_sign_in(session, member, now=NOW), browser=None, now=NOW)
+
+    purged = await clock.upkeep(database, settings, now=NOW + timedelta(days=settings.retention_days + 31))
+
+    async with database.reading() as session:
+        assert (purged.registrations, purged.messages) == (1, 1)
+        assert [await count(session, table) for table in (Registration, MemberSession, SecretLink, Forum)] == [0, 0, 0, 1]
