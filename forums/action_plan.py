@@ -32,6 +32,7 @@ from forums.models import (
     MinutesEntryQuestion,
     Question,
 )
+from forums.models.plan import InstitutionRole
 from forums.plan_files import CommitmentEntry, PlanFile, read_plan
 
 
@@ -227,9 +228,7 @@ async def _store(session: AsyncSession, file: PlanFile) -> ActionPlan:
     return plan
 
 
-async def _store_commitment(
-    session: AsyncSession, plan: ActionPlan, axes: dict[int, Axis], entry: CommitmentEntry, position: int
-) -> None:
+async def _store_commitment(session: AsyncSession, plan: ActionPlan, axes: dict[int, Axis], entry: CommitmentEntry, position: int) -> None:
     commitment = await commitment_by_number(session, plan, entry.numero) or Commitment(
         plan_id=plan.id, number=entry.numero, working_title=entry.libelle_de_travail
     )
@@ -248,15 +247,11 @@ async def _store_commitment(
 
 async def _store_institutions(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:
     await session.exec(delete(CommitmentInstitution).where(col(CommitmentInstitution.commitment_id) == commitment.id))
-    named = [(name, "lead") for name in entry.porteurs]
+    named: list[tuple[str, InstitutionRole]] = [(name, "lead") for name in entry.porteurs]
     named += [(name, "partner") for name in entry.parties_prenantes if name not in entry.porteurs]
     for position, (name, role) in enumerate(dict(named).items()):
         institution = await institution_called(session, name)
-        session.add(
-            CommitmentInstitution(
-                commitment_id=commitment.id, institution_id=institution.id, role=role, position=position  # type: ignore[arg-type]
-            )
-        )
+        session.add(CommitmentInstitution(commitment_id=commitment.id, institution_id=institution.id, role=role, position=position))
     await session.flush()
 
 
@@ -281,9 +276,7 @@ async def _store_indicators(session: AsyncSession, commitment: Commitment, entry
         await session.flush()
         dated: dict[date, Measurement] = {m.measured_on: m for m in following.measurements} if following else {}
         for measure in each.mesures:
-            measurement = dated.get(measure.date) or Measurement(
-                indicator_id=indicator.id, measured_on=measure.date, value=measure.valeur
-            )
+            measurement = dated.get(measure.date) or Measurement(indicator_id=indicator.id, measured_on=measure.date, value=measure.valeur)
             measurement.value, measurement.source = measure.valeur, measure.source
             session.add(measurement)
 

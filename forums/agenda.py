@@ -58,7 +58,7 @@ class Point:
 async def points_of(session: AsyncSession, forum: Forum) -> list[Point]:
     """The agenda in order: by hour, then as organisers placed them."""
     query = select(AgendaItem).where(AgendaItem.forum_id == forum.id)
-    items = (await session.exec(query.order_by(col(AgendaItem.starts_at), col(AgendaItem.position)))).all()
+    items = (await session.exec(query.order_by(col(AgendaItem.starts_at).nulls_last(), col(AgendaItem.position)))).all()
     ids = [item.id for item in items]
     commitments: dict[UUID, list[Commitment]] = {}
     linked = (

@@ -23,8 +23,22 @@ from forums import clock
 from forums.database import Database, DatabaseUnavailable
 from forums.members import MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
-from forums.pages import action_plan, agenda, assets, calendar_feed, gate, home, legal, members, minutes, outbox, page
-from forums.pages import questions, registrations, schedule
+from forums.pages import (
+    action_plan,
+    agenda,
+    assets,
+    calendar_feed,
+    gate,
+    home,
+    legal,
+    members,
+    minutes,
+    outbox,
+    page,
+    questions,
+    registrations,
+    schedule,
+)
 from forums.pages.cache import PageCache
 from forums.pages.gate import PRIVATE, Page
 from forums.refusals import Refusal

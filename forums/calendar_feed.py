@@ -64,12 +64,17 @@ class Announced(NamedTuple):
     invented: bool
 
 
+class _Text(vText):
+    """Text as it was typed: the library would make a line break of a backslash before an N, as in C:\\Nouveau."""
+
+    def to_ical(self) -> bytes:
+        return self.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,").replace("\n", "\\n").encode()
+
+
 _COLUMNS = [getattr(Forum, name) for name in Announced._fields]
 
 
-async def announced_forums(
-    session: AsyncSession, slug: str | None = None, commitment_ids: Sequence[UUID] | None = None
-) -> list[Announced]:
+async def announced_forums(session: AsyncSession, slug: str | None = None, commitment_ids: Sequence[UUID] | None = None) -> list[Announced]:
     """Every forum ever announced whose day is known, past and cancelled ones too, oldest first."""
     query = select(*_COLUMNS).where(col(Forum.announced_at).is_not(None), col(Forum.day).is_not(None))
     if slug is not None:
@@ -86,7 +91,9 @@ def announced(forum: Forum) -> Announced:
     return Announced(**{name: getattr(forum, name) for name in Announced._fields})
 
 
-def feed(forums: Sequence[Announced], *, name: str, description: str, page: str, address: str, organiser: Address, public_url: str) -> bytes:
+def feed(
+    forums: Sequence[Announced], *, name: str, description: str, page: str, address: str, organiser: Address, public_url: str
+) -> bytes:
     """A subscription. `page` and `address` are paths; `address` is the feed's own (RFC 7986 SOURCE)."""
     events = b"".join(_event(forum, organiser.display_name, organiser.addr_spec, public_url) for forum in forums)
     return _calendar_head("PUBLISH", name, description, public_url + page, public_url + address) + events + b"END:VCALENDAR\r\n"
@@ -155,16 +162,17 @@ def _build_event(forum: Announced, organiser: str, address: str, public_url: str
         event.add("DTSTART", forum.day)
         event.add("DTEND", forum.day + timedelta(days=1))
     # Several readers list a cancelled event like any other, hence the word in the title.
-    event.add("SUMMARY", f"{'ANNULÉ : ' if cancelled else ''}Forum Open d'État n° {forum.number} – {forum.theme or 'thème à venir'}")
+    title = f"Forum Open d'État n° {forum.number} – {forum.theme or 'thème à venir'}"
+    event.add("SUMMARY", _Text(f"ANNULÉ : {title}" if cancelled else title))
     where = ", ".join(part for part in (forum.place, forum.address) if part)
     if where or forum.online_url:
-        event.add("LOCATION", where or forum.online_url)
+        event.add("LOCATION", _Text(where or forum.online_url or ""))
     told = ["Donnée inventée pour la démonstration."] if forum.invented else []
     told += [forum.description] if forum.description else []
     told += [] if forum.place else ["Lieu à définir."]
     told += [f"En ligne : {forum.online_url}"] if forum.online_url else []
     # Clients hide URL: the link is also the description's last line.
-    event.add("DESCRIPTION", "\n\n".join([*told, page]))
+    event.add("DESCRIPTION", _Text("\n\n".join([*told, page])))
     event.add("URL", vUri(page))
     contact = vCalAddress(f"mailto:{address}")
     contact.params["CN"] = organiser.replace('"', "") or address

@@ -100,7 +100,11 @@ def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
 
 def sqlite_pragmas() -> list[str]:
     """What each SQLite connection is told. FULL: NORMAL lost acknowledged rows in real power cuts."""
-    journal = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"] if wal_is_safe() else ["PRAGMA journal_mode=DELETE", "PRAGMA synchronous=EXTRA"]
+    journal = (
+        ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
+        if wal_is_safe()
+        else ["PRAGMA journal_mode=DELETE", "PRAGMA synchronous=EXTRA"]
+    )
     return [*journal, "PRAGMA foreign_keys=ON", "PRAGMA busy_timeout=15000"]
 
 
@@ -115,5 +119,3 @@ def _configure_sqlite(engine: Engine, begin: str) -> None:
 
     event.listen(engine, "connect", connect)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-
-

@@ -159,9 +159,7 @@ def _invite(email: EmailMessage, row: OutboxMessage, method: str, settings: Sett
 
 
 def _as_json(forum: Announced) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, date | datetime) else value for name, value in forum._asdict().items()
-    }
+    return {name: value.isoformat() if isinstance(value, date | datetime) else value for name, value in forum._asdict().items()}
 
 
 def _from_json(facts: dict[str, Any]) -> Announced:

@@ -51,9 +51,7 @@ def _measured(text: str, limit: int, missing: str | None) -> str:
     if not text and missing:
         raise refuse(missing)
     if len(text) > limit:
-        raise refuse(
-            N_("Raccourcissez ce texte : {limit} caractères au plus, il en compte {length}."), limit=limit, length=len(text)
-        )
+        raise refuse(N_("Raccourcissez ce texte : {limit} caractères au plus, il en compte {length}."), limit=limit, length=len(text))
     return text
 
 
@@ -75,10 +73,14 @@ def _address(text: str) -> str:
     try:
         found = validate_email(text[:400], check_deliverability=False)
     except EmailNotValidError:
-        raise refuse(N_("Cette adresse électronique n'est pas complète ou comporte une erreur. Exemple attendu : nom@example.com.")) from None
+        raise refuse(
+            N_("Cette adresse électronique n'est pas complète ou comporte une erreur. Exemple attendu : nom@example.com.")
+        ) from None
     # A relay without SMTPUTF8 would be handed another person's address (`policy.SMTP` encodes it).
     if found.ascii_email is None:
-        raise refuse(N_("Nous ne savons pas écrire à une adresse dont la partie avant @ porte des accents. Exemple attendu : nom@example.com."))
+        raise refuse(
+            N_("Nous ne savons pas écrire à une adresse dont la partie avant @ porte des accents. Exemple attendu : nom@example.com.")
+        )
     return found.ascii_email
 
 

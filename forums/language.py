@@ -6,6 +6,7 @@ always those of Paris.
 """
 
 import gettext
+import re
 from datetime import date, datetime
 from functools import cache
 from io import BytesIO
@@ -19,19 +20,35 @@ from forums.settings import ROOT
 
 LANGUAGES = ("fr", "en")
 CATALOGUES = ROOT / "templates" / "translations"
+_PUNCTUATION = re.compile(r" (?=[:;?!»])|(?<=«) ")
 _LOCALES = {"fr": "fr_FR", "en": "en_GB"}
 
 
-def N_(sentence: str) -> str:
+def N_(sentence: str) -> str:  # noqa: N802 — the name gettext tools look for
     """Marks a sentence for the catalogue; it is translated where it is shown."""
     return sentence
+
+
+def unbroken(text: str) -> str:
+    """French punctuation kept on the line of the word before it: no line starts with a colon."""
+    return _PUNCTUATION.sub("\u00a0", text)
+
+
+class _French(gettext.NullTranslations):
+    """The sentences as they are written, with their typography."""
+
+    def gettext(self, message: str) -> str:
+        return unbroken(message)
+
+    def ngettext(self, singular: str, plural: str, n: int) -> str:
+        return unbroken(singular if n < 2 else plural)  # zero is singular in French
 
 
 @cache
 def translations(language: str) -> gettext.NullTranslations:
     """The catalogue of a language; French needs none, sentences are written in it."""
     if language == "fr":
-        return gettext.NullTranslations()
+        return _French()
     compiled = BytesIO()
     with (CATALOGUES / f"{language}.po").open("rb") as file:
         write_mo(compiled, read_po(file, locale=language))

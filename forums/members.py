@@ -130,7 +130,9 @@ async def sign_out_everywhere(session: AsyncSession, member: Member) -> None:
 
 
 async def forget_old_sessions(session: AsyncSession, *, now: datetime) -> int:
-    gone = await session.exec(delete(MemberSession).where((col(MemberSession.expires_at) <= now) | (col(MemberSession.seen_at) <= now - IDLE)))
+    gone = await session.exec(
+        delete(MemberSession).where((col(MemberSession.expires_at) <= now) | (col(MemberSession.seen_at) <= now - IDLE))
+    )
     return gone.rowcount
 
 

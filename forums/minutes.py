@@ -60,7 +60,9 @@ async def published(session: AsyncSession, forum: Forum) -> Minutes | None:
 
 async def entries_of(session: AsyncSession, minutes: Minutes) -> list[Entry]:
     """The passages in their order, each with its links."""
-    entries = (await session.exec(select(MinutesEntry).where(MinutesEntry.minutes_id == minutes.id).order_by(col(MinutesEntry.number)))).all()
+    entries = (
+        await session.exec(select(MinutesEntry).where(MinutesEntry.minutes_id == minutes.id).order_by(col(MinutesEntry.number)))
+    ).all()
     ids = [entry.id for entry in entries]
     commitments: dict[UUID, list[Commitment]] = {}
     linked = (
@@ -75,7 +77,12 @@ async def entries_of(session: AsyncSession, minutes: Minutes) -> list[Entry]:
     wanted = [entry.agenda_item_id for entry in entries if entry.agenda_item_id]
     items = {item.id: item for item in (await session.exec(select(AgendaItem).where(col(AgendaItem.id).in_(wanted)))).all()}
     return [
-        Entry(entry, items.get(entry.agenda_item_id) if entry.agenda_item_id else None, commitments.get(entry.id, []), answered.get(entry.id, []))
+        Entry(
+            entry,
+            items.get(entry.agenda_item_id) if entry.agenda_item_id else None,
+            commitments.get(entry.id, []),
+            answered.get(entry.id, []),
+        )
         for entry in entries
     ]
 

@@ -176,7 +176,9 @@ async def _claim(database: Database, now: datetime, limit: int) -> Sequence[Outb
             .where(col(OutboxMessage.id).in_(ids))
             .values(status="sending", lease_until=now + LEASE, attempts=OutboxMessage.attempts + 1)
         )
-        rows = (await session.exec(select(OutboxMessage).where(col(OutboxMessage.id).in_(ids)).order_by(col(OutboxMessage.created_at)))).all()
+        rows = (
+            await session.exec(select(OutboxMessage).where(col(OutboxMessage.id).in_(ids)).order_by(col(OutboxMessage.created_at)))
+        ).all()
     return rows
 
 
@@ -280,7 +282,8 @@ async def _record_failure(database: Database, row: OutboxMessage, verdict: Verdi
         values |= {"status": "failed"}
     elif verdict == "retry":
         wait = _WAITS[min(row.attempts, len(_WAITS)) - 1] if row.attempts <= len(_WAITS) else timedelta(hours=4)
-        values |= {"status": "waiting", "next_attempt_at": now + wait * random.uniform(0.8, 1.2)}
+        spread = random.uniform(0.8, 1.2)  # noqa: S311 — so that retries do not come back together
+        values |= {"status": "waiting", "next_attempt_at": now + wait * spread}
     else:
         values |= {"status": "waiting", "next_attempt_at": now + _PAUSE_ON_RELAY_FAULT, "attempts": row.attempts - 1}
     async with database.transaction() as session:

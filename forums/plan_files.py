@@ -6,7 +6,7 @@ the reason (`BadFile`); unknown keys are refused, since a misspelt key would sil
 
 import re
 from collections.abc import Sequence
-from datetime import date as Date
+from datetime import date as Date  # noqa: N812 — an entry has a field named `date`
 from pathlib import Path
 from typing import Any, TypeVar
 

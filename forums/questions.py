@@ -40,7 +40,9 @@ State = Literal["answered", "on_agenda", "waiting"]
 
 class QuestionForm(Form):
     kind: Annotated[str, choice("question", "idea", message=N_("Dites s'il s'agit d'une question ou d'une idée."))]
-    text: Annotated[str, prose(600, N_("Écrivez votre question, par exemple « Quand les données de la commande publique seront-elles complètes ? »."))]
+    text: Annotated[
+        str, prose(600, N_("Écrivez votre question, par exemple « Quand les données de la commande publique seront-elles complètes ? »."))
+    ]
     context: Annotated[str, prose(3000)]
     commitment: Annotated[str, line(4)]
     author_name: Annotated[str, line(100)]
@@ -277,9 +279,7 @@ async def decline(session: AsyncSession, question: Question, form: DeclineForm, 
 
 async def _decide(session: AsyncSession, question: Question, now: datetime, **values: str) -> None:
     decided = await session.exec(
-        update(Question)
-        .where(col(Question.id) == question.id, col(Question.status) == "pending")
-        .values(decided_at=now, **values)
+        update(Question).where(col(Question.id) == question.id, col(Question.status) == "pending").values(decided_at=now, **values)
     )
     if decided.rowcount != 1:
         raise AlreadyDecided

@@ -8,17 +8,18 @@ happened is said in the mail.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID, uuid4
 
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import col, func, select, update
+from sqlmodel import SQLModel, col, func, insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, outbox, secret_links
 from forums.forms import Email, Form, choice, line, prose
 from forums.language import N_
-from forums.models import Forum, Registration
+from forums.models import Forum, OutboxMessage, Registration, SecretLink
 from forums.models.people import Attendance
 from forums.refusals import Refusal, RegistrationClosed
 
@@ -91,45 +92,95 @@ async def place_in_line(session: AsyncSession, registration: Registration) -> in
 # -- Register -----------------------------------------------------------------------------------------
 
 
+class Asked(NamedTuple):
+    """A registration as it was asked for."""
+
+    forum: Forum
+    form: RegistrationForm
+    language: str
+
+
 async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, *, language: str, secret_key: str, now: datetime) -> None:
     """Write a registration down and promise its confirmation message. No seat is taken yet.
 
     Raises `RegistrationClosed`. Sent again for the same address, it makes no second row: the person
     gets a fresh link, at most every quarter of an hour, and what they had typed first is kept.
     """
+    for refusal in await register_all(session, [Asked(forum, form, language)], secret_key=secret_key, now=now):
+        if refusal is not None:
+            raise refusal
+
+
+async def register_all(session: AsyncSession, asked: Sequence[Asked], *, secret_key: str, now: datetime) -> list[Refusal | None]:
+    """The same for several people, in as many statements as for one. Returns what refuses each, or None."""
+    refusals = [_refusal(each, now) for each in asked]
+    welcome = [
+        (_pending(each, secret_key, now), each.forum)
+        for each, refusal in zip(asked, refusals, strict=True)
+        if refusal is None and not each.form.site_web  # a robot sees the same page as everyone
+    ]
+    new = await _insert_new(session, [registration for registration, _ in welcome])
+    await _promise_confirmations(session, [(registration, forum) for registration, forum in welcome if registration.id in new], now)
+    for registration, forum in welcome:
+        if registration.id not in new:
+            await _mail_again(session, forum, registration.email_key, now)
+    return refusals
+
+
+def _refusal(asked: Asked, now: datetime) -> Refusal | None:
+    forum, form = asked.forum, asked.form
     if state_of(forum, now=now) not in ("open", "last_seats", "waiting_list"):
-        raise RegistrationClosed
-    if form.site_web:
-        return  # a robot: it sees the same page as everyone
-    if (forum.remote_capacity if form.attendance == "remote" else forum.capacity) == 0:
-        raise Refusal(N_("Ce forum ne propose pas cette façon de participer : choisissez l'autre."))
-    registration = Registration(
-        forum_id=forum.id,
+        return RegistrationClosed()
+    if not form.site_web and (forum.remote_capacity if form.attendance == "remote" else forum.capacity) == 0:
+        return Refusal(N_("Ce forum ne propose pas cette façon de participer : choisissez l'autre."))
+    return None
+
+
+def _pending(asked: Asked, secret_key: str, now: datetime) -> Registration:
+    form = asked.form
+    return Registration.model_construct(
+        id=uuid4(),
+        forum_id=asked.forum.id,
         email=form.email,
         email_key=secret_links.person_key(secret_key, form.email),
         given_name=form.given_name,
         family_name=form.family_name,
         organisation=form.organisation,
-        attendance=form.attendance,  # type: ignore[arg-type]
+        attendance=form.attendance,
         accessibility_needs=form.accessibility_needs,
-        language=language,
+        language=asked.language,
         created_at=now,
         mailed_at=now,
     )
-    if await _inserted(session, registration):
-        token, link = secret_links.link_for(registration, now=now)
-        session.add(link)
-        outbox.enqueue(session, emails.confirm_registration(registration, forum, token), now=now)
-    else:
-        await _mail_again(session, forum, registration.email_key, now)
 
 
-async def _inserted(session: AsyncSession, registration: Registration) -> bool:
-    """One INSERT … ON CONFLICT DO NOTHING: of twenty identical posts, one writes the row."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(Registration).values(registration.model_dump()).on_conflict_do_nothing(index_elements=["forum_id", "email_key"])
-    done = await session.exec(statement)
-    return bool(done.rowcount == 1)
+async def _insert_new(session: AsyncSession, registrations: Sequence[Registration]) -> set[UUID]:
+    """One INSERT … ON CONFLICT DO NOTHING: of twenty identical posts, one writes the row. Returns the ids written."""
+    if not registrations:
+        return set()
+    connection = await session.connection()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    table = _table(Registration)
+    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=["forum_id", "email_key"]).returning(table.c.id)
+    return set((await connection.execute(statement, [each.model_dump() for each in registrations])).scalars())
+
+
+async def _promise_confirmations(session: AsyncSession, written: Sequence[tuple[Registration, Forum]], now: datetime) -> None:
+    """A link and a message for each, past the session: it would take longer over them than the database."""
+    links, messages = [], []
+    for registration, forum in written:
+        token = secret_links.new_token()
+        key = secret_links.hash_of(token)
+        links.append(SecretLink.model_construct(token_hash=key, purpose="registration", registration_id=registration.id, created_at=now))
+        message = emails.confirm_registration(registration, forum, token)
+        messages.append(OutboxMessage.model_construct(id=uuid4(), created_at=now, next_attempt_at=now, **vars(message)))
+    for rows in (links, messages) if written else ():
+        connection = await session.connection()
+        await connection.execute(insert(_table(type(rows[0]))), [row.model_dump() for row in rows])
+
+
+def _table(of: type[SQLModel]) -> Table:
+    return SQLModel.metadata.tables[str(of.__tablename__)]
 
 
 async def _mail_again(session: AsyncSession, forum: Forum, email_key: str, now: datetime) -> None:
@@ -263,4 +314,6 @@ async def _forum_of(session: AsyncSession, registration: Registration) -> Forum:
 
 
 def _columns(attendance: str) -> tuple[Any, Any]:
-    return (col(Forum.remote_taken), col(Forum.remote_capacity)) if attendance == "remote" else (col(Forum.seats_taken), col(Forum.capacity))
+    return (
+        (col(Forum.remote_taken), col(Forum.remote_capacity)) if attendance == "remote" else (col(Forum.seats_taken), col(Forum.capacity))
+    )

@@ -121,7 +121,8 @@ def propose(form: SeasonForm) -> list[Proposal]:
 
 def _avoiding_holidays(day: date, week: int) -> Proposal:
     if day.month == 8:
-        september = next(iter(rrule.rrule(rrule.MONTHLY, byweekday=_weekday(day)(week), dtstart=datetime(day.year, 9, 1), count=1)))
+        first = datetime.combine(date(day.year, 9, 1), time())
+        september = next(iter(rrule.rrule(rrule.MONTHLY, byweekday=_weekday(day)(week), dtstart=first, count=1)))
         return Proposal(september.date(), day, "août est un mois de congés")
     reason = _holiday(day)
     if reason is None:
@@ -165,12 +166,7 @@ def at(day: date, hour: time) -> datetime:
 
 async def next_forum(session: AsyncSession, *, now: datetime) -> Forum | None:
     """The first announced forum that is not over."""
-    query = (
-        select(Forum)
-        .where(Forum.status == "announced", col(Forum.ends_at) > now)
-        .order_by(col(Forum.starts_at))
-        .limit(1)
-    )
+    query = select(Forum).where(Forum.status == "announced", col(Forum.ends_at) > now).order_by(col(Forum.starts_at)).limit(1)
     return (await session.exec(query)).first()
 
 
@@ -187,7 +183,7 @@ async def public_forums(session: AsyncSession) -> Sequence[tuple[Forum, Season]]
 
 async def all_forums(session: AsyncSession) -> Sequence[tuple[Forum, Season]]:
     """Drafts too, for organisers: the coming first, then the past, then those of unknown day."""
-    query = select(Forum, Season).join(Season, col(Season.id) == col(Forum.season_id)).order_by(col(Forum.day).desc())
+    query = select(Forum, Season).join(Season, col(Season.id) == col(Forum.season_id)).order_by(col(Forum.day).desc().nulls_last())
     return (await session.exec(query)).all()
 
 
@@ -394,9 +390,7 @@ async def load_past_forums(session: AsyncSession, path: Path, *, now: datetime) 
 async def _store_past_forum(session: AsyncSession, season: Season, entry: PastForumEntry, now: datetime) -> Forum:
     slug = f"{season.slug}-{entry.numero}"
     known = await forum_by_slug(session, slug, drafts=True)
-    forum = known or Forum(
-        season_id=season.id, number=entry.numero, slug=slug, announced_at=now, created_at=now, changed_at=now
-    )
+    forum = known or Forum(season_id=season.id, number=entry.numero, slug=slug, announced_at=now, created_at=now, changed_at=now)
     before = _shown_in_calendars(forum)
     forum.status = "announced"
     forum.theme, forum.day, forum.moment = entry.theme, entry.date, entry.moment

@@ -35,7 +35,9 @@ def person_key(secret_key: str, email: str) -> str:
 def link_for(subject: Registration | Question | Member, *, now: datetime, lasts: timedelta | None = None) -> tuple[str, SecretLink]:
     """A new link to `subject`: its token, known to the holder alone, and the row to add."""
     token = new_token()
-    purpose: LinkPurpose = "registration" if isinstance(subject, Registration) else "question" if isinstance(subject, Question) else "sign_in"
+    purpose: LinkPurpose = (
+        "registration" if isinstance(subject, Registration) else "question" if isinstance(subject, Question) else "sign_in"
+    )
     link = SecretLink(
         token_hash=hash_of(token),
         purpose=purpose,

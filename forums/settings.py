@@ -46,11 +46,7 @@ THEMES = {
     ),
 }
 
-ACCESSIBILITY = {
-    "non": "non conforme",
-    "partiellement": "partiellement conforme",
-    "totalement": "totalement conforme",
-}
+ACCESSIBILITY = ("non", "partiellement", "totalement")
 
 
 @dataclass(frozen=True)

@@ -83,12 +83,16 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], seconds: float) -> Non
                     return
         except OSError:
             time.sleep(0.1)
-    raise AssertionError(f"the server did not start (exit status {process.poll()})")
+    said = Path(f"/tmp/forums-{url.rpartition(':')[2]}.log").read_text()[-2000:]
+    raise AssertionError(f"the server did not start (exit status {process.poll()}): {said}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium; a machine without it fails here with the word to install it."""
+    """Debian's Chromium; a machine without it fails here with the word to install it.
+
+    Of a module, not of the session: Playwright keeps an event loop running, which async tests cannot share.
+    """
     path = shutil.which("chromium")
     assert path, "Il manque Chromium : apt-get install chromium."
     with sync_playwright() as playwright:

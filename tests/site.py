@@ -19,12 +19,11 @@ import httpx2
 import pytest
 from sqlmodel import col, select
 
-from forums import action_plan, cli, emails, members, schedule
+from forums import action_plan, cli, emails, members, migrations, schedule
 from forums.app import ADDRESSES, create_app
 from forums.database import Database
 from forums.models import AgendaItem, Forum, OutboxMessage, Question
 from forums.settings import ROOT, Settings
-from tests.factories import opened
 
 PUBLIC_URL = "https://forums.example.fr"
 OURS = {"origin": PUBLIC_URL}
@@ -74,7 +73,7 @@ class Site:
             pending = (await session.exec(select(Question).where(Question.status == "pending"))).first()
             published = (await session.exec(select(Question).where(Question.status == "published"))).first()
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
-        assert item and pending and published and written
+        assert None not in (item, pending, published, written), "the demonstration lacks an example"
         return {
             "slug": forum.slug,
             "item": str(item.id),
@@ -116,8 +115,9 @@ async def _fill(database: Database, settings: Settings) -> None:
 
 
 async def _make(settings: Settings) -> None:
-    async with opened(settings) as database:
-        await _fill(database, settings)
+    database = Database(settings)
+    await _fill(database, settings)
+    await database.close()
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +127,7 @@ def sqlite_with_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     path = tmp_path_factory.mktemp("demo") / "forums.db"
     config = forums.settings.read({"DATABASE_URL": f"sqlite:///{path}", "PUBLIC_URL": PUBLIC_URL})
+    migrations.migrate(config)  # so that `forums serve` can take the copy over
     asyncio.run(_make(config))
     return path
 

@@ -41,4 +41,3 @@ def one_of(column: str, choices: Any) -> CheckConstraint:
 def public_code() -> str:
     """A short address nobody can guess from its neighbours: eight letters read aloud without doubt."""
     return "".join(secrets.choice(_LETTERS) for _ in range(8))
-

@@ -110,9 +110,7 @@ async def publish(request: Request) -> Response:
     return page.go(request, f"/organisation/forums/{forum.slug}/ordre-du-jour?fait=ordre-du-jour")
 
 
-async def chosen(
-    session: AsyncSession, numbers: Sequence[int], codes: Sequence[str]
-) -> tuple[Sequence[Commitment], Sequence[Question]]:
+async def chosen(session: AsyncSession, numbers: Sequence[int], codes: Sequence[str]) -> tuple[Sequence[Commitment], Sequence[Question]]:
     """The commitments and questions ticked in a form; what does not exist is passed over."""
     known = {each.number: each for each in await action_plan.current_commitments(session)}
     return [known[number] for number in dict.fromkeys(numbers) if number in known], await questions.published_by_codes(session, codes)

@@ -27,7 +27,9 @@ async def forum(request: Request) -> Response:
         found = await schedule.forum_by_slug(session, slug)
     if found is None:
         raise page.not_found()
-    return await _feed(request, f"Forum Open d'État n° {found.number}", page_path=f"/forums/{slug}", address=f"/forums/{slug}.ics", slug=slug)
+    return await _feed(
+        request, f"Forum Open d'État n° {found.number}", page_path=f"/forums/{slug}", address=f"/forums/{slug}.ics", slug=slug
+    )
 
 
 async def commitment(request: Request) -> Response:
@@ -49,9 +51,7 @@ async def axis(request: Request) -> Response:
         if plan is None or number not in axes:
             raise page.not_found()
         about = [each.id for each in await action_plan.commitments_of(session, plan) if each.axis_id == axes[number].id]
-    return await _feed(
-        request, f"Forums Open d'État – axe {number}", page_path="/engagements", address=f"/axes/{number}.ics", about=about
-    )
+    return await _feed(request, f"Forums Open d'État – axe {number}", page_path="/engagements", address=f"/axes/{number}.ics", about=about)
 
 
 async def institution(request: Request) -> Response:

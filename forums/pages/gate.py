@@ -5,12 +5,12 @@ from our own pages (Sec-Fetch-Site, or else Origin): no token is needed in a for
 stay the same for everybody.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,10 +30,15 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class AccessLog:
-    """One line per request: method, route (never the address itself, which may hold a token), status, time."""
+    """One line per request: method, route (never the address itself, which may hold a token), status, time.
+
+    It goes straight to where `forums serve` sends the log: a `LogRecord` takes longer than a page kept ready.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        outputs = logging.getLogger("forums").handlers
+        self.stream = next((each.stream for each in outputs if isinstance(each, logging.StreamHandler)), None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not log.isEnabledFor(logging.INFO):
@@ -51,7 +56,15 @@ class AccessLog:
             await self.app(scope, receive, watched)
         finally:
             took = (time.perf_counter() - began) * 1000
-            log.info("%s %s %d %.1f ms", scope["method"], scope["log"]["route"], status, took)
+            self._say(f"{scope['method']} {scope['log']['route']} {status} {took:.1f} ms")
+
+    def _say(self, line: str) -> None:
+        if self.stream is None:
+            log.info(line)
+            return
+        with contextlib.suppress(OSError, ValueError):  # a full disk or a closed output stops the log, not the site
+            self.stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {log.name} INFO {line}\n")
+            self.stream.flush()
 
 
 class SecurityHeaders:
@@ -63,7 +76,7 @@ class SecurityHeaders:
             "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
             f"frame-ancestors 'none'; manifest-src 'self'; connect-src 'self'; {settings.theme.csp}"
         )
-        self.headers = {
+        headers = {
             "content-security-policy": csp,
             "x-content-type-options": "nosniff",
             "referrer-policy": "no-referrer",
@@ -74,7 +87,8 @@ class SecurityHeaders:
             "cache-control": PRIVATE,
         }
         if settings.secure:
-            self.headers["strict-transport-security"] = "max-age=63072000; includeSubDomains"
+            headers["strict-transport-security"] = "max-age=63072000; includeSubDomains"
+        self.headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,9 +96,8 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
-                    headers.setdefault(name, value)
+                said = {name for name, _ in message["headers"]}
+                message = {**message, "headers": [*message["headers"], *(each for each in self.headers if each[0] not in said)]}
             await send(message)
 
         await self.app(scope, receive, with_headers)

@@ -41,7 +41,9 @@ async def site_map(request: Request) -> Response:
 
 
 async def robots(request: Request) -> Response:
-    return PlainTextResponse("User-agent: *\nDisallow: /organisation\nDisallow: /connexion\nDisallow: /inscriptions/\nDisallow: /questions/confirmer/\n")
+    return PlainTextResponse(
+        "User-agent: *\nDisallow: /organisation\nDisallow: /connexion\nDisallow: /inscriptions/\nDisallow: /questions/confirmer/\n"
+    )
 
 
 async def favicon(request: Request) -> Response:

@@ -25,7 +25,7 @@ from forums.language import N_, translations
 from forums.pages.assets import fingerprinted
 from forums.refusals import Refusal
 from forums.rendering import environment
-from forums.settings import ACCESSIBILITY, Settings
+from forums.settings import Settings
 
 F = TypeVar("F", bound=Form)
 
@@ -48,6 +48,14 @@ DONE = {
     "question-refusee": N_("La question est refusée ; la raison est envoyée à la personne qui l'a posée."),
     "renvoi": N_("Le message est remis dans la file d'envoi."),
     "deconnexion": N_("Vous êtes déconnecté."),
+}
+
+
+# What the accessibility statement may say (RGAA), by the value of ACCESSIBILITY.
+_CONFORMITY = {
+    "non": N_("non conforme"),
+    "partiellement": N_("partiellement conforme"),
+    "totalement": N_("totalement conforme"),
 }
 
 
@@ -167,7 +175,7 @@ def render(request: Request, template: str, **facts: Any) -> str:
         "public_url": config.public_url,
         "theme": config.theme,
         "static": fingerprinted,
-        "accessibility": _(ACCESSIBILITY[config.accessibility]),
+        "accessibility": _(_CONFORMITY[config.accessibility]),
         "publisher": config.publisher,
         "retention_days": config.retention_days,
         "contact": config.mail_from.addr_spec,

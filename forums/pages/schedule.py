@@ -42,6 +42,7 @@ async def show(request: Request) -> Response:
         asked, total = await questions.published(session, forum=forum, limit=5)
         states = await questions.states_of(session, asked)
         written = await minutes.published(session, forum)
+        entries = [each.entry for each in await minutes.entries_of(session, written)] if written else []
         late = [step for step in steps.steps_of(forum, written, now=page.now()) if step.state == "late"]
     return page.show(
         request,
@@ -56,6 +57,7 @@ async def show(request: Request) -> Response:
         questions_open=questions.are_open(forum, now=page.now()),
         states=states,
         minutes=written,
+        passages={item: [entry for entry in entries if entry.agenda_item_id == item] for item in {e.agenda_item_id for e in entries}},
         state=registrations.state_of(forum, now=page.now()),
         free=registrations.free_seats(forum),
         late=late if not forum.sources else [],
@@ -94,7 +96,7 @@ async def desk(request: Request) -> Response:
         season = await schedule.season_of(session, forum)
         commitments = await schedule.commitments_of(session, forum)
         written = await minutes.of(session, forum)
-        asked, total = await questions.published(session, forum=forum, limit=1)
+        _, total = await questions.published(session, forum=forum, limit=1)
         held = await registrations.holders(session, forum)
     return page.show(
         request,
@@ -143,7 +145,14 @@ async def open_season(request: Request) -> Response:
             slug = await _free_slug(session, filled.form.title)
             plan = await action_plan.current_plan(session)
             await schedule.open_season(
-                session, filled.form.title, slug, accepted, filled.form.starts, filled.form.ends, plan_id=plan.id if plan else None, now=page.now()
+                session,
+                filled.form.title,
+                slug,
+                accepted,
+                filled.form.starts,
+                filled.form.ends,
+                plan_id=plan.id if plan else None,
+                now=page.now(),
             )
             members.record(session, request.state.member, "open_season", f"season {slug}", now=page.now())
     except PydanticCustomError as error:
@@ -278,7 +287,7 @@ async def move(request: Request) -> Response:
     except PydanticCustomError as error:
         filled.refuse("ends", error)
         return await _move_form(request, filled, status=422)
-    return page.go(request, f"/organisation/forums/{forum.slug}?fait=deplace")
+    return page.go(request, f"/organisation/forums/{forum.slug}?fait={'deplace' if forum.announced_at else 'brouillon'}")
 
 
 async def cancel_form(request: Request) -> Response:

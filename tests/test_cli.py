@@ -1,0 +1,190 @@
+"""The `forums` command as an operator types it: what it prints, how it ends, never a traceback."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from forums import cli
+from forums.settings import ROOT
+from tests.browser import FORUMS, free_port
+from tests.conftest import PostgresUrl
+from tests.factories import SECRET_KEY
+
+PLAN = str(ROOT / "db" / "plans" / "2018-2020.yaml")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path / 'forums.db'}", "LANG": "C.UTF-8"}
+
+
+def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*FORUMS, *words], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=90)
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a refusal."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_migrate_says_what_it_did_then_that_there_is_nothing_to_do(environment: dict[str, str]):
+    first, second = run(environment, "migrate"), run(environment, "migrate")
+
+    assert first.stdout.startswith("Base mise à jour : 0001")
+    assert second.stdout == "La base est déjà au schéma courant.\n"
+
+
+def test_load_plan_twice_says_the_same_and_a_bad_file_gets_line_and_reason(environment: dict[str, str], tmp_path: Path):
+    bad = tmp_path / "mauvais.yaml"
+    bad.write_text("plan:\n  slug: essai\n  titre: Essai\n  couleur: bleu\n")
+
+    assert run(environment, "load-plan", PLAN).stdout == run(environment, "load-plan", PLAN).stdout
+    assert "21 engagements, 5 axes, 7 forums passés" in run(environment, "load-plan", PLAN).stdout
+    assert refused(run(environment, "load-plan", str(bad))).endswith("ligne 4 : plan.couleur : clé inconnue.\n")
+    assert "fichier illisible" in refused(run(environment, "load-plan", "nulle-part.yaml"))
+
+
+def test_demo_needs_a_plan_and_loads_once(environment: dict[str, str]):
+    assert "forums load-plan db/plans/2018-2020.yaml" in refused(run(environment, "demo"))
+    run(environment, "load-plan", PLAN)
+
+    first, second = run(environment, "demo"), run(environment, "demo")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "marqué comme tel" in first.stdout
+
+
+def test_member_prints_a_link_and_refuses_what_cannot_be(environment: dict[str, str]):
+    done = run(environment, "member", "Camille@Example.org", "--role", "admin")
+
+    assert re.fullmatch(r"Lien de connexion, .* : http://localhost:8000/connexion/[\w-]{43}\n", done.stdout)
+    assert "n'est pas une adresse" in refused(run(environment, "member", "camille", "--role", "admin"))
+    assert "--institution" in refused(run(environment, "member", "a@example.org", "--role", "agent"))
+    assert "« inconnue »" in refused(run(environment, "member", "a@example.org", "--role", "agent", "--institution", "inconnue"))
+    assert run(environment, "member", "a@example.org", "--role", "roi").returncode == 2
+
+
+def test_purge_says_what_it_removed(environment: dict[str, str]):
+    done = run(environment, "purge")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("Effacé : 0 inscriptions")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DATABASE_URL", "mysql://localhost/forums", "sqlite:///chemin/forums.db"),
+        ("DATABASE_URL", "sqlite:////proc/nulle/part.db", "Impossible d'écrire"),
+        ("PUBLIC_URL", "forums.example.fr", "https://forums.example.fr"),
+        ("PUBLIC_URL", "https://example.fr/forums", "sans chemin"),
+        ("SMTP_URL", "relais.example.fr", "smtp://"),
+        ("SMTP_URL", "smtp://relais:abc", "port illisible"),
+        ("MAIL_FROM", "personne", "Nom <adresse@domaine.fr>"),
+        ("PORT", "quatre-vingts", "nombre entier de 1 à 65535"),
+        ("WEB_CONCURRENCY", "0", "nombre entier de 1 à 64"),
+        ("RETENTION_DAYS", "-1", "nombre entier"),
+        ("THEME", "gouv", "neutral ou dsfr"),
+        ("ACCESSIBILITY", "oui", "non, partiellement ou totalement"),
+        ("SECRET_KEY", "courte", "32 caractères"),
+    ],
+)
+def test_a_bad_setting_gets_one_line_that_says_how_to_mend_it(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, said: str
+):
+    for each, its_value in (environment | {name: value}).items():
+        monkeypatch.setenv(each, its_value)
+
+    status = cli.main(["serve"])
+
+    error = capsys.readouterr().err
+    assert (status, error.count("\n")) == (1, 1)
+    assert said in error
+
+
+def test_an_unreachable_postgresql_gets_one_line(environment: dict[str, str]):
+    nobody = f"postgresql://forums@127.0.0.1:{free_port()}/forums"
+
+    assert "La base de données ne répond pas" in refused(run(environment | {"DATABASE_URL": nobody, "SECRET_KEY": SECRET_KEY}, "migrate"))
+    assert "SECRET_KEY manque" in refused(run(environment | {"DATABASE_URL": nobody}, "migrate"))
+
+
+def test_the_worker_waits_for_the_schema_and_stops_gently(environment: dict[str, str]):
+    assert "forums migrate" in refused(run(environment, "worker"))
+    run(environment, "migrate")
+    worker = subprocess.Popen([*FORUMS, "worker"], env=environment, cwd=ROOT)
+    time.sleep(3)
+    assert worker.poll() is None
+
+    worker.send_signal(signal.SIGTERM)
+
+    assert worker.wait(timeout=30) == 0
+
+
+def test_serve_says_when_its_port_is_taken(environment: dict[str, str]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        assert f"Le port {port} est déjà pris" in refused(run(environment | {"PORT": port}, "serve"))
+
+
+def test_check_lists_what_would_stop_a_real_deployment(environment: dict[str, str]):
+    done = run(environment, "check")
+
+    assert done.returncode == 1
+    for said in ("https", "SMTP_URL", "MAIL_FROM", "PUBLISHER_NAME", "forums migrate"):
+        assert said in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_check_is_content_with_a_whole_configuration(environment: dict[str, str], postgres_url: PostgresUrl):
+    from aiosmtpd.controller import Controller
+    from aiosmtpd.handlers import Sink
+
+    relay = Controller(Sink(), hostname="127.0.0.1", port=free_port())
+    relay.start()
+    whole = environment | {
+        "DATABASE_URL": postgres_url(),
+        "SECRET_KEY": SECRET_KEY,
+        "PUBLIC_URL": "https://forums.example.fr",
+        "SMTP_URL": f"smtp://127.0.0.1:{relay.port}",
+        "MAIL_FROM": "Forums <forums@example.fr>",
+        **{f"PUBLISHER_{name}": "Renseigné" for name in ("NAME", "ADDRESS", "DIRECTOR", "HOST_NAME")},
+    }
+    run(whole, "migrate")
+    try:
+        done = run(whole, "check")
+    finally:
+        relay.stop()
+
+    assert (done.returncode, done.stdout) == (0, "Tout est en ordre.\n")
+
+
+def test_the_key_made_beside_the_database_is_for_its_owner_alone(environment: dict[str, str], tmp_path: Path):
+    run(environment, "migrate")
+
+    assert (tmp_path / "forums.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_sqlite_in_use_is_not_one_that_corrupts_and_the_gate_refuses_those_that_do():
+    from forums.database import wal_is_safe
+
+    assert wal_is_safe()
+    assert [wal_is_safe(version) for version in ((3, 40, 1), (3, 51, 2), (3, 50, 6), (3, 44, 5))] == [False] * 4
+    assert [wal_is_safe(version) for version in ((3, 51, 3), (3, 50, 7), (3, 44, 6), (3, 53, 4), (4, 0, 0))] == [True] * 5
+
+
+def test_help_and_version_are_there():
+    assert subprocess.run([sys.executable, "-m", "forums.cli", "--version"], capture_output=True, text=True, cwd=ROOT).stdout.startswith(
+        "forums 0."
+    )
