@@ -14,7 +14,7 @@ run: $(VENV)/.run ## serve on http://localhost:8000, with the plan and a demonst
 	@exec $(BIN)/forums serve --demo
 
 test: $(VENV)/.test tests/node_modules browser ## all the tests, on SQLite and PostgreSQL, and in a real browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(VENV)/.test ## style, types, import order, templates, translations, migrations
 	$(BIN)/ruff format --check forums db tests

@@ -28,7 +28,11 @@ VNU = ROOT / "tests" / "node_modules" / "vnu-jar" / "build" / "dist" / "vnu.jar"
 RULES = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
-@pytest.fixture(scope="module", params=["neutral", "dsfr"])
+# One server and one browser a theme: with pytest-xdist, each theme keeps to one process.
+THEMES = [pytest.param(theme, marks=pytest.mark.xdist_group(theme)) for theme in ("neutral", "dsfr")]
+
+
+@pytest.fixture(scope="module", params=THEMES)
 def themed(
     request: pytest.FixtureRequest, sqlite_with_demo: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Served, dict[str, str]]]:
