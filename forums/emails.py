@@ -57,8 +57,9 @@ def promoted(registration: Registration, forum: Forum, token: str) -> Message:
     return _to_person(registration, "promoted", forum, token=token, invitation="REQUEST")
 
 
-def given_up(registration: Registration, forum: Forum) -> Message:
-    return _to_person(registration, "given_up", forum, invitation="CANCEL")
+def given_up(registration: Registration, forum: Forum, *, held: bool) -> Message:
+    """`held`: whether a seat was given back, and so an invitation to withdraw."""
+    return _to_person(registration, "given_up", forum, **({"invitation": "CANCEL"} if held else {}))
 
 
 def moved(registration: Registration, forum: Forum) -> Message:

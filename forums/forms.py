@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date, time
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -127,9 +128,22 @@ def _checked(check: Callable[[str], Any]) -> BeforeValidator:
     return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
 
 
+def _web_address(text: str) -> str:
+    text = _measured(clean(text), 500, None)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    # Any other scheme in a link could be a script.
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(letter.isspace() for letter in text):
+        raise refuse(N_("Indiquez une adresse complète, par exemple https://visio.example.fr/forum."))
+    return text
+
+
 Email = Annotated[str, _checked(_address)]
 Day = Annotated[date, _checked(_day)]
 Hour = Annotated[time, _checked(_hour)]
+OptionalWebAddress = Annotated[str | None, optional(_checked(_web_address))]
 OptionalDay = Annotated[date | None, optional(_checked(_day))]
 OptionalHour = Annotated[time | None, optional(_checked(_hour))]
 Tick = Annotated[bool, _checked(lambda text: text not in ("", "0"))]

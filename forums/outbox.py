@@ -265,11 +265,13 @@ def judge(error: Exception) -> tuple[Verdict, int | None, str]:
 
 async def _record_sent(database: Database, row: OutboxMessage) -> None:
     now = datetime.now(UTC)
+    # A secret link is its reader's alone once it is delivered: nothing here can open it any more.
+    facts = row.facts | {"token": "…"} if "token" in row.facts else row.facts
     async with database.transaction() as session:
         await session.exec(
             update(OutboxMessage)
             .where(col(OutboxMessage.id) == row.id)
-            .values(status="sent", sent_at=now, lease_until=None, last_error=None)
+            .values(status="sent", sent_at=now, lease_until=None, last_error=None, facts=facts, content=None)
         )
         session.add(DeliveryAttempt(message_id=row.id, at=now, code=250, outcome="sent"))
 

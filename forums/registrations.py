@@ -267,7 +267,7 @@ async def give_up(session: AsyncSession, registration_id: UUID, *, now: datetime
         await session.exec(update(Forum).where(col(Forum.id) == forum.id).values({taken.key: taken - 1}))
         await promote(session, forum, now=now)
     if told:
-        outbox.enqueue(session, emails.given_up(registration, forum), now=now)
+        outbox.enqueue(session, emails.given_up(registration, forum, held=held), now=now)
     return registration
 
 

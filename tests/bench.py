@@ -37,6 +37,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode
 
+import uvloop
 from sqlmodel import col, func, select, update
 
 import forums.settings
@@ -344,7 +345,7 @@ async def count_registrations(settings: Settings) -> int:
 def first_render(bench: Bench, row: Row) -> Measured:
     """The feed after one forum changed, read and hashed, against as many ready events joined and hashed."""
     settings = bench.site("feed").settings
-    return compared(asyncio.run(renders(settings, bench.rounds * 4)), row, "ms", profile=partial(profile_renders, settings))
+    return compared(uvloop.run(renders(settings, bench.rounds * 4)), row, "ms", profile=partial(profile_renders, settings))
 
 
 async def renders(settings: Settings, rounds: int, profile: cProfile.Profile | None = None) -> list[Pair]:
@@ -393,7 +394,7 @@ async def timed(work: Callable[[], Awaitable[bytes]]) -> tuple[float, bytes]:
 
 def profile_renders(settings: Settings) -> pstats.Stats:
     profile = cProfile.Profile()
-    asyncio.run(renders(settings, 20, profile))
+    uvloop.run(renders(settings, 20, profile))
     return pstats.Stats(profile, stream=io.StringIO())
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from email import message_from_bytes
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -39,7 +39,7 @@ RECIPIENT = "camille@example.org"
 
 def the_forum(**facts: Any) -> Forum:
     day = (NOW + timedelta(days=30)).date()
-    hours = {name: schedule.at(day, schedule.time(hour, 30)) for name, hour in (("starts_at", 18), ("ends_at", 20))}
+    hours = {name: schedule.at(day, time(hour, 30)) for name, hour in (("starts_at", 18), ("ends_at", 20))}
     given = {"slug": "2027-1", "number": 1, "status": "announced", "theme": "La commande publique", "place": "Superpublic", "day": day}
     return Forum(**hours | given | {"changed_at": NOW, "created_at": NOW} | facts)
 
@@ -59,7 +59,7 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "registered": lambda registration, forum, _: emails.registered(registration, forum, TOKEN),
     "waiting": lambda registration, forum, _: emails.waiting(registration, forum, TOKEN),
     "promoted": lambda registration, forum, _: emails.promoted(registration, forum, TOKEN),
-    "given_up": lambda registration, forum, _: emails.given_up(registration, forum),
+    "given_up": lambda registration, forum, _: emails.given_up(registration, forum, held=True),
     "moved": lambda registration, forum, _: emails.moved(registration, forum),
     "cancelled": lambda registration, forum, _: emails.cancelled(registration, forum),
     "confirm_question": lambda *facts: emails.confirm_question(facts[2], TOKEN),

@@ -181,7 +181,9 @@ def minutes_until(moment: datetime) -> float:
 # -- A relay that works ---------------------------------------------------------------------------------------
 
 
-async def test_a_relay_that_accepts_gets_the_bytes_kept_in_the_row_for_the_one_recipient(database: Database, settings: Settings) -> None:
+async def test_a_relay_that_accepts_gets_the_message_for_the_one_recipient_and_the_row_forgets_its_secret(
+    database: Database, settings: Settings
+) -> None:
     await promise(database, "camille@example.org")
 
     async with listening(Relay()) as relay:
@@ -190,7 +192,9 @@ async def test_a_relay_that_accepts_gets_the_bytes_kept_in_the_row_for_the_one_r
     kept = await row(database)
     envelope = relay.accepted[0]
     assert (sent, kept.status, kept.attempts, kept.last_error, kept.lease_until) == (1, "sent", 1, None, None)
-    assert (envelope.mail_from, envelope.rcpt_tos, envelope.content) == ("forums@example.fr", ["camille@example.org"], kept.content)
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("forums@example.fr", ["camille@example.org"])
+    assert f"<{kept.id}@forums.example.fr>".encode() in envelope.content
+    assert (kept.content, kept.facts.get("token")) == (None, "…")
     assert await attempts(database) == [(250, "sent")]
 
 

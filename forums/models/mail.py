@@ -20,7 +20,8 @@ class OutboxMessage(SQLModel, table=True):
     """Message of the outbox (boîte d'envoi).
 
     `kind` names a function of `emails` and `facts` what it says, as known when the message was
-    promised; `content` is the bytes, made once at the first delivery and sent unchanged ever after.
+    promised; `content` is the bytes, made once at the first delivery, sent unchanged at each retry,
+    and forgotten with the secret link they hold once the relay has them.
     `id` is the left part of the Message-ID.
     """
 

@@ -21,7 +21,7 @@ async def edit_form(request: Request) -> Response:
 
 async def item_form(request: Request) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         item = await _item(session, request, forum)
         point = next(each for each in await agenda.points_of(session, forum) if each.item.id == item.id)
     filled = page.blank(
@@ -40,7 +40,7 @@ async def item_form(request: Request) -> Response:
 
 async def _form(request: Request, filled: Filled[AgendaItemForm], *, item: AgendaItem | None = None, status: int = 200) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         points = await agenda.points_of(session, forum)
         about = await schedule.commitments_of(session, forum)
         commitments = await action_plan.current_commitments(session)
@@ -68,7 +68,7 @@ async def add(request: Request) -> Response:
         return await _form(request, filled, status=422)
     try:
         async with page.transaction(request) as session:
-            forum = await _forum(session, request)
+            forum = await page.forum(session, request, drafts=True)
             commitments, asked = await chosen(session, filled.form.commitments, filled.form.questions)
             await agenda.add(session, forum, filled.form, commitments, asked)
     except PydanticCustomError as error:
@@ -80,12 +80,12 @@ async def add(request: Request) -> Response:
 async def edit(request: Request) -> Response:
     filled = await page.read(request, AgendaItemForm)
     async with page.reading(request) as session:
-        item = await _item(session, request, await _forum(session, request))
+        item = await _item(session, request, await page.forum(session, request, drafts=True))
     if filled.form is None:
         return await _form(request, filled, item=item, status=422)
     try:
         async with page.transaction(request) as session:
-            forum = await _forum(session, request)
+            forum = await page.forum(session, request, drafts=True)
             item = await _item(session, request, forum)
             commitments, asked = await chosen(session, filled.form.commitments, filled.form.questions)
             await agenda.edit(session, forum, item, filled.form, commitments, asked)
@@ -97,14 +97,14 @@ async def edit(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     async with page.transaction(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         await agenda.remove(session, await _item(session, request, forum))
     return page.go(request, f"/organisation/forums/{forum.slug}/ordre-du-jour?fait=point-retire")
 
 
 async def publish(request: Request) -> Response:
     async with page.transaction(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         await agenda.publish(session, forum, now=page.now())
         members.record(session, request.state.member, "publish", f"agenda {forum.slug}", now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/ordre-du-jour?fait=ordre-du-jour")
@@ -114,13 +114,6 @@ async def chosen(session: AsyncSession, numbers: Sequence[int], codes: Sequence[
     """The commitments and questions ticked in a form; what does not exist is passed over."""
     known = {each.number: each for each in await action_plan.current_commitments(session)}
     return [known[number] for number in dict.fromkeys(numbers) if number in known], await questions.published_by_codes(session, codes)
-
-
-async def _forum(session: AsyncSession, request: Request) -> Forum:
-    forum = await schedule.forum_by_slug(session, request.path_params["slug"], drafts=True)
-    if forum is None:
-        raise page.not_found()
-    return forum
 
 
 async def _item(session: AsyncSession, request: Request, forum: Forum) -> AgendaItem:

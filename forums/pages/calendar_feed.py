@@ -6,7 +6,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, calendar_feed, schedule
+from forums import action_plan, calendar_feed
 from forums.pages import page
 
 
@@ -22,11 +22,9 @@ async def everything(request: Request) -> Response:
 
 
 async def forum(request: Request) -> Response:
-    slug = request.path_params["slug"]
     async with page.reading(request) as session:
-        found = await schedule.forum_by_slug(session, slug)
-    if found is None:
-        raise page.not_found()
+        found = await page.forum(session, request)
+    slug = found.slug
     return await _feed(
         request, f"Forum Open d'État n° {found.number}", page_path=f"/forums/{slug}", address=f"/forums/{slug}.ics", slug=slug
     )

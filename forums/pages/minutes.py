@@ -14,9 +14,7 @@ from forums.pages.page import Filled
 
 async def show(request: Request) -> Response:
     async with page.reading(request) as session:
-        forum = await schedule.forum_by_slug(session, request.path_params["slug"])
-        if forum is None:
-            raise page.not_found()
+        forum = await page.forum(session, request)
         found = await minutes.published(session, forum)
         entries = await minutes.entries_of(session, found) if found else []
     return page.show(request, "minutes/show.html", forum=forum, minutes=found, entries=entries)
@@ -31,7 +29,7 @@ async def edit_form(request: Request) -> Response:
 
 async def entry_form(request: Request) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         entry = await _entry(session, request, forum)
         found = await minutes.of(session, forum)
         assert found is not None
@@ -49,7 +47,7 @@ async def entry_form(request: Request) -> Response:
 
 async def _form(request: Request, filled: Filled[EntryForm], *, entry: MinutesEntry | None = None, status: int = 200) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         found = await minutes.of(session, forum)
         entries = await minutes.entries_of(session, found) if found else []
         points = await agenda.points_of(session, forum)
@@ -82,7 +80,7 @@ async def write(request: Request) -> Response:
     if filled.form is None:
         return await _form(request, filled, status=422)
     async with page.transaction(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         begun = await minutes.begun(session, forum)
         item = await _item(session, forum, filled.form)
         commitments, asked = await chosen(session, filled.form.commitments, filled.form.questions)
@@ -93,11 +91,11 @@ async def write(request: Request) -> Response:
 async def amend(request: Request) -> Response:
     filled = await page.read(request, EntryForm)
     async with page.reading(request) as session:
-        entry = await _entry(session, request, await _forum(session, request))
+        entry = await _entry(session, request, await page.forum(session, request, drafts=True))
     if filled.form is None:
         return await _form(request, filled, entry=entry, status=422)
     async with page.transaction(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         entry = await _entry(session, request, forum)
         begun = await minutes.begun(session, forum)
         item = await _item(session, forum, filled.form)
@@ -109,7 +107,7 @@ async def amend(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     async with page.transaction(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         entry = await _entry(session, request, forum)
         await minutes.remove(session, await minutes.begun(session, forum), entry)
     return page.go(request, f"/organisation/forums/{forum.slug}/compte-rendu?fait=passage-retire")
@@ -117,17 +115,10 @@ async def remove(request: Request) -> Response:
 
 async def publish(request: Request) -> Response:
     async with page.transaction(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         await minutes.publish(session, await minutes.begun(session, forum), now=page.now())
         members.record(session, request.state.member, "publish", f"minutes {forum.slug}", now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/compte-rendu?fait=compte-rendu")
-
-
-async def _forum(session: AsyncSession, request: Request) -> Forum:
-    forum = await schedule.forum_by_slug(session, request.path_params["slug"], drafts=True)
-    if forum is None:
-        raise page.not_found()
-    return forum
 
 
 async def _entry(session: AsyncSession, request: Request, forum: Forum) -> MinutesEntry:

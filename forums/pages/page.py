@@ -19,9 +19,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from forums import schedule
 from forums.database import Database
 from forums.forms import Form
 from forums.language import N_, translations
+from forums.models import Forum
 from forums.pages.assets import fingerprinted
 from forums.refusals import Refusal
 from forums.rendering import environment
@@ -144,6 +146,14 @@ def reading(request: Request) -> AbstractAsyncContextManager[AsyncSession]:
 
 def language(request: Request) -> str:
     found: str = request.scope.get("language", "fr")
+    return found
+
+
+async def forum(session: AsyncSession, request: Request, *, drafts: bool = False) -> Forum:
+    """The forum an address names; with `drafts`, one that only organisers may see. Raises 404."""
+    found = await schedule.forum_by_slug(session, request.path_params["slug"], drafts=drafts)
+    if found is None:
+        raise not_found()
     return found
 
 

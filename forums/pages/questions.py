@@ -98,7 +98,7 @@ async def of_forum(request: Request) -> Response:
 
 async def _of_forum(request: Request, filled: Filled[QuestionForm], *, status: int = 200) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request)
         found, total = await questions.published(session, forum=forum, limit=100)
         states = await questions.states_of(session, found)
         commitments = await action_plan.current_commitments(session)
@@ -116,13 +116,6 @@ async def _of_forum(request: Request, filled: Filled[QuestionForm], *, status: i
         filled=filled,
         open=questions.are_open(forum, now=page.now()),
     )
-
-
-async def _forum(session: AsyncSession, request: Request) -> Forum:
-    forum = await schedule.forum_by_slug(session, request.path_params["slug"])
-    if forum is None:
-        raise page.not_found()
-    return forum
 
 
 # -- Ask ---------------------------------------------------------------------------------------------------
@@ -150,7 +143,7 @@ async def ask(request: Request) -> Response:
 async def ask_forum(request: Request) -> Response:
     filled = await page.read(request, QuestionForm)
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request)
     try:
         if not await _ask(request, forum, filled):
             return await _of_forum(request, filled, status=422)

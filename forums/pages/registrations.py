@@ -51,10 +51,7 @@ async def sent(request: Request) -> Response:
 
 async def _forum(request: Request) -> Forum:
     async with page.reading(request) as session:
-        forum = await schedule.forum_by_slug(session, request.path_params["slug"])
-    if forum is None:
-        raise page.not_found()
-    return forum
+        return await page.forum(session, request)
 
 
 # -- The desk ------------------------------------------------------------------------------------------
@@ -202,9 +199,7 @@ async def _registration(request, session) -> Registration:  # type: ignore[no-un
 
 async def list_of_forum(request: Request) -> Response:
     async with page.transaction(request) as session:
-        forum = await schedule.forum_by_slug(session, request.path_params["slug"], drafts=True)
-        if forum is None:
-            raise page.not_found()
+        forum = await page.forum(session, request, drafts=True)
         found = await registrations.all_of(session, forum)
         members.record(session, request.state.member, "read_registrations", f"forum {forum.slug}", now=page.now())
     return page.show(request, "registrations/list.html", forum=forum, registrations=found)

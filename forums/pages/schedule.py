@@ -35,7 +35,7 @@ async def _has_minutes(session: AsyncSession, forum: Forum) -> bool:
 
 async def show(request: Request) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request, drafts=False)
+        forum = await page.forum(session, request)
         season = await schedule.season_of(session, forum)
         commitments = await schedule.commitments_of(session, forum)
         points = await agenda.points_of(session, forum) if forum.agenda_published_at else []
@@ -92,7 +92,7 @@ async def desk_index(request: Request) -> Response:
 
 async def desk(request: Request) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         season = await schedule.season_of(session, forum)
         commitments = await schedule.commitments_of(session, forum)
         written = await minutes.of(session, forum)
@@ -194,7 +194,7 @@ async def _free_slug(session: AsyncSession, title: str) -> str:
 
 async def announce(request: Request) -> Response:
     async with page.transaction(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         await schedule.announce(session, forum, now=page.now())
         members.record(session, request.state.member, "announce", f"forum {forum.slug}", now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}?fait=annonce")
@@ -202,7 +202,7 @@ async def announce(request: Request) -> Response:
 
 async def edit_form(request: Request) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         about = await schedule.commitments_of(session, forum)
     filled = page.blank(
         ForumForm,
@@ -221,7 +221,7 @@ async def edit_form(request: Request) -> Response:
 
 async def _edit_form(request: Request, filled: Filled[ForumForm], *, status: int = 200) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         commitments = await action_plan.current_commitments(session)
         plan = await action_plan.current_plan(session)
         held = await action_plan.forums_held_about(session, plan) if plan else {}
@@ -234,7 +234,7 @@ async def edit(request: Request) -> Response:
         return await _edit_form(request, filled, status=422)
     try:
         async with page.transaction(request) as session:
-            forum = await _forum(session, request)
+            forum = await page.forum(session, request, drafts=True)
             commitments, _ = await _chosen(session, filled.form)
             await schedule.edit(session, forum, filled.form, commitments, now=page.now())
             members.record(session, request.state.member, "edit", f"forum {forum.slug}", now=page.now())
@@ -255,7 +255,7 @@ async def _chosen(session: AsyncSession, form: ForumForm):  # type: ignore[no-un
 
 async def move_form(request: Request) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
     start, end = forum.local_start, forum.local_end
     filled = page.blank(
         MoveForm,
@@ -268,7 +268,7 @@ async def move_form(request: Request) -> Response:
 
 async def _move_form(request: Request, filled: Filled[MoveForm], *, status: int = 200) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         told = len(await registrations.holders(session, forum))
     return page.show(request, "schedule/move.html", status=status, forum=forum, told=told, filled=filled)
 
@@ -281,7 +281,7 @@ async def move(request: Request) -> Response:
         if filled.form.ends <= filled.form.starts:
             raise refuse(N_("L'heure de fin vient après l'heure de début."))
         async with page.transaction(request) as session:
-            forum = await _forum(session, request)
+            forum = await page.forum(session, request, drafts=True)
             await schedule.move(session, forum, filled.form, now=page.now())
             members.record(session, request.state.member, "move", f"forum {forum.slug}", filled.form.day.isoformat(), now=page.now())
     except PydanticCustomError as error:
@@ -296,7 +296,7 @@ async def cancel_form(request: Request) -> Response:
 
 async def _cancel_form(request: Request, filled: Filled[CancelForm], *, status: int = 200) -> Response:
     async with page.reading(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         told = len(await registrations.holders(session, forum))
     return page.show(request, "schedule/cancel.html", status=status, forum=forum, told=told, filled=filled)
 
@@ -306,7 +306,7 @@ async def cancel(request: Request) -> Response:
     if filled.form is None:
         return await _cancel_form(request, filled, status=422)
     async with page.transaction(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         await schedule.cancel(session, forum, filled.form, now=page.now())
         members.record(session, request.state.member, "cancel", f"forum {forum.slug}", filled.form.reason, now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}?fait=annule")
@@ -314,14 +314,7 @@ async def cancel(request: Request) -> Response:
 
 async def discard(request: Request) -> Response:
     async with page.transaction(request) as session:
-        forum = await _forum(session, request)
+        forum = await page.forum(session, request, drafts=True)
         await schedule.discard(session, forum)
         members.record(session, request.state.member, "discard", f"forum {forum.slug}", now=page.now())
     return page.go(request, "/organisation?fait=efface")
-
-
-async def _forum(session: AsyncSession, request: Request, *, drafts: bool = True) -> Forum:
-    forum = await schedule.forum_by_slug(session, request.path_params["slug"], drafts=drafts)
-    if forum is None:
-        raise page.not_found()
-    return forum

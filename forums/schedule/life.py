@@ -1,0 +1,170 @@
+"""The life of a forum, in order: planned, announced, edited, moved, cancelled; or discarded while a draft."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import emails, outbox, registrations
+from forums.forms import Day, Form, Hour, OptionalWebAddress, line, prose, refuse, whole
+from forums.language import N_
+from forums.models import AgendaItem, Commitment, Forum, ForumCommitment, Season
+from forums.models.forum import PARIS
+from forums.refusals import AlreadyPublished, NotAnnounced, Refusal, SeatsTaken
+from forums.schedule.rhythm import at
+
+QUESTIONS_CLOSE = timedelta(days=15)
+
+
+class ForumForm(Form):
+    """What an organiser may change of a forum without moving it."""
+
+    theme: Annotated[str, line(200)]
+    description: Annotated[str, prose(5000)]
+    place: Annotated[str, line(200)]
+    address: Annotated[str, line(300)]
+    online_url: OptionalWebAddress
+    organisers: Annotated[str, line(300)]
+    capacity: Annotated[int, whole(0, 10_000)]
+    remote_capacity: Annotated[int, whole(0, 100_000)]
+    commitments: tuple[Annotated[int, whole(1, 9_999)], ...] = ()
+
+
+class MoveForm(Form):
+    day: Day
+    starts: Hour
+    ends: Hour
+
+
+class CancelForm(Form):
+    reason: Annotated[str, prose(1000, N_("Dites en une phrase pourquoi le forum est annulé : elle est publiée."))]
+
+
+async def open_season(
+    session: AsyncSession, title: str, slug: str, days: Sequence[date], starts: time, ends: time, *, plan_id: UUID | None, now: datetime
+) -> list[Forum]:
+    """A season and its forums as drafts, numbered from 1, theme and place to be defined."""
+    season = Season(slug=slug, title=title, plan_id=plan_id)
+    session.add(season)
+    await session.flush()
+    forums = []
+    for number, day in enumerate(sorted(days), start=1):
+        forum = Forum(season_id=season.id, number=number, slug=f"{slug}-{number}", created_at=now, changed_at=now)
+        _place_in_time(forum, day, starts, ends)
+        session.add(forum)
+        forums.append(forum)
+    await session.flush()
+    return forums
+
+
+def _place_in_time(forum: Forum, day: date, starts: time, ends: time) -> None:
+    starts_at, ends_at = at(day, starts), at(day, ends)
+    if ends_at <= starts_at:
+        raise refuse(N_("L'heure de fin vient après l'heure de début."))
+    forum.day, forum.starts_at, forum.ends_at = day, starts_at, ends_at
+    forum.registration_closes_at = forum.starts_at
+    # The end of the fifteenth day before, in Paris.
+    forum.questions_close_at = at(day - QUESTIONS_CLOSE, time(23, 59))
+
+
+def shown_in_calendars(forum: Forum) -> tuple[object, ...]:
+    return (forum.theme, forum.description, forum.place, forum.address, forum.online_url, forum.day, forum.starts_at, forum.ends_at)
+
+
+def changed(forum: Forum, now: datetime) -> None:
+    """A change every subscriber must see (RFC 5546 2.1.4)."""
+    forum.sequence += 1
+    forum.changed_at = now
+
+
+async def announce(session: AsyncSession, forum: Forum, *, now: datetime) -> None:
+    """Make a forum public; its theme and place may still be to be defined. Raises `AlreadyPublished`."""
+    if forum.status != "draft":
+        raise AlreadyPublished
+    forum.status, forum.announced_at, forum.changed_at = "announced", now, now
+    session.add(forum)
+
+
+async def edit(session: AsyncSession, forum: Forum, form: ForumForm, commitments: Sequence[Commitment], *, now: datetime) -> None:
+    """Change what a forum is about, where it is, how many it holds. Raises `SeatsTaken`.
+
+    More seats go at once to those who wait. A place that changed is told to those registered.
+    """
+    # Locked before it is read: someone may be taking the seat that is about to go. Flushed first, since
+    # refreshing drops what this transaction changed and has not written yet (an announcement, for one).
+    await session.flush()
+    await session.refresh(forum, with_for_update=True)
+    if form.capacity < forum.seats_taken:
+        raise SeatsTaken(taken=forum.seats_taken)
+    if form.remote_capacity < forum.remote_taken:
+        raise SeatsTaken(taken=forum.remote_taken)
+    before = shown_in_calendars(forum)
+    place_before = (forum.place, forum.address, forum.online_url)
+    forum.theme, forum.description = form.theme or None, form.description
+    forum.place, forum.address, forum.online_url = form.place or None, form.address or None, form.online_url
+    forum.organisers = [name.strip() for name in form.organisers.split(",") if name.strip()]
+    forum.capacity, forum.remote_capacity = form.capacity, form.remote_capacity
+    if forum.announced_at and before != shown_in_calendars(forum):
+        changed(forum, now)
+    session.add(forum)
+    await link_commitments(session, forum, commitments)
+    await session.flush()
+    await registrations.promote(session, forum, now=now)
+    to_come = forum.status == "announced" and not forum.is_past(now)
+    if to_come and place_before != (forum.place, forum.address, forum.online_url):
+        for registration in await registrations.holders(session, forum):
+            outbox.enqueue(session, emails.moved(registration, forum), now=now)
+
+
+async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: datetime) -> None:
+    """Another day or hour, the same UID. Those who hold or wait for a seat are told in this transaction."""
+    if forum.status == "cancelled":
+        raise NotAnnounced(N_("Ce forum est annulé : on ne peut plus le déplacer."))
+    before = (forum.starts_at, forum.ends_at)
+    _place_in_time(forum, form.day, form.starts, form.ends)
+    if before == (forum.starts_at, forum.ends_at):
+        return
+    await _take_agenda_along(session, forum, form.day)
+    if forum.announced_at:
+        changed(forum, now)
+    session.add(forum)
+    await session.flush()
+    if forum.announced_at:
+        for registration in await registrations.holders(session, forum):
+            outbox.enqueue(session, emails.moved(registration, forum), now=now)
+
+
+async def _take_agenda_along(session: AsyncSession, forum: Forum, day: date) -> None:
+    """The items of a moved forum keep their hours in Paris, on its new day."""
+    for item in (await session.exec(select(AgendaItem).where(AgendaItem.forum_id == forum.id))).all():
+        item.starts_at, item.ends_at = [
+            at(day, moment.astimezone(PARIS).time()) if moment else None for moment in (item.starts_at, item.ends_at)
+        ]
+
+
+async def cancel(session: AsyncSession, forum: Forum, form: CancelForm, *, now: datetime) -> None:
+    """Cancel an announced forum: it stays public and in every feed, as CANCELLED, and people are told."""
+    if forum.status != "announced":
+        raise NotAnnounced
+    forum.status, forum.cancelled_at, forum.cancel_reason = "cancelled", now, form.reason
+    changed(forum, now)
+    session.add(forum)
+    await session.flush()
+    for registration in await registrations.holders(session, forum):
+        outbox.enqueue(session, emails.cancelled(registration, forum), now=now)
+
+
+async def discard(session: AsyncSession, forum: Forum) -> None:
+    """Delete a forum that was never announced. Raises `Refusal` once it was."""
+    if forum.announced_at is not None:
+        raise Refusal(N_("Un forum annoncé ne s'efface pas : annulez-le."))
+    await session.delete(forum)
+
+
+async def link_commitments(session: AsyncSession, forum: Forum, commitments: Sequence[Commitment]) -> None:
+    await session.exec(delete(ForumCommitment).where(col(ForumCommitment.forum_id) == forum.id))
+    for commitment in commitments:
+        session.add(ForumCommitment(forum_id=forum.id, commitment_id=commitment.id))

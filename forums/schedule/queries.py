@@ -1,0 +1,75 @@
+"""Every question asked of the schedule; the public sees only what was announced."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.models import Commitment, Forum, ForumCommitment, Minutes, Season
+
+
+async def next_forum(session: AsyncSession, *, now: datetime) -> Forum | None:
+    """The first announced forum that is not over."""
+    query = select(Forum).where(Forum.status == "announced", col(Forum.ends_at) > now).order_by(col(Forum.starts_at)).limit(1)
+    return (await session.exec(query)).first()
+
+
+async def public_forums(session: AsyncSession) -> Sequence[tuple[Forum, Season]]:
+    """Every announced or cancelled forum with its season, the newest first; an unknown day last in its season."""
+    query = (
+        select(Forum, Season)
+        .join(Season, col(Season.id) == col(Forum.season_id))
+        .where(col(Forum.announced_at).is_not(None))
+        .order_by(col(Season.slug).desc(), col(Forum.number).desc())
+    )
+    return (await session.exec(query)).all()
+
+
+async def all_forums(session: AsyncSession) -> Sequence[tuple[Forum, Season]]:
+    """Drafts too, for organisers: the coming first, then the past, then those of unknown day."""
+    query = select(Forum, Season).join(Season, col(Season.id) == col(Forum.season_id)).order_by(col(Forum.day).desc().nulls_last())
+    return (await session.exec(query)).all()
+
+
+async def forum_by_slug(session: AsyncSession, slug: str, *, drafts: bool = False) -> Forum | None:
+    """A forum the public may see; with `drafts`, any forum."""
+    query = select(Forum).where(Forum.slug == slug)
+    if not drafts:
+        query = query.where(col(Forum.announced_at).is_not(None))
+    return (await session.exec(query)).first()
+
+
+async def forum_by_id(session: AsyncSession, forum_id: UUID) -> Forum | None:
+    return await session.get(Forum, forum_id)
+
+
+async def season_of(session: AsyncSession, forum: Forum) -> Season:
+    return (await session.exec(select(Season).where(Season.id == forum.season_id))).one()
+
+
+async def commitments_of(session: AsyncSession, forum: Forum) -> Sequence[Commitment]:
+    query = (
+        select(Commitment)
+        .join(ForumCommitment, col(ForumCommitment.commitment_id) == col(Commitment.id))
+        .where(ForumCommitment.forum_id == forum.id)
+        .order_by(col(Commitment.number))
+    )
+    return (await session.exec(query)).all()
+
+
+async def latest_minutes(session: AsyncSession, limit: int = 3) -> Sequence[Forum]:
+    """Forums whose minutes were published, here or elsewhere, the latest first."""
+    query = (
+        select(Forum)
+        .join(Minutes, col(Minutes.forum_id) == col(Forum.id))
+        .where(col(Minutes.published_at).is_not(None))
+        .order_by(col(Minutes.published_at).desc())
+        .limit(limit)
+    )
+    return (await session.exec(query)).all()
+
+
+async def season_slug_free(session: AsyncSession, slug: str) -> bool:
+    return (await session.exec(select(Season.id).where(Season.slug == slug))).first() is None
