@@ -62,7 +62,7 @@ $(VENV)/.test: tests/requirements.txt pyproject.toml | $(VENV)/.run
 	@touch $@
 
 tests/node_modules: tests/package-lock.json | $(VENV)/.test
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts --prefix tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --ignore-scripts --prefix tests
 	@touch $@
 
 browser:
