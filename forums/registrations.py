@@ -166,17 +166,18 @@ async def _insert_new(session: AsyncSession, registrations: Sequence[Registratio
 
 
 async def _promise_confirmations(session: AsyncSession, written: Sequence[tuple[Registration, Forum]], now: datetime) -> None:
-    """A link and a message for each, past the session: it would take longer over them than the database."""
+    """A link and a message for each, as bare rows: the session would take longer over them than the database."""
     links, messages = [], []
     for registration, forum in written:
         token = secret_links.new_token()
-        key = secret_links.hash_of(token)
-        links.append(SecretLink.model_construct(token_hash=key, purpose="registration", registration_id=registration.id, created_at=now))
+        key = {"token_hash": secret_links.hash_of(token), "purpose": "registration", "registration_id": registration.id}
+        links.append({**key, "created_at": now})
         message = emails.confirm_registration(registration, forum, token)
-        messages.append(OutboxMessage.model_construct(id=uuid4(), created_at=now, next_attempt_at=now, **vars(message)))
-    for rows in (links, messages) if written else ():
+        messages.append({**vars(message), "id": uuid4(), "status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now})
+    if written:
         connection = await session.connection()
-        await connection.execute(insert(_table(type(rows[0]))), [row.model_dump() for row in rows])
+        await connection.execute(insert(_table(SecretLink)), links)
+        await connection.execute(insert(_table(OutboxMessage)), messages)
 
 
 def _table(of: type[SQLModel]) -> Table:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import uvloop
 
@@ -21,9 +21,9 @@ PLACE = "########"  # of a number, another in each request
 class Job:
     """Requests asked in turn, for `seconds`, or `total` of them; `first` is where their numbers begin."""
 
-    port: int
     requests: list[str]
-    expected: list[int] = field(default_factory=lambda: [200])
+    expected: list[int]
+    port: int = 0
     seconds: float = 3600.0
     total: int = 10**9
     first: int = 0

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import registrations, schedule
 from forums.database import Database
-from forums.models import Forum, Registration
+from forums.models import Forum, OutboxMessage, Registration
 from forums.refusals import Refusal, RegistrationClosed, SeatsTaken
 from forums.registrations import RegistrationForm
 from forums.schedule import CancelForm
@@ -33,6 +33,7 @@ from tests.factories import (
     promised,
     told,
 )
+from tests.site import Site
 
 
 async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, now: datetime = NOW) -> None:
@@ -552,3 +553,38 @@ def test_whatever_people_do_no_seat_is_oversold_none_stays_free_and_the_line_is_
             )
         finally:
             runner.run(context.__aexit__(None, None, None))
+
+
+# -- Many at the desk at once -----------------------------------------------------------------------------
+
+
+async def arrive(site: Site, slug: str, email: str, **typed: str) -> int:
+    known = {"family_name": "Martin", "given_name": "Camille", "attendance": "on_site"}
+    return (await site.post(f"/forums/{slug}/inscription", email=email, **known | typed)).status_code
+
+
+async def test_those_who_arrive_at_the_same_moment_are_each_answered_and_each_written_once(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+    before = [await site.count(table) for table in (Registration, OutboxMessage)]
+    people = [f"personne{number}@example.org" for number in range(30)]
+
+    answers = await asyncio.gather(*(arrive(site, slug, email) for email in [*people, *people[:10]]))
+
+    assert answers == [303] * 40
+    assert [await site.count(table) for table in (Registration, OutboxMessage)] == [number + 30 for number in before]
+    assert all([len(await site.mailed(email)) == 1 for email in people])
+
+
+async def test_a_neighbour_who_is_refused_or_lost_changes_nothing_for_the_others(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+
+    answers = await asyncio.gather(
+        arrive(site, slug, "une@example.org"),
+        arrive(site, "demonstration-1", "trop-tard@example.org"),
+        arrive(site, "nulle-part", "perdue@example.org"),
+        arrive(site, slug, "autre@example.org", attendance="remote"),
+        arrive(site, slug, "robot@example.org", site_web="https://robot.example"),
+    )
+
+    assert answers == [303, 409, 404, 303, 303]
+    assert [len(await site.mailed(f"{name}@example.org")) for name in ("une", "autre", "robot", "trop-tard", "perdue")] == [1, 1, 0, 0, 0]
