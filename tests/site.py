@@ -8,6 +8,7 @@ import asyncio
 import re
 import runpy
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -140,6 +141,14 @@ async def site(settings: Settings, sqlite_with_demo: Path) -> AsyncIterator[Site
         yield found
 
 
+async def _threads_of_sqlite_end() -> None:
+    """A connection that could not be opened ends in a thread of its own, which still speaks to this event loop."""
+    for _ in range(500):
+        if not any("_connection_worker_thread" in thread.name for thread in threading.enumerate()):
+            return
+        await asyncio.sleep(0.01)
+
+
 def running(settings: Settings) -> "_Running":
     return _Running(settings)
 
@@ -178,3 +187,4 @@ class _Running:
         self.stopping.set()
         await self.lifespan
         await self.database.close()
+        await _threads_of_sqlite_end()

@@ -1,5 +1,6 @@
 """Plans and commitments: what was promised, and everything that happened to each promise."""
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -75,7 +76,7 @@ def base_of(plan: ActionPlan) -> str:
     return "/engagements" if plan.current else f"/plans/{plan.slug}/engagements"
 
 
-async def _plan(request, session) -> ActionPlan | None:  # type: ignore[no-untyped-def]
+async def _plan(request: Request, session: AsyncSession) -> ActionPlan | None:
     if "plan" not in request.path_params:
         return await action_plan.current_plan(session)
     plan = await action_plan.plan_by_slug(session, request.path_params["plan"])

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from forums import action_plan, agenda, members, questions, schedule
 from forums.models import Commitment, Forum, Question
 from forums.pages import page
+from forums.pages.action_plan import base_of
 from forums.pages.page import Filled
 from forums.questions import DeclineForm, QuestionForm
 from forums.refusals import QuestionsClosed
@@ -85,8 +86,6 @@ async def show(request: Request) -> Response:
 
 
 async def _base_of(session: AsyncSession, commitment: Commitment | None) -> str:
-    from forums.pages.action_plan import base_of
-
     plan = next((plan for plan in await action_plan.plans(session) if commitment and plan.id == commitment.plan_id), None)
     return base_of(plan) if plan else "/engagements"
 

@@ -187,7 +187,7 @@ async def invitation(request: Request) -> Response:
     return Response(content, media_type="text/calendar; charset=utf-8", headers={"content-disposition": 'attachment; filename="forum.ics"'})
 
 
-async def _registration(request, session) -> Registration:  # type: ignore[no-untyped-def]
+async def _registration(request: Request, session: AsyncSession) -> Registration:
     registration = await registrations.registration_of_link(session, request.path_params["token"], now=page.now())
     if registration is None:
         raise page.not_found()

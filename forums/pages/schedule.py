@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import date
 
 from pydantic_core import PydanticCustomError
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,6 +14,7 @@ from forums.forms import refuse
 from forums.language import N_
 from forums.models import Forum
 from forums.pages import page
+from forums.pages.agenda import chosen
 from forums.pages.page import Filled
 from forums.refusals import SeatsTaken
 from forums.schedule import CancelForm, ForumForm, MoveForm, SeasonForm
@@ -24,7 +26,8 @@ async def index(request: Request) -> Response:
     async with page.reading(request) as session:
         found = await schedule.public_forums(session)
         written = {forum.id for forum, _ in found if await _has_minutes(session, forum)}
-    coming = sorted((forum for forum, _ in found if not forum.is_past(page.now()) and forum.starts_at), key=lambda forum: forum.starts_at)  # type: ignore[arg-type,return-value]
+    coming = [forum for forum, _ in found if not forum.is_past(page.now()) and forum.starts_at]
+    coming.sort(key=lambda forum: (forum.day, forum.slug))
     past = [(forum, season) for forum, season in found if forum not in coming]
     return page.show(request, "schedule/index.html", coming=coming, past=past, written=written, state_of=registrations.state_of)
 
@@ -161,10 +164,9 @@ async def open_season(request: Request) -> Response:
     return page.go(request, "/organisation?fait=saison")
 
 
-def _accepted(days: list[str]) -> tuple[list, dict[int, str]]:  # type: ignore[type-arg]
-    from datetime import date
-
-    accepted, problems = [], {}
+def _accepted(days: list[str]) -> tuple[list[date], dict[int, str]]:
+    accepted: list[date] = []
+    problems: dict[int, str] = {}
     for position, text in enumerate(days):
         if not text:  # an emptied date is a forum less
             continue
@@ -235,7 +237,7 @@ async def edit(request: Request) -> Response:
     try:
         async with page.transaction(request) as session:
             forum = await page.forum(session, request, drafts=True)
-            commitments, _ = await _chosen(session, filled.form)
+            commitments, _ = await chosen(session, filled.form.commitments, [])
             await schedule.edit(session, forum, filled.form, commitments, now=page.now())
             members.record(session, request.state.member, "edit", f"forum {forum.slug}", now=page.now())
     except SeatsTaken as refusal:
@@ -245,12 +247,6 @@ async def edit(request: Request) -> Response:
         filled.refuse("online_url", error)
         return await _edit_form(request, filled, status=422)
     return page.go(request, f"/organisation/forums/{forum.slug}?fait={'modifie' if forum.announced_at else 'brouillon'}")
-
-
-async def _chosen(session: AsyncSession, form: ForumForm):  # type: ignore[no-untyped-def]
-    from forums.pages.agenda import chosen
-
-    return await chosen(session, form.commitments, [])
 
 
 async def move_form(request: Request) -> Response:
