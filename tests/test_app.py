@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from forums import action_plan, questions
 from forums.app import ADDRESSES, FEED, PUBLIC, Address
 from forums.models import AuditEvent, OutboxMessage, Question, Registration
 from forums.pages.gate import PRIVATE
@@ -219,3 +220,17 @@ async def test_when_the_database_is_gone_a_page_says_so_and_nothing_crashes(site
     assert (page.status_code, health.status_code) == (503, 503)
     assert page.headers["retry-after"] == "30"
     assert "Nos données sont momentanément inaccessibles" in page.text
+
+
+async def test_an_agent_reads_the_questions_of_their_institution_and_no_others(site: Site):
+    async with site.database.transaction() as session:
+        waiting = await questions.to_moderate(session)
+        hatvp = await action_plan.institution_by_slug(session, "hatvp")
+        assert hatvp
+        theirs = {question.code: await questions.concerns(session, question, hatvp.id) for question in waiting}
+    await site.sign_in("agent", "hatvp")
+
+    answers = {code: (await site.get(f"/organisation/questions/{code}")).status_code for code in theirs}
+
+    assert len(answers) == 3
+    assert answers == {code: 200 if its_own else 404 for code, its_own in theirs.items()}
