@@ -23,8 +23,10 @@ from forums.models.people import (
     AuditEvent,
     Member,
     MemberSession,
+    RateCount,
     Registration,
     SecretLink,
+    Subscription,
 )
 from forums.models.plan import (
     ActionPlan,
@@ -61,7 +63,9 @@ __all__ = [
     "MinutesEntryQuestion",
     "OutboxMessage",
     "Question",
+    "RateCount",
     "Registration",
     "Season",
     "SecretLink",
+    "Subscription",
 ]

@@ -41,6 +41,7 @@ class Forum(SQLModel, table=True):
 
     `day` alone is set when the hours are unknown. `sequence` and `changed_at` are RFC 5545's
     SEQUENCE and DTSTAMP: they rise at every change a subscriber can see, and nothing else.
+    `present` counts those welcomed on the evening; it stays when their names are purged.
     """
 
     __table_args__ = (
@@ -52,6 +53,7 @@ class Forum(SQLModel, table=True):
         CheckConstraint("seats_taken >= 0 AND seats_taken <= capacity", name="seats"),
         CheckConstraint("remote_taken >= 0 AND remote_taken <= remote_capacity", name="remote_seats"),
         CheckConstraint("sequence >= 0", name="sequence"),
+        CheckConstraint("present >= 0", name="present"),
         Index("ix_forum_day", "day"),
     )
 
@@ -76,7 +78,10 @@ class Forum(SQLModel, table=True):
     remote_capacity: int = 0
     remote_taken: int = 0
     waiting_counter: int = 0
+    present: int = 0
+    registration_opens_at: datetime | None = None
     registration_closes_at: datetime | None = None
+    promotions_end_at: datetime | None = None
     questions_close_at: datetime | None = None
     sequence: int = 0
     changed_at: datetime = Field(default_factory=_now)
@@ -85,6 +90,9 @@ class Forum(SQLModel, table=True):
     cancelled_at: datetime | None = None
     cancel_reason: str | None = None
     agenda_published_at: datetime | None = None
+    reminded_week_at: datetime | None = None
+    reminded_eve_at: datetime | None = None
+    purged_at: datetime | None = None
     # Facts about past forums that were found, or not.
     participants: str | None = None
     minutes_elsewhere: str | None = None

@@ -9,7 +9,7 @@ from sqlmodel import AutoString, Field, SQLModel
 
 from forums.models.columns import key, link_to, one_of
 
-OutboxStatus = Literal["waiting", "sending", "sent", "failed"]
+OutboxStatus = Literal["waiting", "sending", "sent", "failed", "bounced", "dropped"]
 
 
 def _now() -> datetime:
@@ -22,7 +22,9 @@ class OutboxMessage(SQLModel, table=True):
     `kind` names a function of `emails` and `facts` what it says, as known when the message was
     promised; `content` is the bytes, made once at the first delivery, sent unchanged at each retry,
     and forgotten with the secret link they hold once the relay has them.
-    `id` is the left part of the Message-ID.
+    `id` is the left part of the Message-ID. `fact` names what must be told once only (a reminder, an
+    answer): a second message for the same fact is not written. A message is dropped when what it says
+    is no longer true, and bounced when the address turned out to be unreachable after the relay took it.
     """
 
     __tablename__ = "outbox_message"
@@ -38,7 +40,8 @@ class OutboxMessage(SQLModel, table=True):
 
     id: UUID = key()
     kind: str
-    recipient: str
+    recipient: str = Field(index=True)
+    fact: str | None = Field(default=None, unique=True)
     language: str = "fr"
     facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     forum_id: UUID | None = link_to("forum", on_delete="SET NULL", nullable=True)
@@ -59,6 +62,6 @@ class DeliveryAttempt(SQLModel, table=True):
 
     id: UUID = key()
     message_id: UUID = link_to("outbox_message")
-    at: datetime
+    at: datetime = Field(index=True)
     code: int | None = None
     outcome: str

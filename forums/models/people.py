@@ -10,9 +10,9 @@ from sqlmodel import AutoString, Field, SQLModel
 from forums.models.columns import key, link_to, one_of
 
 Attendance = Literal["on_site", "remote"]
-RegistrationStatus = Literal["pending", "registered", "waiting", "given_up"]
+RegistrationStatus = Literal["pending", "registered", "waiting", "given_up", "walk_in"]
 Role = Literal["admin", "organiser", "moderator", "agent"]
-LinkPurpose = Literal["registration", "question", "sign_in"]
+LinkPurpose = Literal["registration", "question", "sign_in", "subscription"]
 
 
 def _now() -> datetime:
@@ -24,10 +24,13 @@ class Registration(SQLModel, table=True):
 
     `email_key` is a keyed hash of the normalised address: one per forum, whatever was typed.
     `bump` rises at each withdrawal and return, so that a calendar takes the next invitation as newer.
+    `entry_code` is what the QR code of the confirmation holds: it opens nothing but the welcome desk's
+    own page. Who comes without having registered is a `walk_in`, with neither address nor seat.
     """
 
     __table_args__ = (
         UniqueConstraint("forum_id", "email_key"),
+        UniqueConstraint("forum_id", "entry_code", name="uq_registration_entry_code"),
         one_of("status", RegistrationStatus),
         one_of("attendance", Attendance),
         CheckConstraint("status <> 'waiting' OR rank IS NOT NULL", name="waiting_with_a_rank"),
@@ -42,6 +45,8 @@ class Registration(SQLModel, table=True):
     organisation: str = ""
     attendance: Attendance = Field(default="on_site", sa_type=AutoString)
     accessibility_needs: str = ""
+    show_name: bool = False
+    wants_news: bool = False
     language: str = "fr"
     status: RegistrationStatus = Field(default="pending", sa_type=AutoString, index=True)
     rank: int | None = None
@@ -49,6 +54,28 @@ class Registration(SQLModel, table=True):
     created_at: datetime = Field(default_factory=_now)
     mailed_at: datetime = Field(default_factory=_now)
     decided_at: datetime | None = None
+    entry_code: str | None = None
+    checked_in_at: datetime | None = None
+
+
+class Subscription(SQLModel, table=True):
+    """Abonnement to announcements, asked for and confirmed by its owner; ended by deleting the row."""
+
+    id: UUID = key()
+    email: str
+    email_key: str = Field(unique=True)
+    language: str = "fr"
+    created_at: datetime = Field(default_factory=_now)
+
+
+class RateCount(SQLModel, table=True):
+    """How often something was done since `since`: what `limits` counts. `key` is a hash: no address is kept."""
+
+    __tablename__ = "rate_count"
+
+    key: str = Field(primary_key=True)
+    since: datetime = Field(primary_key=True)
+    count: int
 
 
 class Member(SQLModel, table=True):
@@ -88,7 +115,8 @@ class SecretLink(SQLModel, table=True):
         CheckConstraint(
             "(purpose = 'registration' AND registration_id IS NOT NULL)"
             " OR (purpose = 'question' AND question_id IS NOT NULL)"
-            " OR (purpose = 'sign_in' AND member_id IS NOT NULL)",
+            " OR (purpose = 'sign_in' AND member_id IS NOT NULL)"
+            " OR (purpose = 'subscription' AND subscription_id IS NOT NULL)",
             name="its_object",
         ),
     )
@@ -98,6 +126,7 @@ class SecretLink(SQLModel, table=True):
     registration_id: UUID | None = link_to("registration", nullable=True)
     question_id: UUID | None = link_to("question", nullable=True)
     member_id: UUID | None = link_to("member", nullable=True)
+    subscription_id: UUID | None = link_to("subscription", nullable=True)
     browser_hash: str | None = None
     created_at: datetime
     expires_at: datetime | None = None
