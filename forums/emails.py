@@ -27,13 +27,17 @@ _POLICY = SMTP.clone(max_line_length=998, cte_type="7bit")
 
 @dataclass(frozen=True)
 class Message:
-    """A message before it is written: `kind` names its template, `facts` is JSON."""
+    """A message before it is written: `kind` names its template, `facts` is JSON.
+
+    `fact` names what must be told once only; see `OutboxMessage`.
+    """
 
     kind: str
     recipient: str
     language: str
     facts: dict[str, Any] = field(default_factory=dict)
     forum_id: UUID | None = None
+    fact: str | None = None
 
 
 def confirm_registration(registration: Registration, forum: Forum, token: str) -> Message:
