@@ -229,7 +229,7 @@ async def _prepare(scene: Scene, forum: Forum, evening: Evening, *, looked_at: d
             description=_text(planned.description),
         )  # fmt: skip
         links = scene.about(planned.commitments), scene.published(planned.questions)
-        points[planned.title] = await agenda.add(scene.session, forum, item, *links)
+        points[planned.title] = await agenda.add(scene.session, forum, item, *links, now=looked_at)
     await agenda.publish(scene.session, forum, now=looked_at - timedelta(hours=2))
     return points
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import emails, outbox
 from forums.forms import Form, OptionalHour, choice, line, prose, refuse, whole
 from forums.language import N_
 from forums.models import (
@@ -110,12 +111,18 @@ async def items_about(session: AsyncSession, commitment: Commitment) -> Sequence
 
 
 async def add(
-    session: AsyncSession, forum: Forum, form: AgendaItemForm, commitments: Sequence[Commitment], questions: Sequence[Question]
+    session: AsyncSession,
+    forum: Forum,
+    form: AgendaItemForm,
+    commitments: Sequence[Commitment],
+    questions: Sequence[Question],
+    *,
+    now: datetime,
 ) -> AgendaItem:
     """A new item after the others. Raises a form error when its hours cannot be."""
     count = select(func.coalesce(func.max(AgendaItem.position), 0)).where(AgendaItem.forum_id == forum.id)
     item = AgendaItem(forum_id=forum.id, position=(await session.exec(count)).one() + 1, title=form.title)
-    return await edit(session, forum, item, form, commitments, questions)
+    return await edit(session, forum, item, form, commitments, questions, now=now)
 
 
 async def edit(
@@ -125,8 +132,10 @@ async def edit(
     form: AgendaItemForm,
     commitments: Sequence[Commitment],
     questions: Sequence[Question],
+    *,
+    now: datetime,
 ) -> AgendaItem:
-    """Change an item and what it is tied to."""
+    """Change an item and what it is tied to; on a published agenda, the authors of new questions are told."""
     item.title, item.kind, item.track = form.title, form.kind, form.track or None  # type: ignore[assignment]
     item.description = form.description
     item.starts_at = at(forum.day, form.starts) if form.starts and forum.day else None
@@ -140,6 +149,8 @@ async def edit(
     session.add_all(AgendaItemCommitment(agenda_item_id=item.id, commitment_id=each.id) for each in commitments)
     session.add_all(AgendaItemQuestion(agenda_item_id=item.id, question_id=each.id) for each in questions)
     await session.flush()
+    if forum.agenda_published_at is not None:
+        await _tell_authors(session, forum, [Point(item, commitments, questions)], now)
     return item
 
 
@@ -153,10 +164,23 @@ async def is_written_about(session: AsyncSession, item: AgendaItem) -> bool:
 
 
 async def publish(session: AsyncSession, forum: Forum, *, now: datetime) -> None:
-    """Make the agenda public. Raises `AlreadyPublished`, or `NothingToPublish` when it is empty."""
+    """Make the agenda public and tell those whose question it takes up.
+
+    Raises `AlreadyPublished`, or `NothingToPublish` when it is empty.
+    """
     if forum.agenda_published_at is not None:
         raise AlreadyPublished
-    if not await points_of(session, forum):
+    points = await points_of(session, forum)
+    if not points:
         raise NothingToPublish(N_("L'ordre du jour est vide : ajoutez un premier point avant de le publier."))
     forum.agenda_published_at = now
     session.add(forum)
+    await _tell_authors(session, forum, points, now)
+
+
+async def _tell_authors(session: AsyncSession, forum: Forum, points: Sequence[Point], now: datetime) -> None:
+    """Once per question and forum, of an announced forum that is still to come."""
+    if forum.status != "announced" or forum.is_past(now):
+        return
+    taken = [(question, point.item) for point in points for question in point.questions if question.email]
+    await outbox.enqueue_once(session, [emails.question_on_agenda(question, forum, item) for question, item in taken], now=now)

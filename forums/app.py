@@ -8,6 +8,7 @@ process, by `forums serve` and by the tests.
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -38,10 +39,12 @@ from forums.pages import (
     questions,
     registrations,
     schedule,
+    subscriptions,
+    welcome,
 )
 from forums.pages.cache import PageCache
 from forums.pages.gate import PRIVATE, Page
-from forums.refusals import Refusal
+from forums.refusals import Refusal, TooManyRequests
 from forums.settings import ROOT, Settings
 
 log = logging.getLogger("forums.app")
@@ -50,6 +53,9 @@ ANYONE = None
 PUBLIC = "public, max-age=0, s-maxage=1"
 FEED = "public, max-age=300"
 KB = 1024
+
+# Mail programs post here by themselves, from nowhere (RFC 8058): the secret in the address is the only proof.
+ONE_CLICK = re.compile(r"(/en)?/abonnements/[\w-]{43}/fin")
 
 
 class Address(NamedTuple):
@@ -76,10 +82,18 @@ ADDRESSES = [Address(*line) for line in (
     ("/forums/{slug}/questions",                   questions.of_forum,           "GET",  ANYONE,     PUBLIC,  0),
     ("/forums/{slug}/questions",                   questions.ask_forum,          "POST", ANYONE,     PRIVATE, 64 * KB),
     ("/forums/{slug}/compte-rendu",                minutes.show,                 "GET",  ANYONE,     PUBLIC,  0),
-    ("/inscriptions/{token}",                      registrations.mine,           "GET",  ANYONE,     PRIVATE, 0),
-    ("/inscriptions/{token}/confirmer",            registrations.confirm,        "POST", ANYONE,     PRIVATE, 4 * KB),
-    ("/inscriptions/{token}/renoncer",             registrations.give_up,        "POST", ANYONE,     PRIVATE, 4 * KB),
-    ("/inscriptions/{token}/invitation.ics",       registrations.invitation,     "GET",  ANYONE,     PRIVATE, 0),
+    ("/forums/{slug}/inscription/lien",            registrations.link_form,      "GET",  ANYONE,     PUBLIC,  0),
+    ("/forums/{slug}/inscription/lien",            registrations.ask_for_link,   "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/forums/{slug}/inscription/lien/envoye",     registrations.link_sent,      "GET",  ANYONE,     PUBLIC,  0),
+    ("/inscriptions/{token}",                      registrations.mine.show,        "GET",  ANYONE,   PRIVATE, 0),
+    ("/inscriptions/{token}/confirmer",            registrations.mine.confirm,     "POST", ANYONE,   PRIVATE, 4 * KB),
+    ("/inscriptions/{token}/renoncer",             registrations.mine.give_up,     "POST", ANYONE,   PRIVATE, 4 * KB),
+    ("/inscriptions/{token}/modifier",             registrations.mine.change_form, "GET",  ANYONE,   PRIVATE, 0),
+    ("/inscriptions/{token}/modifier",             registrations.mine.change,      "POST", ANYONE,   PRIVATE, 32 * KB),
+    ("/inscriptions/{token}/invitation.ics",       registrations.mine.invitation,  "GET",  ANYONE,   PRIVATE, 0),
+    ("/inscriptions/{token}/donnees",              registrations.mine.held,        "GET",  ANYONE,   PRIVATE, 0),
+    ("/inscriptions/{token}/donnees.json",         registrations.mine.download,    "GET",  ANYONE,   PRIVATE, 0),
+    ("/inscriptions/{token}/effacer",              registrations.mine.erase,       "POST", ANYONE,   PRIVATE, 4 * KB),
     ("/questions",                                 questions.index,              "GET",  ANYONE,     PUBLIC,  0),
     ("/questions/poser",                           questions.form,               "GET",  ANYONE,     PUBLIC,  0),
     ("/questions/poser",                           questions.ask,                "POST", ANYONE,     PRIVATE, 64 * KB),
@@ -94,6 +108,8 @@ ADDRESSES = [Address(*line) for line in (
     ("/plans/{plan}",                              action_plan.index,            "GET",  ANYONE,     PUBLIC,  0),
     ("/plans/{plan}/engagements/{number:int}",     action_plan.commitment,       "GET",  ANYONE,     PUBLIC,  0),
     ("/abonnements",                               calendar_feed.subscriptions,  "GET",  ANYONE,     PUBLIC,  0),
+    ("/abonnements/{token}",                       subscriptions.mine,           "GET",  ANYONE,     PRIVATE, 0),
+    ("/abonnements/{token}/fin",                   subscriptions.end,            "POST", ANYONE,     PRIVATE, 4 * KB),
     ("/calendrier.ics",                            calendar_feed.everything,     "GET",  ANYONE,     FEED,    0),
     ("/axes/{number:int}.ics",                     calendar_feed.axis,           "GET",  ANYONE,     FEED,    0),
     ("/institutions/{slug}.ics",                   calendar_feed.institution,    "GET",  ANYONE,     FEED,    0),
@@ -128,6 +144,13 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/forums/{slug}/annuler",        schedule.cancel,              "POST", ORGANISERS, PRIVATE, 16 * KB),
     ("/organisation/forums/{slug}/effacer",        schedule.discard,             "POST", ORGANISERS, PRIVATE, 4 * KB),
     ("/organisation/forums/{slug}/inscriptions",   registrations.list_of_forum,  "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/accueil",        welcome.show,                 "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/accueil/sans-inscription",              welcome.add_walk_in, "POST", ORGANISERS, PRIVATE, 16 * KB),
+    ("/organisation/forums/{slug}/accueil/code/{entry_code}",             welcome.person,      "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/accueil/{registration}/arrivee",        welcome.check_in,    "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/accueil/{registration}/annuler",        welcome.undo,        "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/presence.pdf",   welcome.as_pdf,               "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/presence.csv",   welcome.as_csv,               "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/forums/{slug}/ordre-du-jour",  agenda.edit_form,             "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/forums/{slug}/ordre-du-jour",  agenda.add,                   "POST", ORGANISERS, PRIVATE, 64 * KB),
     ("/organisation/forums/{slug}/ordre-du-jour/publier",                 agenda.publish,     "POST", ORGANISERS, PRIVATE, 4 * KB),
@@ -180,7 +203,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
 
     inside: ASGIApp = gate.TooLarge(site, says(413, 413))
     inside = gate.Language(inside)
-    inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"))
+    inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), ONE_CLICK)
     inside = gate.SecurityHeaders(inside, settings)
     cached = PageCache(inside)
     database.after_commit.append(cached.forget)
@@ -213,6 +236,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
+    if isinstance(error, TooManyRequests):
+        return page.too_many(page.show(request, "error.html", status=429, code=429, refusal=(error.sentence, error.figures)))
     return page.show(request, "error.html", status=409, code=409, refusal=(error.sentence, error.figures))
 
 

@@ -99,13 +99,16 @@ def feed(
     return _calendar_head("PUBLISH", name, description, public_url + page, public_url + address) + events + b"END:VCALENDAR\r\n"
 
 
-def invitation(forum: Announced, attendee: str, *, bump: int, organiser: Address, public_url: str, cancelled: bool = False) -> bytes:
+def invitation(
+    forum: Announced, attendee: str, *, bump: int, written_at: datetime, organiser: Address, public_url: str, cancelled: bool = False
+) -> bytes:
     """An iTIP message (RFC 5546) for one person: REQUEST, or CANCEL once the forum or the seat is gone.
 
-    `bump` counts the person's own withdrawals and returns: SEQUENCE must rise with each of them.
+    `bump` counts the person's own withdrawals and returns: SEQUENCE must rise with each of them, and
+    DTSTAMP is when this message was written, since some calendars compare nothing else.
     """
-    event = _build_event(forum, organiser.display_name, organiser.addr_spec, public_url)
-    event["SEQUENCE"] = forum.sequence + bump
+    facts = forum._replace(sequence=forum.sequence + bump, changed_at=max(forum.changed_at, written_at))
+    event = _build_event(facts, organiser.display_name, organiser.addr_spec, public_url)
     address = vCalAddress(f"mailto:{attendee}")
     address.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"})
     event.add("ATTENDEE", address)

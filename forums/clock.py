@@ -1,40 +1,36 @@
-"""What falls due by itself: messages to deliver, retention, expired links and sessions.
+"""What falls due by itself: messages to deliver, reminders, retention, expired links and sessions.
 
-`run` is the worker's whole life: it delivers every second, and does the rest every ten minutes. A
-fault is logged and tried again at the next turn; stopping finishes the message in hand.
+`run` is the worker's whole life: the outbox delivers what is due every second, and the rest is done
+every ten minutes. A fault is logged and tried again at the next turn; stopping finishes what is begun.
 """
 
 import asyncio
+import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 
-from forums import members, outbox, privacy, secret_links
+from forums import limits, members, outbox, privacy, registrations, secret_links
 from forums.database import Database
 from forums.settings import Settings
 
 log = logging.getLogger("forums.clock")
 
-TURN = 1.0
 UPKEEP_EVERY = timedelta(minutes=10)
 
 
 async def run(database: Database, settings: Settings, stop: asyncio.Event) -> None:
-    """Work until `stop` is set."""
-    next_upkeep = datetime.now(UTC)
+    """Work until `stop` is set. A slow relay does not hold up the rest."""
+    await asyncio.gather(outbox.work(database, settings, stop), _keep_up(database, settings, stop))
+
+
+async def _keep_up(database: Database, settings: Settings, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
-            sent = await outbox.deliver_due(database, settings)
-            if datetime.now(UTC) >= next_upkeep:
-                await upkeep(database, settings, now=datetime.now(UTC))
-                next_upkeep = datetime.now(UTC) + UPKEEP_EVERY
+            await upkeep(database, settings, now=datetime.now(UTC))
         except Exception:
             log.exception("the clock's turn failed; it goes on")
-            sent = 0
-        if not sent:
-            try:
-                await asyncio.wait_for(stop.wait(), TURN)
-            except TimeoutError:
-                continue
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), UPKEEP_EVERY.total_seconds())
 
 
 async def upkeep(database: Database, settings: Settings, *, now: datetime) -> privacy.Purged:
@@ -43,4 +39,7 @@ async def upkeep(database: Database, settings: Settings, *, now: datetime) -> pr
         purged = await privacy.purge(session, retention_days=settings.retention_days, now=now)
         await secret_links.forget_expired(session, now=now)
         await members.forget_old_sessions(session, now=now)
+        await limits.forget_old(session, now=now)
+    async with database.transaction() as session:
+        await registrations.remind(session, now=now)
     return purged

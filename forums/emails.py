@@ -6,7 +6,9 @@ transaction: text and HTML from the one Markdown template of that kind, and an i
 is one.
 """
 
-from dataclasses import dataclass, field
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -15,14 +17,18 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import segno
+
 from forums import calendar_feed
 from forums.calendar_feed import Announced
-from forums.models import Forum, Member, OutboxMessage, Question, Registration
+from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
 from forums.rendering import environment, markdown
 from forums.settings import Settings
 
 # Relays must not re-encode what a signature covers, and a folded List-Unsubscribe breaks one-click.
 _POLICY = SMTP.clone(max_line_length=998, cte_type="7bit")
+
+REMINDERS = ("reminder_week", "reminder_eve")
 
 
 @dataclass(frozen=True)
@@ -50,15 +56,38 @@ def already_registered(registration: Registration, forum: Forum, token: str) -> 
 
 
 def registered(registration: Registration, forum: Forum, token: str) -> Message:
-    return _to_person(registration, "registered", forum, token=token, invitation="REQUEST")
+    return _to_person(registration, "registered", forum, token=token, invitation="REQUEST", **_entry(registration))
 
 
 def waiting(registration: Registration, forum: Forum, token: str) -> Message:
-    return _to_person(registration, "waiting", forum, token=token)
+    ends = forum.promotions_end_at
+    return _to_person(registration, "waiting", forum, token=token, promotions_end=ends.isoformat() if ends else None)
 
 
 def promoted(registration: Registration, forum: Forum, token: str) -> Message:
-    return _to_person(registration, "promoted", forum, token=token, invitation="REQUEST")
+    return _to_person(registration, "promoted", forum, token=token, invitation="REQUEST", **_entry(registration))
+
+
+def attendance_changed(registration: Registration, forum: Forum) -> Message:
+    return _to_person(registration, "attendance_changed", forum, attendance=registration.attendance)
+
+
+def reminder(registration: Registration, forum: Forum, token: str, *, eve: bool, programme: Sequence[tuple[str | None, str]]) -> Message:
+    """`programme` is the published agenda, as (hour in ISO, title); told once for a date."""
+    kind = "reminder_eve" if eve else "reminder_week"
+    facts = {"token": token, "programme": [list(item) for item in programme], **_entry(registration)}
+    return _once(_to_person(registration, kind, forum, **facts), registration.id, forum.day)
+
+
+def minutes_published(registration: Registration, forum: Forum) -> Message:
+    return _once(_to_person(registration, "minutes_published", forum), registration.id)
+
+
+def announced(subscription: Subscription, forum: Forum, token: str) -> Message:
+    """The one message people did not provoke: it carries what ends it in one click (RFC 8058)."""
+    facts = {"forum": _as_json(calendar_feed.announced(forum)), "token": token, "unsubscribe": True}
+    message = Message("announced", subscription.email, subscription.language, facts, forum.id)
+    return _once(message, subscription.id, forum.id)
 
 
 def given_up(registration: Registration, forum: Forum, *, held: bool) -> Message:
@@ -74,8 +103,28 @@ def cancelled(registration: Registration, forum: Forum) -> Message:
     return _to_person(registration, "cancelled", forum, reason=forum.cancel_reason or "", **_invitation(registration, "CANCEL"))
 
 
+def _entry(registration: Registration) -> dict[str, str]:
+    """What the welcome desk asks for; a forum followed from afar has no desk."""
+    return {"entry_code": registration.entry_code} if registration.entry_code and registration.attendance == "on_site" else {}
+
+
 def confirm_question(question: Question, token: str) -> Message:
     return _to_author(question, "confirm_question", token=token)
+
+
+def question_received(question: Question) -> Message:
+    return _once(_to_author(question, "question_received", text=question.text), question.id)
+
+
+def question_on_agenda(question: Question, forum: Forum, item: AgendaItem) -> Message:
+    """`position` is the anchor of the item on the forum's page."""
+    facts = {"forum": _as_json(calendar_feed.announced(forum)), "item": item.title, "position": item.position}
+    return _once(_to_author(question, "question_on_agenda", code=question.code, text=question.text, **facts), question.id, forum.id)
+
+
+def question_answered(question: Question, forum: Forum, entry: MinutesEntry) -> Message:
+    facts = {"forum": _as_json(calendar_feed.announced(forum)), "number": entry.number}
+    return _once(_to_author(question, "question_answered", code=question.code, text=question.text, **facts), question.id, forum.id)
 
 
 def question_published(question: Question) -> Message:
@@ -100,6 +149,11 @@ def _to_person(registration: Registration, kind: str, forum: Forum, **facts: Any
     return Message(kind, registration.email, registration.language, facts, forum.id)
 
 
+def _once(message: Message, *about: object) -> Message:
+    """The same kind of message about the same things is told once, however often it is asked for."""
+    return replace(message, fact=" ".join([message.kind, *map(str, about)]))
+
+
 def _to_author(question: Question, kind: str, **facts: Any) -> Message:
     return Message(kind, question.email or "", question.language, facts, question.forum_id)
 
@@ -122,7 +176,25 @@ def compose(row: OutboxMessage, settings: Settings) -> bytes:
     email.add_alternative(html, subtype="html", cte="quoted-printable")
     if method := row.facts.get("invitation"):
         _invite(email, row, method, settings)
+    if code := row.facts.get("entry_code"):
+        _attach_entry(email, row, code, settings)
+    if row.facts.get("unsubscribe"):
+        address = f"{settings.public_url}/abonnements/{row.facts['token']}/fin"
+        email["List-Id"] = f"<annonces.{urlsplit(settings.public_url).hostname}>"
+        email["List-Unsubscribe"] = f"<{address}>"
+        email["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return email.as_bytes()
+
+
+def entry_address(public_url: str, slug: str, code: str) -> str:
+    """What the QR code holds: a page of the welcome desk, closed to everybody else."""
+    return f"{public_url}/organisation/forums/{slug}/accueil/code/{code}"
+
+
+def _attach_entry(email: EmailMessage, row: OutboxMessage, code: str, settings: Settings) -> None:
+    picture = io.BytesIO()
+    segno.make_qr(entry_address(settings.public_url, row.facts["forum"]["slug"], code)).save(picture, kind="png", scale=6)
+    email.add_attachment(picture.getvalue(), maintype="image", subtype="png", filename="entree.png")
 
 
 def subject_of(row: OutboxMessage, settings: Settings) -> str:
@@ -154,6 +226,7 @@ def _invite(email: EmailMessage, row: OutboxMessage, method: str, settings: Sett
         _from_json(row.facts["forum"]),
         row.recipient,
         bump=row.facts["bump"],
+        written_at=row.created_at,
         organiser=settings.mail_from,
         public_url=settings.public_url,
         cancelled=method == "CANCEL",

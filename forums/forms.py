@@ -5,10 +5,11 @@ French sentence kept as a message of the catalogue, with its figures apart, so t
 in either language beside the field.
 """
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -103,6 +104,14 @@ def _hour(text: str) -> time:
         raise refuse(N_("Indiquez une heure, par exemple 18:30.")) from None
 
 
+def _moment(text: str) -> datetime:
+    with contextlib.suppress(ValueError):
+        moment = datetime.fromisoformat(clean(text)).replace(tzinfo=None, second=0, microsecond=0)
+        if 1900 <= moment.year <= 2200:
+            return moment
+    raise refuse(N_("Indiquez un jour et une heure, par exemple 2027-03-25T18:30."))
+
+
 def whole(low: int, high: int) -> BeforeValidator:
     """A whole number from `low` to `high`."""
 
@@ -145,6 +154,8 @@ Day = Annotated[date, _checked(_day)]
 Hour = Annotated[time, _checked(_hour)]
 OptionalWebAddress = Annotated[str | None, optional(_checked(_web_address))]
 OptionalDay = Annotated[date | None, optional(_checked(_day))]
+OptionalMoment = Annotated[datetime | None, optional(_checked(_moment))]
+"""A day and an hour on the clocks of Paris."""
 OptionalHour = Annotated[time | None, optional(_checked(_hour))]
 Tick = Annotated[bool, _checked(lambda text: text not in ("", "0"))]
 """A checkbox: absent or empty is False."""

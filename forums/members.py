@@ -144,5 +144,10 @@ def record(session: AsyncSession, member: Member, verb: str, subject: str, detai
     session.add(AuditEvent(at=now, member_id=member.id, actor=member.role, verb=verb, subject=subject, detail=detail))
 
 
+def note(session: AsyncSession, actor: str, verb: str, subject: str, *, now: datetime) -> None:
+    """The same for what no member did: the clock, or a person about their own data, who is not named."""
+    session.add(AuditEvent(at=now, actor=actor, verb=verb, subject=subject))
+
+
 async def journal(session: AsyncSession, limit: int = 200) -> Sequence[AuditEvent]:
     return (await session.exec(select(AuditEvent).order_by(col(AuditEvent.at).desc()).limit(limit))).all()

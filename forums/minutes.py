@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan
+from forums import action_plan, emails, outbox, registrations
 from forums.forms import Form, line, prose, whole
 from forums.language import N_
 from forums.models import (
@@ -140,6 +140,8 @@ async def amend(
     session.add_all(MinutesEntryCommitment(entry_id=entry.id, commitment_id=each.id) for each in commitments)
     session.add_all(MinutesEntryQuestion(entry_id=entry.id, question_id=each.id) for each in questions)
     await session.flush()
+    if minutes.published_at is not None:
+        await _tell_authors(session, minutes, [(entry, questions)], now)
     return entry
 
 
@@ -151,10 +153,31 @@ async def remove(session: AsyncSession, minutes: Minutes, entry: MinutesEntry) -
 
 
 async def publish(session: AsyncSession, minutes: Minutes, *, now: datetime) -> None:
-    """Publish every passage. Raises `AlreadyPublished`, or `NothingToPublish` when there is none."""
+    """Publish every passage; tell those registered, and those whose question is answered.
+
+    Raises `AlreadyPublished`, or `NothingToPublish` when there is none.
+    """
     if minutes.published_at is not None:
         raise AlreadyPublished
-    if not await entries_of(session, minutes):
+    entries = await entries_of(session, minutes)
+    if not entries:
         raise NothingToPublish(N_("Le compte rendu est vide : écrivez un premier passage avant de le publier."))
     minutes.published_at = now
     session.add(minutes)
+    await _tell_authors(session, minutes, [(each.entry, each.questions) for each in entries], now)
+    forum = await _forum_of(session, minutes)
+    people = [each for each in await registrations.holders(session, forum) if each.status == "registered"]
+    await outbox.enqueue_once(session, [emails.minutes_published(each, forum) for each in people], now=now)
+
+
+async def _tell_authors(
+    session: AsyncSession, minutes: Minutes, answers: Sequence[tuple[MinutesEntry, Sequence[Question]]], now: datetime
+) -> None:
+    """Once per question and forum, of the first passage that answers it."""
+    forum = await _forum_of(session, minutes)
+    answered = [(question, entry) for entry, questions in answers for question in questions if question.email]
+    await outbox.enqueue_once(session, [emails.question_answered(question, forum, entry) for question, entry in answered], now=now)
+
+
+async def _forum_of(session: AsyncSession, minutes: Minutes) -> Forum:
+    return (await session.exec(select(Forum).where(Forum.id == minutes.forum_id))).one()

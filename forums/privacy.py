@@ -1,19 +1,25 @@
-"""Retention: what is personal is deleted or made anonymous on time, by itself, and counts stay.
+"""A person's own data: what is held on them, erased when they ask, and purged on time by itself.
 
-The purge is the erasure: it runs with the clock and with `forums purge`, in one transaction, and
-says what it removed.
+What a person holds is the link mailed to their address, which proves it: everything kept under that
+address is shown and erased together. The purge is the clock's erasure; counts stay, and every forum
+says publicly on which day its participants' data went.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import members, registrations, subscriptions
 from forums.models import Forum, OutboxMessage, Question, Registration
 from forums.questions import CONFIRM_WITHIN
 
 UNCONFIRMED = timedelta(days=7)
+
+# Health may show in them, and the evening is over.
+NEEDS_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,95 @@ class Purged:
     messages: int
 
 
+# -- My data ----------------------------------------------------------------------------------------------
+
+
+async def held_on(session: AsyncSession, registration: Registration) -> dict[str, Any]:
+    """Everything kept under the address of a registration, as plain values: its keys are the French words of the pages."""
+    registered = await registrations.of_person(session, registration.email_key)
+    asked = (
+        await session.exec(select(Question).where(Question.author_key == registration.email_key).order_by(col(Question.created_at)))
+    ).all()
+    subscription = await subscriptions.subscription_of(session, registration.email_key)
+    mailed = select(OutboxMessage).where(OutboxMessage.recipient == registration.email).order_by(col(OutboxMessage.created_at))
+    return {
+        "adresse": registration.email,
+        "inscriptions": [_registration(each, forum) for each, forum in registered],
+        "questions": [_question(each) for each in asked],
+        "annonces_demandees_le": subscription.created_at.isoformat() if subscription else None,
+        "messages": [
+            {"sujet": each.kind, "ecrit_le": each.created_at.isoformat(), "envoye_le": each.sent_at.isoformat() if each.sent_at else None}
+            for each in (await session.exec(mailed)).all()
+        ],
+    }
+
+
+def _registration(registration: Registration, forum: Forum) -> dict[str, Any]:
+    return {
+        "forum": forum.slug,
+        "nom": registration.family_name,
+        "prenom": registration.given_name,
+        "organisation": registration.organisation,
+        "participation": "a_distance" if registration.attendance == "remote" else "sur_place",
+        "besoins_d_accessibilite": registration.accessibility_needs,
+        "nom_dans_la_liste_des_participants": registration.show_name,
+        "etat": {
+            "pending": "a_confirmer",
+            "registered": "inscrit",
+            "waiting": "en_liste_d_attente",
+            "given_up": "a_renonce",
+            "walk_in": "venu_sans_inscription",
+        }[registration.status],
+        "langue": registration.language,
+        "demandee_le": registration.created_at.isoformat(),
+        "decidee_le": registration.decided_at.isoformat() if registration.decided_at else None,
+        "code_d_entree": registration.entry_code,
+        "arrivee_le": registration.checked_in_at.isoformat() if registration.checked_in_at else None,
+    }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    return {
+        "texte": question.text,
+        "contexte": question.context,
+        "nom": question.author_name,
+        "nom_affiche": question.show_name,
+        "etat": {"unconfirmed": "a_confirmer", "pending": "a_moderer", "published": "publiee", "declined": "refusee"}[question.status],
+        "adresse_publique": f"/questions/{question.code}" if question.status == "published" else None,
+        "envoyee_le": question.created_at.isoformat(),
+    }
+
+
+async def erase(session: AsyncSession, registration: Registration, *, now: datetime) -> None:
+    """Forget a person: their seats go to who waits, their published questions stay without them. Done twice, nothing more.
+
+    No message says so: its address would be the last thing kept. The journal notes that it was done, not for whom.
+    """
+    email, email_key = registration.email, registration.email_key
+    for each, forum in await registrations.of_person(session, email_key):
+        await registrations.erase(session, each.id, now=now)
+        members.note(session, "participant", "erase", f"forum {forum.slug}", now=now)
+    await subscriptions.unsubscribe(session, email_key)
+    theirs = col(Question.author_key) == email_key
+    await session.exec(delete(Question).where(theirs, col(Question.status).in_(("unconfirmed", "pending"))))
+    await session.exec(update(Question).where(theirs).values(email=None, author_name="", show_name=False))
+    await session.exec(delete(OutboxMessage).where(col(OutboxMessage.recipient) == email))
+
+
+# -- The purge ----------------------------------------------------------------------------------------------
+
+
 async def purge(session: AsyncSession, *, retention_days: int, now: datetime) -> Purged:
-    """Remove what retention asks for: `retention_days` after the forum, a week when never confirmed."""
+    """Remove what retention asks for: `retention_days` after the forum, a week when never confirmed.
+
+    Accessibility needs go first, a week after the forum.
+    """
     limit = now - timedelta(days=retention_days)
     over = select(Forum.id).where(col(Forum.ends_at) < limit)
-    registrations = await session.exec(delete(Registration).where(col(Registration.forum_id).in_(over)))
+    held = select(Forum.id).where(col(Forum.ends_at) < now - NEEDS_KEPT)
+    needs = update(Registration).where(col(Registration.forum_id).in_(held), col(Registration.accessibility_needs) != "")
+    await session.exec(needs.values(accessibility_needs=""))
+    gone = await session.exec(delete(Registration).where(col(Registration.forum_id).in_(over)))
     unconfirmed = await session.exec(
         delete(Registration).where(col(Registration.status) == "pending", col(Registration.mailed_at) < now - UNCONFIRMED)
     )
@@ -50,4 +140,13 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
         # Also those still waiting: without a relay they would be kept for ever.
         delete(OutboxMessage).where(col(OutboxMessage.status) != "sending", col(OutboxMessage.created_at) < limit)
     )
-    return Purged(registrations.rowcount, unconfirmed.rowcount, forgotten.rowcount, authors.rowcount, messages.rowcount)
+    await _say_so(session, limit, now)
+    return Purged(gone.rowcount, unconfirmed.rowcount, forgotten.rowcount, authors.rowcount, messages.rowcount)
+
+
+async def _say_so(session: AsyncSession, limit: datetime, now: datetime) -> None:
+    """Each forum that took registrations says publicly when they were purged, and so does the journal."""
+    offered = col(Forum.capacity) + col(Forum.remote_capacity) > 0
+    purged = update(Forum).where(col(Forum.ends_at) < limit, col(Forum.purged_at).is_(None), offered)
+    for slug in (await session.exec(purged.values(purged_at=now).returning(col(Forum.slug)))).scalars().all():
+        members.note(session, "clock", "purge", f"forum {slug}", now=now)

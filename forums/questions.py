@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, outbox, secret_links
+from forums import emails, limits, outbox, secret_links
 from forums.forms import Email, Form, Tick, choice, line, prose
 from forums.language import N_
 from forums.models import (
@@ -32,6 +32,7 @@ from forums.models import (
     Question,
 )
 from forums.refusals import AlreadyDecided, QuestionsClosed
+from forums.registrations import MAILS_A_DAY
 
 CONFIRM_WITHIN = timedelta(days=7)
 MAIL_AGAIN_AFTER = timedelta(minutes=15)
@@ -216,7 +217,9 @@ async def ask(
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(Question).values(question.model_dump()).on_conflict_do_nothing(index_elements=["author_key", "text_hash"])
     if (await session.exec(statement)).rowcount == 1:
-        _mail_link(session, question, now)
+        # Each of many texts would be one more message to whoever owns the address that was typed.
+        if await limits.spend(session, f"mail:{question.author_key}", MAILS_A_DAY, now=now):
+            _mail_link(session, question, now)
     else:
         await _mail_again(session, question.author_key, question.text_hash, now)
 
@@ -235,7 +238,7 @@ async def _mail_again(session: AsyncSession, author_key: str, text_hash: str, no
         .where(col(Question.status) == "unconfirmed", col(Question.mailed_at) <= now - MAIL_AGAIN_AFTER)
         .values(mailed_at=now, created_at=now)
     )
-    if allowed.rowcount == 1:
+    if allowed.rowcount == 1 and await limits.spend(session, f"mail:{author_key}", MAILS_A_DAY, now=now):
         query = select(Question).where(Question.author_key == author_key, Question.text_hash == text_hash)
         _mail_link(session, (await session.exec(query)).one(), now)
 
@@ -251,11 +254,13 @@ async def confirm(session: AsyncSession, token: str, *, now: datetime) -> Questi
     question = await question_of_link(session, token, now=now)
     if question is None:
         return None
-    await session.exec(
+    confirmed = await session.exec(
         update(Question)
         .where(col(Question.id) == question.id, col(Question.status) == "unconfirmed")
         .values(status="pending", confirmed_at=now)
     )
+    if confirmed.rowcount == 1:
+        await outbox.enqueue_once(session, [emails.question_received(question)], now=now)
     return question
 
 

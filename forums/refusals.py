@@ -44,3 +44,19 @@ class LinkExpired(Refusal):
 
 class SeatsTaken(Refusal):
     sentence = N_("Vous ne pouvez pas descendre sous le nombre de places déjà prises ({taken}).")
+
+
+class AttendanceFull(Refusal):
+    sentence = N_("Toutes les places de cette façon de participer sont prises : vous gardez celle que vous avez.")
+
+
+class TooManyRequests(Refusal):
+    sentence = N_("Trop de demandes viennent de votre connexion en ce moment. Rien n'est perdu : réessayez dans dix minutes.")
+
+
+class WrongMoment(Refusal):
+    """A moment that cannot be, in the form's field `name`."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.name = name

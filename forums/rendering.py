@@ -5,6 +5,7 @@ blank. Markdown is CommonMark with tables, no raw HTML, and goes through an allo
 the text is kept as typed and made safe each time it is shown.
 """
 
+from datetime import datetime
 from functools import cache, lru_cache, partial
 from typing import Any
 
@@ -44,6 +45,7 @@ def environment(language: str) -> Environment:
     env.filters["day_in_full"] = partial(languages.day_in_full, language=language)
     env.filters["moment_in_full"] = partial(languages.moment_in_full, language=language)
     env.filters["hour"] = partial(languages.hour, language=language)
+    env.filters["from_iso"] = datetime.fromisoformat
     env.filters["markdown"] = markdown
     env.filters["unbroken"] = languages.unbroken
     env.globals["language"] = language

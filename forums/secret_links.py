@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.models import Member, Question, Registration, SecretLink
+from forums.models import Member, Question, Registration, SecretLink, Subscription
 from forums.models.people import LinkPurpose
 
 SIGN_IN_LASTS = timedelta(minutes=10)
@@ -32,21 +32,22 @@ def person_key(secret_key: str, email: str) -> str:
     return hmac.new(secret_key.encode(), email.strip().lower().encode(), hashlib.sha256).hexdigest()
 
 
-def link_for(subject: Registration | Question | Member, *, now: datetime, lasts: timedelta | None = None) -> tuple[str, SecretLink]:
+Subject = Registration | Question | Member | Subscription
+
+_PURPOSES: dict[type[Subject], tuple[LinkPurpose, str]] = {
+    Registration: ("registration", "registration_id"),
+    Question: ("question", "question_id"),
+    Member: ("sign_in", "member_id"),
+    Subscription: ("subscription", "subscription_id"),
+}
+
+
+def link_for(subject: Subject, *, now: datetime, lasts: timedelta | None = None) -> tuple[str, SecretLink]:
     """A new link to `subject`: its token, known to the holder alone, and the row to add."""
     token = new_token()
-    purpose: LinkPurpose = (
-        "registration" if isinstance(subject, Registration) else "question" if isinstance(subject, Question) else "sign_in"
-    )
-    link = SecretLink(
-        token_hash=hash_of(token),
-        purpose=purpose,
-        registration_id=subject.id if isinstance(subject, Registration) else None,
-        question_id=subject.id if isinstance(subject, Question) else None,
-        member_id=subject.id if isinstance(subject, Member) else None,
-        created_at=now,
-        expires_at=now + lasts if lasts else None,
-    )
+    purpose, column = _PURPOSES[type(subject)]
+    link = SecretLink(token_hash=hash_of(token), purpose=purpose, created_at=now, expires_at=now + lasts if lasts else None)
+    setattr(link, column, subject.id)
     return token, link
 
 

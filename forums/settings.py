@@ -51,13 +51,15 @@ ACCESSIBILITY = ("non", "partiellement", "totalement")
 
 @dataclass(frozen=True)
 class Smtp:
-    """Where messages are handed over. `tls` is 'none', 'starttls' or 'implicit'."""
+    """Where messages are handed over. `tls` is 'none', 'starttls' or 'implicit'; `rate` is in messages a minute."""
 
     host: str
     port: int
     tls: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    connections: int = 4
+    rate: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Settings:
     forwarded_allow_ips: str
     theme: Theme
     retention_days: int
+    client_limit: int
     accessibility: str
     publisher: Mapping[str, str]
 
@@ -120,6 +123,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         forwarded_allow_ips=env.get("FORWARDED_ALLOW_IPS") or "127.0.0.1",
         theme=THEMES[theme],
         retention_days=_number(env, "RETENTION_DAYS", 90, 1, 3650),
+        client_limit=_number(env, "CLIENT_LIMIT", 60, 0, 1_000_000),
         accessibility=accessibility,
         publisher={key.removeprefix("PUBLISHER_").lower(): value for key, value in env.items() if key.startswith("PUBLISHER_")},
     )
@@ -178,7 +182,8 @@ def _smtp(url: str) -> Smtp | None:
         port = parts.port
     except ValueError as error:
         raise BadSetting("SMTP_URL porte un numéro de port illisible.") from error
-    starttls = parse_qs(parts.query).get("starttls", [""])[0]
+    options = {f"SMTP_URL ({name})": values[-1] for name, values in parse_qs(parts.query).items()}
+    starttls = options.get("SMTP_URL (starttls)")
     tls = "implicit" if parts.scheme == "smtps" else "starttls" if starttls == "required" else "none"
     return Smtp(
         host=parts.hostname,
@@ -186,6 +191,8 @@ def _smtp(url: str) -> Smtp | None:
         tls=tls,
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
+        connections=_number(options, "SMTP_URL (connections)", 4, 1, 16),
+        rate=_number(options, "SMTP_URL (rate)", 0, 1, 1_000_000) if "SMTP_URL (rate)" in options else None,
     )
 
 

@@ -33,13 +33,15 @@ from urllib.parse import urlencode
 import uvloop
 from sqlmodel import col, func, select, update
 
+import forums.settings
 from forums import calendar_feed
 from forums.database import Database
 from forums.models import Forum, Registration
 from forums.settings import ROOT, Settings
-from tests import bench_load
+from tests import bench_load, bench_outbox
 from tests.bench_load import PLACE, Job
 from tests.bench_servers import FEED_OF, Bench, Pair, Running, Site, fetch, in_words, parsed, request
+from tests.factories import SECRET_KEY
 
 FIRST_VIEW_BYTES, FIRST_VIEW_REQUESTS = 30_000, 4
 OPEN_FORUM = "/forums/2027-1"
@@ -69,9 +71,9 @@ class Row:
 
 
 def compared(pairs: Sequence[Pair], unit: str, *, errors: str = "", note: str = "", profile: Profile | None = None) -> Measured:
-    """The medians of pairs (limit, ours), in requests a second or in milliseconds, and of their ratios."""
+    """The medians of pairs (limit, ours), in so many a second or in milliseconds, and of their ratios."""
     limit, ours = [statistics.median(values) for values in zip(*pairs, strict=True)]
-    times = statistics.median(bare / ours if unit == "req/s" else ours / bare for bare, ours in pairs)
+    times = statistics.median(bare / ours if unit.endswith("/s") else ours / bare for bare, ours in pairs)
     in_figures = [f"{value:,.0f} {unit}" if value >= 100 else f"{value:.2f} {unit}" for value in (limit, ours)]
     return Measured(in_figures[0], in_figures[1], None if errors else times, errors or note, profile)
 
@@ -129,6 +131,19 @@ async def count_registrations(settings: Settings) -> int:
             return (await session.exec(select(func.count()).select_from(Registration))).one()
     finally:
         await database.close()
+
+
+# -- Deliver ---------------------------------------------------------------------------------------------
+
+
+def deliver(bench: Bench, *, ready: bool) -> Measured:
+    """Messages queued in rows of SQLite, delivered by the worker, against the library sending ready bytes as often."""
+    kind = "outbox" if ready else "outbox-composed"
+    settings = forums.settings.read({"DATABASE_URL": f"sqlite:///{bench.folder / kind / 'forums.db'}", "SECRET_KEY": SECRET_KEY})
+    found = bench_outbox.deliver(settings, ready=ready)
+    note = f"{found.size:,} bytes each, {bench_outbox.ROUNDS} rounds of {bench_outbox.EACH:,}"
+    profile = partial(bench_outbox.profile, settings, ready=ready)
+    return compared(found.pairs, "msg/s", errors=found.errors, note=note, profile=profile)
 
 
 # -- Render ----------------------------------------------------------------------------------------------
@@ -273,6 +288,8 @@ ROWS = [
     Row("render", f"feed after a change, {FEED_OF:,} forums", 5, first_render),
     Row("register", "registration POST, SQLite", 3, partial(register, kind="sqlite")),
     Row("register-pg", "registration POST, PostgreSQL", 3, partial(register, kind="postgresql")),
+    Row("outbox", "outbox, ready bytes", 1.5, partial(deliver, ready=True)),
+    Row("outbox-composed", "outbox, composing included", 1.5, partial(deliver, ready=False)),
     Row("start", "start to first page", 2, start),
     Row("memory", "memory after 10,000 requests", 3, memory),
     Row("first-view", "first view of home, neutral theme", 1, first_view),

@@ -31,8 +31,9 @@ from forums.models import (
     Registration,
     Season,
 )
+from forums.models.forum import PARIS
 from forums.questions import QuestionForm
-from forums.registrations import RegistrationForm
+from forums.registrations import ChangeForm, RegistrationForm
 from forums.schedule import ForumForm, MoveForm, SeasonForm
 from forums.settings import Settings
 
@@ -100,6 +101,7 @@ async def a_forum(session: AsyncSession, *, number: int = 1, season: Season | No
         "starts_at": schedule.at(day, time(18, 30)),
         "ends_at": schedule.at(day, time(20, 30)),
         "registration_closes_at": schedule.at(day, time(18, 30)),
+        "promotions_end_at": schedule.at(day, time(15, 30)),
         "questions_close_at": schedule.at(day - schedule.QUESTIONS_CLOSE, time(23, 59)),
     }
     return await _added(session, Forum(**given | hours | facts))
@@ -174,6 +176,12 @@ def a_registration_form(email: str = "camille@example.org", **typed: str) -> Reg
     return RegistrationForm.model_validate(blank | given | typed)
 
 
+def a_change_form(**typed: str) -> ChangeForm:
+    """What a person changes of their registration; the rest as it was typed at first."""
+    blank = {"organisation": "", "accessibility_needs": ""}
+    return ChangeForm.model_validate(blank | {"family_name": "Martin", "given_name": "Camille", "attendance": "on_site"} | typed)
+
+
 def a_question_form(text: str = "Quand les données seront-elles complètes ?", **typed: str) -> QuestionForm:
     blank = {"context": "", "commitment": "", "author_name": "", "show_name": "", "site_web": ""}
     given = {"kind": "question", "text": text, "email": "dominique@example.org"}
@@ -190,6 +198,8 @@ def a_forum_form(forum: Forum, **typed: str) -> ForumForm:
     """The form as a page fills it in: what is known of the forum, then what is typed over it."""
     text = {name: getattr(forum, name) or "" for name in ("theme", "description", "place", "address", "online_url")}
     numbers = {"capacity": str(forum.capacity), "remote_capacity": str(forum.remote_capacity)}
+    moments = {name: getattr(forum, f"{name}_at") for name in ("registration_opens", "registration_closes", "promotions_end")}
+    numbers |= {name: f"{moment.astimezone(PARIS):%Y-%m-%dT%H:%M}" if moment else "" for name, moment in moments.items()}
     return ForumForm.model_validate(text | numbers | {"organisers": ", ".join(forum.organisers)} | typed)
 
 

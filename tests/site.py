@@ -23,7 +23,7 @@ from sqlmodel import col, select
 from forums import action_plan, cli, emails, members, migrations, schedule
 from forums.app import ADDRESSES, create_app
 from forums.database import Database
-from forums.models import AgendaItem, Forum, OutboxMessage, Question
+from forums.models import AgendaItem, Forum, OutboxMessage, Question, Registration
 from forums.settings import ROOT, Settings
 
 PUBLIC_URL = "https://forums.example.fr"
@@ -73,8 +73,10 @@ class Site:
             item = (await session.exec(select(AgendaItem).where(AgendaItem.forum_id == forum.id))).first()
             pending = (await session.exec(select(Question).where(Question.status == "pending"))).first()
             published = (await session.exec(select(Question).where(Question.status == "published"))).first()
+            seated = select(Registration).where(Registration.forum_id == forum.id, Registration.status == "registered")
+            guest = (await session.exec(seated)).first()
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
-        assert None not in (item, pending, published, written), "the demonstration lacks an example"
+        assert None not in (item, pending, published, guest, written), "the demonstration lacks an example"
         return {
             "slug": forum.slug,
             "item": str(item.id),
@@ -83,6 +85,8 @@ class Site:
             "written": written.slug,
             "number": "1",
             "plan": "essai",
+            "registration": str(guest.id),
+            "entry_code": guest.entry_code,
             "token": "j" * 43,
             "message": "00000000-0000-4000-8000-000000000000",
         }

@@ -67,7 +67,7 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
     """Every page of the table that a person sees, error pages included."""
     found = []
     for each in ADDRESSES:
-        if each.method != "GET" or (each.who is not None) != members or re.search(r"\.(ics|txt|ico)$|/sante$", each.path):
+        if each.method != "GET" or (each.who is not None) != members or re.search(r"\.(ics|txt|ico|pdf|csv)$|/sante$", each.path):
             continue
         kind = "questions/confirmer" if "confirmer" in each.path else "inscriptions"
         found.append(

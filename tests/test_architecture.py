@@ -16,11 +16,25 @@ ORDER = [
     {"settings"},
     {"models"},
     {"database", "language", "plan_files"},
-    {"forms", "refusals", "rendering", "migrations"},
+    {"forms", "refusals", "rendering", "migrations", "limits"},
     {"calendar_feed"},
     {"emails"},
     {"outbox"},
-    {"secret_links", "action_plan", "registrations", "schedule", "agenda", "questions", "minutes", "members", "steps", "privacy", "clock"},
+    {
+        "secret_links",
+        "subscriptions",
+        "action_plan",
+        "registrations",
+        "schedule",
+        "agenda",
+        "questions",
+        "minutes",
+        "members",
+        "steps",
+        "privacy",
+        "clock",
+        "attendance_list",
+    },
     {"pages"},
     {"app", "cli"},
 ]
@@ -103,10 +117,10 @@ def test_a_template_compiles_and_holds_no_inline_style_or_script(name: str):
 
 
 def test_every_word_has_its_four_places():
-    for word in ("action_plan", "agenda", "calendar_feed", "members", "minutes", "outbox", "questions", "registrations", "schedule"):
+    for word in ("action_plan", "agenda", "calendar_feed", "members", "minutes", "outbox", "questions", "registrations", "schedule", "subscriptions"):
         places = [
             f"forums/{word}" if (ROOT / "forums" / word).is_dir() else f"forums/{word}.py",
-            f"forums/pages/{word}.py",
+            f"forums/pages/{word}" if (ROOT / "forums" / "pages" / word).is_dir() else f"forums/pages/{word}.py",
             f"templates/{word}",
             f"tests/test_{word}.py",
         ]

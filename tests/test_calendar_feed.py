@@ -1,11 +1,14 @@
 """The calendar feed, read back by two parsers that did not write it: ical.js (Thunderbird's) and vobject."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from email import message_from_bytes
 from email.headerregistry import Address
+from email.policy import default
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,14 +20,16 @@ from dateutil.tz import tzical
 from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import calendar_feed, schedule
+from forums import calendar_feed, emails, registrations, schedule
 from forums.calendar_feed import Announced
-from forums.models import Forum
+from forums.models import Forum, OutboxMessage
 from forums.models.forum import PARIS
 from forums.schedule import CancelForm
-from tests.factories import NOW, a_commitment, a_forum, a_forum_form, a_move_form, a_plan
+from forums.settings import Settings
+from tests.factories import NOW, a_commitment, a_forum, a_forum_form, a_move_form, a_plan, a_registration
 
 HERE = Path(__file__).parent
 ORGANISER = Address(display_name="Forums Open d'État", addr_spec="forums@example.fr")
@@ -170,7 +175,7 @@ LONG = announced(
 def test_every_octet_is_as_the_strictest_client_wants_it() -> None:
     for content in (feed([LONG, announced(), announced(starts_at=None, ends_at=None, place=None)]), feed([])):
         lint(content)
-    lint(calendar_feed.invitation(LONG, "camille@example.org", bump=1, organiser=ORGANISER, public_url=SITE))
+    lint(calendar_feed.invitation(LONG, "camille@example.org", bump=1, written_at=NOW, organiser=ORGANISER, public_url=SITE))
 
 
 def test_the_head_of_the_feed_says_its_name_how_often_to_come_back_and_gives_the_calendar_no_uid() -> None:
@@ -376,7 +381,9 @@ def test_an_invitation_has_the_uid_of_the_feed_and_a_sequence_that_counts_the_pe
 ) -> None:
     forum = announced(sequence=2)
 
-    content = calendar_feed.invitation(forum, "camille@example.org", bump=3, organiser=ORGANISER, public_url=SITE, cancelled=cancelled)
+    content = calendar_feed.invitation(
+        forum, "camille@example.org", bump=3, written_at=NOW, organiser=ORGANISER, public_url=SITE, cancelled=cancelled
+    )
 
     seen = [read(content)[0] for read in (read_by_ical_js, read_by_vobject)]
     assert [(event.uid, event.sequence, event.status, event.hour) for event in seen] == [(forum.uid, 5, status, "18:30")] * 2
@@ -384,6 +391,40 @@ def test_an_invitation_has_the_uid_of_the_feed_and_a_sequence_that_counts_the_pe
     assert [line for line in lines_of(content) if line.startswith("ATTENDEE")] == [
         "ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:camille@example.org"
     ]
+
+
+@READERS
+async def test_the_whole_life_of_one_registration_has_one_uid_and_a_sequence_that_only_grows(
+    session: AsyncSession, settings: Settings, read: Reader
+) -> None:
+    """Registered, moved, given up, back, promoted to another, cancelled: each message as its calendar reads it."""
+    forum = await a_forum(session)
+    person = await a_registration(session, forum)
+    minutes = (NOW + timedelta(minutes=number) for number in itertools.count())
+
+    await registrations.confirm(session, person.id, "jeton", now=next(minutes))
+    await schedule.move(session, forum, a_move_form("2027-06-24"), now=next(minutes))
+    await registrations.give_up(session, person.id, now=next(minutes))
+    await registrations.confirm(session, person.id, "jeton", now=next(minutes))
+    await schedule.edit(session, forum, a_forum_form(forum, place="Ailleurs"), [], now=next(minutes))
+    await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=next(minutes))
+
+    rows = (await session.exec(select(OutboxMessage).order_by(col(OutboxMessage.created_at)))).all()
+    calendars = [calendar_of(emails.compose(row, settings)) for row in rows]
+    events = [read(calendar)[0] for calendar in calendars]
+    assert [row.kind for row in rows] == ["registered", "moved", "given_up", "registered", "moved", "cancelled"]
+    assert {event.uid for event in events} == {forum.uid}
+    assert [event.sequence for event in events] == [0, 1, 2, 3, 4, 5]
+    assert [event.status for event in events] == ["CONFIRMED", "CONFIRMED", "CANCELLED", "CONFIRMED", "CONFIRMED", "CANCELLED"]
+    stamps = [next(line for line in lines_of(calendar) if line.startswith("DTSTAMP")) for calendar in calendars]
+    assert stamps == sorted(set(stamps))
+    for calendar in calendars:
+        lint(calendar)
+
+
+def calendar_of(message: bytes) -> bytes:
+    parts = message_from_bytes(message, policy=default).walk()
+    return next(part.get_payload(decode=True) for part in parts if part.get_content_type() == "text/calendar")  # type: ignore[return-value]
 
 
 # -- Whatever organisers type -----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import forums.settings
 from forums import emails, schedule
 from forums.emails import Message
-from forums.models import Forum, Member, OutboxMessage, Question, Registration
+from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
 from forums.questions import DeclineForm
 from tests.factories import NOW, SECRET_KEY, a_forum_form, a_question_form, a_registration_form
 
@@ -45,11 +45,22 @@ def the_forum(**facts: Any) -> Forum:
 
 
 def the_registration(**facts: Any) -> Registration:
-    return Registration(**{"email": RECIPIENT, "given_name": "Camille", "family_name": "Martin", "status": "registered"} | facts)
+    return Registration(
+        **{"email": RECIPIENT, "given_name": "Camille", "family_name": "Martin", "status": "registered", "entry_code": "abcd2345"} | facts
+    )
 
 
 def the_question(**facts: Any) -> Question:
     return Question(**{"email": RECIPIENT, "code": "abcdefgh", "text": "Quand ?", "decline_reason": "Hors sujet."} | facts)
+
+
+def the_item(forum: Forum) -> AgendaItem:
+    """Its title is what an organiser typed, like the forum's own theme."""
+    return AgendaItem(title=forum.theme or "Où en est-on ?", position=2)
+
+
+def the_programme(forum: Forum) -> list[tuple[str | None, str]]:
+    return [("2027-03-03T17:30:00+00:00", forum.theme or "Où en est-on ?"), (None, "Restitution")]
 
 
 Facts = tuple[Registration, Forum, Question]
@@ -60,16 +71,26 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "waiting": lambda registration, forum, _: emails.waiting(registration, forum, TOKEN),
     "promoted": lambda registration, forum, _: emails.promoted(registration, forum, TOKEN),
     "given_up": lambda registration, forum, _: emails.given_up(registration, forum, held=True),
+    "attendance_changed": lambda registration, forum, _: emails.attendance_changed(registration, forum),
+    "reminder_week": lambda registration, forum, _: emails.reminder(registration, forum, TOKEN, eve=False, programme=the_programme(forum)),
+    "reminder_eve": lambda registration, forum, _: emails.reminder(registration, forum, TOKEN, eve=True, programme=the_programme(forum)),
+    "minutes_published": lambda registration, forum, _: emails.minutes_published(registration, forum),
+    "announced": lambda _, forum, __: emails.announced(Subscription(email=RECIPIENT), forum, TOKEN),
     "moved": lambda registration, forum, _: emails.moved(registration, forum),
     "cancelled": lambda registration, forum, _: emails.cancelled(registration, forum),
     "confirm_question": lambda *facts: emails.confirm_question(facts[2], TOKEN),
     "question_published": lambda *facts: emails.question_published(facts[2]),
     "question_declined": lambda *facts: emails.question_declined(facts[2]),
+    "question_received": lambda *facts: emails.question_received(facts[2]),
+    "question_on_agenda": lambda *facts: emails.question_on_agenda(facts[2], facts[1], the_item(facts[1])),
+    "question_answered": lambda *facts: emails.question_answered(facts[2], facts[1], MinutesEntry(number=3, text="Oui.")),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
 ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if "question" not in kind and kind != "sign_in"]
+AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
 PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}
+PERSONAL_LINK |= {"reminder_week", "reminder_eve", "announced"}
 
 
 def facts(**given: Any) -> Facts:
@@ -84,7 +105,9 @@ def facts(**given: Any) -> Facts:
 def row_of(kind: str, language: str = "fr", **given: Any) -> OutboxMessage:
     """The row as `outbox.enqueue` writes it."""
     message = EVERY_MESSAGE[kind](*facts(cancelled=kind == "cancelled", **given))
-    return OutboxMessage(kind=message.kind, recipient=message.recipient, language=language, facts=message.facts, created_at=NOW)
+    return OutboxMessage(
+        kind=message.kind, recipient=message.recipient, language=language, facts=message.facts, fact=message.fact, created_at=NOW
+    )
 
 
 def composed(kind: str, language: str = "fr", **given: Any) -> bytes:
@@ -240,7 +263,8 @@ def test_an_invitation_is_inside_and_attached_with_the_same_bytes_and_one_method
     assert (inside[0].get_content_disposition(), attached[0].get_filename()) == (None, "invitation.ics")
     assert f"\r\nMETHOD:{INVITES[kind]}\r\n".encode() in ics  # type: ignore[operator]
     assert message.get_content_type() == "multipart/mixed"
-    assert [each.get_content_type() for each in message.iter_parts()] == ["multipart/alternative", "application/ics"]
+    pictures = ["image/png"] if kind in AT_THE_DOOR else []
+    assert [each.get_content_type() for each in message.iter_parts()] == ["multipart/alternative", "application/ics", *pictures]
 
 
 @pytest.mark.parametrize("kind", INVITES)
@@ -264,6 +288,60 @@ def test_who_waits_has_no_invitation_since_nothing_is_in_their_calendar(kind: st
 def unfolded(message: EmailMessage) -> str:
     content = part(message, "text/calendar").get_payload(decode=True)
     return content.decode().replace("\r\n ", "").replace("\r\n", "\n")  # type: ignore[union-attr]
+
+
+# -- What is told once, the door, the one click --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", sorted(AT_THE_DOOR))
+def test_who_has_a_seat_in_the_room_gets_the_code_of_the_door_in_words_and_as_a_picture(kind: str) -> None:
+    message = read(composed(kind))
+
+    picture = part(message, "image/png")
+    assert picture.get_filename() == "entree.png"
+    assert picture.get_payload(decode=True)[:8] == b"\x89PNG\r\n\x1a\n"  # type: ignore[index]
+    assert "abcd2345" in part(message, "text/plain").get_content()
+
+
+@pytest.mark.parametrize("kind", sorted(AT_THE_DOOR))
+def test_who_follows_from_afar_has_no_door_to_pass(kind: str) -> None:
+    message = read(composed(kind, registration={"attendance": "remote"}))
+
+    assert "image/png" not in [each.get_content_type() for each in message.walk()]
+    assert "abcd2345" not in part(message, "text/plain").get_content()
+
+
+def test_the_picture_holds_an_address_that_opens_nothing_without_signing_in() -> None:
+    assert emails.entry_address("https://forums.example.fr", "2027-1", "abcd2345") == (
+        "https://forums.example.fr/organisation/forums/2027-1/accueil/code/abcd2345"
+    )
+
+
+@pytest.mark.parametrize("kind", EVERY_MESSAGE)
+def test_only_an_announcement_says_how_to_end_it(kind: str) -> None:
+    message = read(composed(kind))
+
+    ends = [message[name] for name in ("List-Unsubscribe", "List-Unsubscribe-Post", "List-Id")]
+    assert ends == (
+        [f"<https://forums.example.fr/abonnements/{TOKEN}/fin>", "List-Unsubscribe=One-Click", "<annonces.forums.example.fr>"]
+        if kind == "announced"
+        else [None] * 3
+    )
+
+
+def test_a_reminder_lists_the_agenda_hour_by_hour() -> None:
+    text = part(read(composed("reminder_eve")), "text/plain").get_content().replace("\u202f", " ").replace("\u00a0", " ")
+
+    assert "- 18 h 30 : La commande publique" in text
+    assert "- Restitution" in text
+
+
+def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
+    named = {kind for kind in EVERY_MESSAGE if row_of(kind).fact}
+
+    assert named == {
+        "reminder_week", "reminder_eve", "minutes_published", "announced", "question_received", "question_on_agenda", "question_answered",
+    }  # fmt: skip
 
 
 # -- Hostile texts ------------------------------------------------------------------------------------------------

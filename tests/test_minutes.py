@@ -8,7 +8,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, minutes, questions
 from forums.refusals import AlreadyPublished, NothingToPublish, Refusal
-from tests.factories import NOW, a_commitment, a_forum, a_plan, a_question, an_agenda_item, an_entry_form, some_minutes
+from tests.factories import (
+    NOW,
+    a_commitment,
+    a_confirmed_registration,
+    a_forum,
+    a_plan,
+    a_question,
+    an_agenda_item,
+    an_entry_form,
+    promised,
+    some_minutes,
+    told,
+)
 
 LATER = NOW + timedelta(days=3)
 
@@ -149,3 +161,34 @@ def test_what_is_typed_wrong_is_refused_beside_its_field(typed: dict[str, str], 
         an_entry_form(**typed)
 
     assert [error["loc"] for error in refused.value.errors()] == [(field_at_fault,)]
+
+
+# -- Who is told --------------------------------------------------------------------------------------------------
+
+
+async def test_publishing_tells_those_who_had_a_seat_and_those_whose_question_is_answered_once(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    for name in ("assise", "attend"):
+        await a_confirmed_registration(session, forum, f"{name}@example.org")
+    question = await a_question(session, forum, email="auteure@example.org")
+    written = await some_minutes(session, forum)
+    for _ in range(2):
+        await minutes.write(session, written, an_entry_form(), None, [], [question], now=NOW)
+    before = [await told(session, kind) for kind in ("minutes_published", "question_answered")]
+
+    await minutes.publish(session, written, now=NOW)
+
+    assert before == [[], []]
+    assert await told(session, "minutes_published") == ["assise@example.org"]
+    answered = await promised(session, "question_answered")
+    assert [(message.recipient, message.facts["number"]) for message in answered] == [("auteure@example.org", 1)]
+
+
+async def test_a_question_answered_by_an_amendment_is_told_too(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    question = await a_question(session, forum, email="auteure@example.org")
+    written = await some_minutes(session, forum, published_at=NOW)
+
+    await minutes.write(session, written, an_entry_form(), None, [], [question], now=NOW)
+
+    assert await told(session, "question_answered") == ["auteure@example.org"]

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import clock, emails, members, outbox, privacy, secret_links
 from forums.database import Database
-from forums.models import Forum, MemberSession, OutboxMessage, Question, Registration, SecretLink
+from forums.models import AuditEvent, Forum, MemberSession, OutboxMessage, Question, Registration, SecretLink, Subscription
 from forums.privacy import Purged
 from forums.settings import Settings
 from tests.factories import (
@@ -130,6 +130,80 @@ async def test_messages_go_after_ninety_days_even_if_no_relay_ever_took_them(ses
     early, due = [await purge(session, NOW + timedelta(days=90, seconds=seconds)) for seconds in (0, 1)]
 
     assert (early.messages, due.messages, await count(session, OutboxMessage)) == (0, 1, 0)
+
+
+async def test_accessibility_needs_go_first_a_week_after_the_forum(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    registration = await a_confirmed_registration(session, forum, accessibility_needs="Une rampe.")
+    week_after = (forum.ends_at or NOW) + timedelta(days=7)
+
+    kept = []
+    for seconds in (0, 1):
+        await purge(session, week_after + timedelta(seconds=seconds))
+        await session.refresh(registration)
+        kept.append(registration.accessibility_needs)
+
+    assert kept == ["Une rampe.", ""]
+
+
+async def test_a_purged_forum_says_so_once_and_the_journal_too(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    never_open = await a_forum(session, number=2, capacity=0)
+    purged_at = (forum.ends_at or NOW) + timedelta(days=91)
+
+    for days in (0, 1):
+        await purge(session, purged_at + timedelta(days=days))
+
+    for each in (forum, never_open):
+        await session.refresh(each)
+    events = (await session.exec(select(AuditEvent.actor, AuditEvent.verb, AuditEvent.subject))).all()
+    assert (forum.purged_at, never_open.purged_at) == (purged_at, None)
+    assert [tuple(event) for event in events] == [("clock", "purge", "forum 2027-1")]
+
+
+# -- My data ------------------------------------------------------------------------------------------------
+
+
+async def a_whole_person(session: AsyncSession) -> tuple[Registration, Registration]:
+    """Camille, registered to two forums and told of the next, who asked two questions; beside Dominique, who waits."""
+    first, second = await a_forum(session, number=1, capacity=1), await a_forum(session, number=2)
+    camille = await a_confirmed_registration(session, first, "camille@example.org", wants_news=True)
+    await a_confirmed_registration(session, second, "camille@example.org")
+    dominique = await a_confirmed_registration(session, first, "dominique@example.org")
+    for text, status in (("Publiée ?", "published"), ("En attente ?", "pending")):
+        facts = {"text": text, "status": status, "author_name": "Camille", "show_name": True}
+        await a_question(session, first, email="camille@example.org", **facts)
+    await a_question(session, first, text="D'une autre ?")
+    return camille, dominique
+
+
+async def test_my_data_holds_everything_under_my_address_and_nothing_of_anyone_else(session: AsyncSession) -> None:
+    camille, _ = await a_whole_person(session)
+
+    held = await privacy.held_on(session, camille)
+
+    assert sorted(each["forum"] for each in held["inscriptions"]) == ["2027-1", "2027-2"]
+    assert sorted(each["texte"] for each in held["questions"]) == ["En attente ?", "Publiée ?"]
+    assert held["annonces_demandees_le"] == NOW.isoformat()
+    assert len(held["messages"]) == 2
+    assert "dominique" not in str(held).lower()
+
+
+async def test_erase_me_keeps_only_what_counts_need(session: AsyncSession) -> None:
+    camille, dominique = await a_whole_person(session)
+
+    await privacy.erase(session, camille, now=NOW)
+
+    await session.refresh(dominique)
+    assert (await session.exec(select(Registration.email))).all() == ["dominique@example.org"]
+    assert dominique.status == "registered"
+    found = (await session.exec(select(Question.text, Question.email, Question.author_name).order_by(col(Question.text)))).all()
+    assert [tuple(each) for each in found] == [("D'une autre ?", "dominique@example.org", ""), ("Publiée ?", None, "")]
+    assert [await count(session, table) for table in (Subscription, SecretLink)] == [0, 1]  # the promoted one's
+    recipients = set((await session.exec(select(OutboxMessage.recipient))).all())
+    assert recipients == {"dominique@example.org"}
+    events = (await session.exec(select(AuditEvent.actor, AuditEvent.verb, AuditEvent.subject))).all()
+    assert sorted(map(tuple, events)) == [("participant", "erase", "forum 2027-1"), ("participant", "erase", "forum 2027-2")]
 
 
 async def test_purging_again_removes_nothing_more(session: AsyncSession) -> None:

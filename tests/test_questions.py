@@ -304,7 +304,7 @@ async def test_where_a_question_stands_follows_from_what_was_published(session: 
     question = await a_question(session, forum)
     states = [(await questions.states_of(session, [question]))[question.id]]
 
-    await agenda.add(session, forum, an_agenda_item_form(), [], [question])
+    await agenda.add(session, forum, an_agenda_item_form(), [], [question], now=NOW)
     states.append((await questions.states_of(session, [question]))[question.id])
     await agenda.publish(session, forum, now=NOW)
     await session.flush()

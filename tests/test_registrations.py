@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -16,24 +17,28 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import registrations, schedule
 from forums.database import Database
-from forums.models import Forum, OutboxMessage, Registration
-from forums.refusals import Refusal, RegistrationClosed, SeatsTaken
-from forums.registrations import RegistrationForm
+from forums.limits import Limit
+from forums.models import Forum, OutboxMessage, Question, Registration
+from forums.models.forum import PARIS
+from forums.refusals import AttendanceFull, Refusal, RegistrationClosed, SeatsTaken, TooManyRequests, WrongMoment
+from forums.registrations import MAIL_AGAIN_AFTER, MAILS_A_DAY, Asked, LinkForm, RegistrationForm
 from forums.schedule import CancelForm
 from forums.settings import Settings
 from tests.factories import (
     NOW,
     SECRET_KEY,
+    a_change_form,
     a_confirmed_registration,
     a_forum,
     a_forum_form,
+    a_move_form,
     a_registration,
     a_registration_form,
     opened,
     promised,
     told,
 )
-from tests.site import Site
+from tests.site import Site, links_in
 
 
 async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, now: datetime = NOW) -> None:
@@ -142,6 +147,10 @@ async def test_a_robot_that_fills_the_trap_leaves_nothing_behind(session: AsyncS
         ({"capacity": 1, "seats_taken": 1, "remote_capacity": 50}, "open"),
         ({"registration_closes_at": NOW}, "closed"),
         ({"registration_closes_at": None}, "closed"),
+        ({"registration_opens_at": NOW}, "open"),
+        ({"registration_opens_at": NOW + timedelta(minutes=1)}, "opens_later"),
+        ({"capacity": 3, "remote_capacity": 50}, "open"),
+        ({"capacity": 3, "remote_capacity": 50, "remote_taken": 50}, "last_seats"),
         ({"capacity": 0}, "not_offered"),
         ({"status": "draft", "announced_at": None}, "not_offered"),
         ({"status": "cancelled"}, "cancelled"),
@@ -158,6 +167,7 @@ async def test_what_a_visitor_reads_about_registering(session: AsyncSession, fac
     "facts",
     [
         {"registration_closes_at": NOW},
+        {"registration_opens_at": NOW + timedelta(minutes=1)},
         {"status": "cancelled"},
         {"status": "draft", "announced_at": None},
         {"capacity": 0},
@@ -404,6 +414,276 @@ async def test_nobody_is_promoted_to_a_forum_that_is_over_or_cancelled(session: 
     assert (waiting.status, await told(session, "promoted")) == ("waiting", [])
 
 
+# -- Change, take a seat oneself, be erased --------------------------------------------------------------------
+
+
+async def test_changing_to_the_other_way_frees_a_seat_for_the_first_who_waits_and_says_so(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1, remote_capacity=1)
+    holder, first = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "ab"]
+
+    await registrations.change(session, holder.id, a_change_form(attendance="remote"), now=NOW)
+
+    await session.refresh(forum)
+    assert (holder.status, holder.attendance, first.status) == ("registered", "remote", "registered")
+    assert (forum.seats_taken, forum.remote_taken) == (1, 1)
+    assert (await told(session, "attendance_changed"), await told(session, "promoted")) == (["a@example.org"], ["b@example.org"])
+
+
+async def test_who_holds_a_seat_keeps_it_when_the_other_way_is_full_and_nothing_they_typed_is_half_kept(database: Database) -> None:
+    async with database.transaction() as session:
+        forum = await a_forum(session, capacity=1, remote_capacity=1)
+        holder = await a_confirmed_registration(session, forum, "a@example.org")
+        await a_confirmed_registration(session, forum, "b@example.org", attendance="remote")
+
+    with pytest.raises(AttendanceFull):
+        async with database.transaction() as session:
+            await registrations.change(session, holder.id, a_change_form(attendance="remote", organisation="Autre"), now=NOW)
+
+    async with database.reading() as session:
+        kept = (await rows(session))[0]
+        assert (kept.status, kept.attendance, kept.organisation) == ("registered", "on_site", "")
+        assert await told(session, "attendance_changed") == []
+
+
+async def test_who_waits_gets_a_free_seat_of_the_other_way_at_once_or_the_end_of_its_line(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1, remote_capacity=1)
+    await a_confirmed_registration(session, forum, "assise@example.org")
+    lucky, late = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in ("attend-1", "attend-2")]
+
+    for each in (lucky, late):
+        await registrations.change(session, each.id, a_change_form(attendance="remote"), now=NOW)
+
+    assert [(each.status, each.attendance) for each in (lucky, late)] == [("registered", "remote"), ("waiting", "remote")]
+    assert await told(session, "registered") == ["assise@example.org", "attend-1@example.org"]
+    assert await registrations.place_in_line(session, late) == 1
+
+
+async def test_a_correction_that_changes_no_seat_sends_no_message(session: AsyncSession) -> None:
+    registration = await a_confirmed_registration(session, await a_forum(session))
+    before = len(await promised(session))
+
+    await registrations.change(session, registration.id, a_change_form(given_name="Camille-Ange", show_name="1"), now=NOW)
+
+    assert (registration.given_name, registration.show_name, len(await promised(session))) == ("Camille-Ange", True, before)
+
+
+async def test_once_the_forum_has_begun_ones_name_can_be_corrected_and_ones_seat_cannot_be_moved(session: AsyncSession) -> None:
+    forum = await a_forum(session, remote_capacity=5)
+    registration = await a_confirmed_registration(session, forum)
+    begun = forum.starts_at or NOW
+
+    with pytest.raises(RegistrationClosed):
+        await registrations.change(session, registration.id, a_change_form(attendance="remote"), now=begun)
+    await registrations.change(session, registration.id, a_change_form(family_name="Durand"), now=begun)
+
+    assert (registration.attendance, registration.family_name) == ("on_site", "Durand")
+
+
+async def test_near_the_forum_nobody_is_promoted_and_who_waits_takes_the_free_seat_themselves(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    holder, waiting = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "ab"]
+    ends = forum.promotions_end_at or NOW
+
+    await registrations.confirm(session, waiting.id, "jeton", now=ends - timedelta(minutes=1))
+    still = waiting.status
+    await registrations.give_up(session, holder.id, now=ends)
+    not_promoted = waiting.status
+    for _ in range(2):
+        await registrations.confirm(session, waiting.id, "jeton", now=ends)
+
+    assert (still, not_promoted, waiting.status) == ("waiting", "waiting", "registered")
+    assert (await told(session, "promoted"), await told(session, "registered")) == ([], ["a@example.org", "b@example.org"])
+
+
+async def test_an_erased_registration_gives_its_seat_on_and_leaves_no_row_nor_link(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    holder, first = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "ab"]
+
+    await registrations.erase(session, holder.id, now=NOW)
+
+    await session.refresh(forum)
+    assert ([row.email for row in await rows(session)], first.status, forum.seats_taken) == (["b@example.org"], "registered", 1)
+
+
+async def test_what_was_counted_of_a_past_forum_stays_counted(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=2)
+    registration = await a_confirmed_registration(session, forum)
+
+    await registrations.erase(session, registration.id, now=NOW + timedelta(days=60))
+
+    await session.refresh(forum)
+    assert (await rows(session), forum.seats_taken) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"registration_opens": "2027-03-04T18:30"}, "registration_opens"),
+        ({"registration_closes": "2027-03-03T20:31"}, "registration_closes"),
+        ({"promotions_end": "2027-03-03T18:31"}, "promotions_end"),
+        ({"registration_opens": "2027-03-28T02:30"}, "registration_opens"),
+    ],
+)
+async def test_moments_that_cannot_be_are_refused_beside_their_field(session: AsyncSession, typed: dict[str, str], field: str) -> None:
+    forum = await a_forum(session)
+
+    with pytest.raises(WrongMoment) as refused:
+        await schedule.edit(session, forum, a_forum_form(forum, **typed), [], now=NOW)
+
+    assert refused.value.name == field
+
+
+async def test_moments_left_empty_are_the_usual_ones_and_keep_their_distance_when_the_forum_moves(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    typed = a_forum_form(forum, registration_closes="2027-03-02T12:00", promotions_end="", registration_opens="")
+    await schedule.edit(session, forum, typed, [], now=NOW)
+
+    await schedule.move(session, forum, a_move_form("2027-04-01", "17:30", "20:00"), now=NOW)
+
+    hours = [moment.astimezone(PARIS).isoformat()[:16] for moment in (forum.registration_closes_at, forum.promotions_end_at) if moment]
+    assert hours == ["2027-03-31T11:00", "2027-04-01T14:30"]
+
+
+# -- Lost links, and too many of them -------------------------------------------------------------------------
+
+
+async def ask_for_link(session: AsyncSession, forum: Forum, email: str, now: datetime, **typed: str) -> None:
+    form = LinkForm.model_validate({"email": email, "site_web": ""} | typed)
+    await registrations.ask_for_link(session, forum, form, secret_key=SECRET_KEY, now=now)
+
+
+async def test_a_lost_link_is_mailed_again_to_who_is_registered_and_to_nobody_else(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    registration = await a_confirmed_registration(session, forum)
+    later = NOW + timedelta(hours=1)
+
+    for email in ("Camille@example.org", "inconnue@example.org"):
+        await ask_for_link(session, forum, email, later)
+    await ask_for_link(session, forum, "camille@example.org", later + timedelta(hours=1), site_web="https://robot.example")
+
+    messages = await promised(session, "already_registered")
+    assert [message.recipient for message in messages] == ["camille@example.org"]
+    assert await registrations.registration_of_link(session, messages[0].facts["token"], now=later) is registration
+
+
+async def test_however_it_is_asked_for_one_address_gets_so_many_messages_a_day(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    await a_confirmed_registration(session, forum)
+    midnight = NOW.replace(hour=0) + timedelta(days=1)
+
+    for quarter in range(60):
+        await ask_for_link(session, forum, "camille@example.org", midnight + quarter * MAIL_AGAIN_AFTER)
+
+    assert len(await told(session, "already_registered")) == MAILS_A_DAY.most
+
+
+async def test_one_connection_may_ask_so_often_and_the_others_are_not_held_up(session: AsyncSession) -> None:
+    forum, limit = await a_forum(session, capacity=1), Limit(3, timedelta(minutes=10))
+    crowd = [Asked(forum, a_registration_form(f"p{number}@example.org"), "fr", "une connexion") for number in range(5)]
+    neighbour = Asked(forum, a_registration_form("voisine@example.org"), "fr", "une autre")
+
+    first = await registrations.register_all(session, [*crowd, neighbour], secret_key=SECRET_KEY, now=NOW, per_client=limit)
+    again = await registrations.register_all(session, crowd[3:4], secret_key=SECRET_KEY, now=NOW, per_client=limit)
+    later = await registrations.register_all(session, crowd[3:4], secret_key=SECRET_KEY, now=NOW + timedelta(minutes=10), per_client=limit)
+
+    assert [type(each) for each in first] == [type(None)] * 3 + [TooManyRequests] * 2 + [type(None)]
+    assert ([type(each) for each in again], later) == ([TooManyRequests], [None])
+    assert {row.email for row in await rows(session)} == {f"p{number}@example.org" for number in range(4)} | {"voisine@example.org"}
+
+
+async def test_too_many_forms_from_one_connection_get_a_clear_answer_and_lose_nothing_typed(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+    typed = {"family_name": "Martin", "given_name": "Camille", "attendance": "on_site", "accessibility_needs": "Une rampe."}
+    most = site.settings.client_limit
+
+    answers = [await site.post(f"/forums/{slug}/inscription", email=f"p{number}@example.org", **typed) for number in range(most + 1)]
+
+    assert [answer.status_code for answer in answers] == [303] * most + [429]
+    assert answers[-1].headers["retry-after"] == "600"
+    assert "Trop de demandes viennent de votre connexion" in answers[-1].text
+    assert "Une rampe." in answers[-1].text
+    for path in ("/connexion", f"/forums/{slug}/inscription/lien"):
+        assert (await site.post(path, email="p@example.org")).status_code == 429
+
+
+async def test_asking_for_a_lost_link_says_the_same_to_everybody(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+    await arrive(site, slug, "connue@example.org")
+
+    known, unknown = [await site.post(f"/forums/{slug}/inscription/lien", email=f"{name}@example.org") for name in ("connue", "inconnue")]
+
+    assert (known.status_code, known.content, dict(known.headers)) == (unknown.status_code, unknown.content, dict(unknown.headers))
+    assert known.headers["location"] == f"/forums/{slug}/inscription/lien/envoye"
+
+
+# -- My registration, from its link -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def mine(site: Site) -> str:
+    """The path of a registration just asked for."""
+    slug = (await site.examples())["slug"]
+    await arrive(site, slug, "camille@example.org", show_name="1", accessibility_needs="Une rampe.")
+    return next(link for link in links_in((await site.mailed("camille@example.org"))[0]) if link.startswith("/inscriptions/"))
+
+
+async def test_everything_one_may_do_is_on_the_page_and_each_deed_says_what_happened(site: Site, mine: str) -> None:
+    async def reads() -> str:
+        return unescape((await site.get(mine)).text)
+
+    assert "Confirmer mon inscription" in await reads()
+    await site.post(f"{mine}/confirmer")
+    seated = await reads()
+    assert "Votre place est réservée" in seated
+    assert "Code d'entrée" in seated
+    assert "od-entry" in seated
+    changed = await site.post(f"{mine}/modifier", family_name="Martin", given_name="Camille", attendance="remote")
+    assert changed.headers["location"] == f"{mine}?fait=inscription"
+    assert "À distance" in await reads()
+    assert "od-entry" not in await reads()
+    await site.post(f"{mine}/renoncer")
+    assert "Vous avez renoncé à votre place" in await reads()
+    await site.post(f"{mine}/confirmer")
+    assert "Votre place est réservée" in await reads()
+
+
+async def test_what_is_typed_wrong_in_a_change_is_said_beside_its_field_and_nothing_is_lost(site: Site, mine: str) -> None:
+    answer = await site.post(f"{mine}/modifier", family_name="", given_name="Gardé", attendance="on_site", accessibility_needs="Gardés")
+
+    assert answer.status_code == 422
+    assert "Indiquez votre nom, par exemple Martin." in answer.text
+    assert "Gardé" in answer.text
+    assert "Gardés" in answer.text
+
+
+async def test_my_data_is_a_page_and_a_file_that_say_the_same_and_are_never_kept(site: Site, mine: str) -> None:
+    await site.post(f"{mine}/confirmer")
+
+    shown, file = await site.get(f"{mine}/donnees"), await site.get(f"{mine}/donnees.json")
+
+    held = file.json()
+    assert (held["adresse"], held["inscriptions"][0]["besoins_d_accessibilite"]) == ("camille@example.org", "Une rampe.")
+    assert held["inscriptions"][0]["nom_dans_la_liste_des_participants"] is True
+    assert "camille@example.org" in shown.text
+    assert "Une rampe." in shown.text
+    assert [each.headers["cache-control"] for each in (shown, file)] == ["private, no-store"] * 2
+    assert "attachment" in file.headers["content-disposition"]
+
+
+async def test_erase_me_forgets_everything_under_my_address_and_the_link_with_it(site: Site, mine: str) -> None:
+    await site.post(f"{mine}/confirmer")
+    await site.post("/questions/poser", kind="question", text="Et moi ?", email="camille@example.org")
+
+    erased = await site.post(f"{mine}/effacer")
+
+    assert erased.headers["location"] == "/donnees-personnelles?fait=effacees"
+    assert "Vos données sont effacées" in (await site.get(erased.headers["location"])).text
+    assert (await site.get(mine)).status_code == 404
+    async with site.database.reading() as session:
+        for column in (Registration.email, OutboxMessage.recipient, Question.email):
+            assert (await session.exec(select(func.count()).where(col(column) == "camille@example.org"))).one() == 0
+
+
 # -- Anything people may do, in any order --------------------------------------------------------------------
 
 
@@ -463,8 +743,12 @@ class Seats(RuleBasedStateMachine):
         query = select(Registration).where(func.lower(Registration.email) == f"p{person}@example.org")
         return self.run(self.session.exec(query)).one()
 
+    @property
+    def serves(self) -> bool:
+        return self.now < (self.forum.promotions_end_at or NOW)
+
     def serve(self) -> None:
-        for line in self.lines.values():
+        for line in self.lines.values() if self.serves else ():
             self.promotions += [f"p{person}@example.org" for person in line.serve()]
 
     @rule(person=PEOPLE, attendance=st.sampled_from(["on_site", "remote"]), shout=st.booleans())
@@ -483,9 +767,12 @@ class Seats(RuleBasedStateMachine):
     def confirm(self, data: st.DataObject) -> None:
         person = data.draw(st.sampled_from(sorted(self.known)))
         line = self.lines[self.known[person]]
+        waited = person in line.waiting and not self.serves and not self.closed and len(line.seated) < line.capacity
+        if waited:
+            line.waiting.remove(person)
         settled = person in line.seated + line.waiting
         deed = registrations.confirm(self.session, self.registration_of(person).id, "jeton", now=self.now)
-        if self.closed and not settled:
+        if self.closed and person not in line.seated and not (person in line.waiting and self.serves):
             with pytest.raises(RegistrationClosed):
                 self.run(deed)
             return
@@ -502,6 +789,40 @@ class Seats(RuleBasedStateMachine):
         line.seated, line.waiting = [[each for each in people if each != person] for people in (line.seated, line.waiting)]
         self.serve()
 
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def attend_otherwise(self, data: st.DataObject) -> None:
+        person = data.draw(st.sampled_from(sorted(self.known)))
+        before = self.known[person]
+        after = "remote" if before == "on_site" else "on_site"
+        left, joined = self.lines[before], self.lines[after]
+        deed = registrations.change(self.session, self.registration_of(person).id, a_change_form(attendance=after), now=self.now)
+        if self.closed or (person in left.seated and len(joined.seated) >= joined.capacity):
+            with pytest.raises((RegistrationClosed, AttendanceFull)):
+                self.run(deed)
+            return
+        self.run(deed)
+        self.known[person] = after
+        if person in left.seated:
+            left.seated.remove(person)
+            joined.seated.append(person)
+            self.serve()
+        elif person in left.waiting:
+            left.waiting.remove(person)
+            if self.serves:
+                joined.arrive(person)
+            else:
+                joined.waiting.append(person)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        person = data.draw(st.sampled_from(sorted(self.known)))
+        line = self.lines[self.known.pop(person)]
+        self.run(registrations.erase(self.session, self.registration_of(person).id, now=self.now))
+        line.seated, line.waiting = [[each for each in people if each != person] for people in (line.seated, line.waiting)]
+        self.serve()
+
     @rule(capacity=st.integers(1, 5), remote_capacity=st.integers(1, 3))
     def change_the_room(self, capacity: int, remote_capacity: int) -> None:
         forum = self.forum
@@ -515,7 +836,7 @@ class Seats(RuleBasedStateMachine):
         self.lines["on_site"].capacity, self.lines["remote"].capacity = capacity, remote_capacity
         self.serve()
 
-    @rule(hours=st.sampled_from([1, 1, 1, 24, 200]))
+    @rule(hours=st.sampled_from([1, 1, 1, 24, 200, 718]))
     def time_passes(self, hours: int) -> None:
         starts_at = self.forum.starts_at or NOW
         self.now = min(self.now + timedelta(hours=hours), starts_at)
@@ -535,7 +856,7 @@ class Seats(RuleBasedStateMachine):
             taken = forum.seats_taken if on_site else forum.remote_taken
             capacity = forum.capacity if on_site else forum.remote_capacity
             assert taken == len(seated) <= capacity
-            assert not waiting or taken == capacity
+            assert not waiting or taken == capacity or not self.serves
 
     @invariant()
     def each_promotion_is_told_once(self) -> None:

@@ -70,7 +70,7 @@ async def add(request: Request) -> Response:
         async with page.transaction(request) as session:
             forum = await page.forum(session, request, drafts=True)
             commitments, asked = await chosen(session, filled.form.commitments, filled.form.questions)
-            await agenda.add(session, forum, filled.form, commitments, asked)
+            await agenda.add(session, forum, filled.form, commitments, asked, now=page.now())
     except PydanticCustomError as error:
         filled.refuse("ends", error)
         return await _form(request, filled, status=422)
@@ -88,7 +88,7 @@ async def edit(request: Request) -> Response:
             forum = await page.forum(session, request, drafts=True)
             item = await _item(session, request, forum)
             commitments, asked = await chosen(session, filled.form.commitments, filled.form.questions)
-            await agenda.edit(session, forum, item, filled.form, commitments, asked)
+            await agenda.edit(session, forum, item, filled.form, commitments, asked, now=page.now())
     except PydanticCustomError as error:
         filled.refuse("ends", error)
         return await _form(request, filled, item=item, status=422)

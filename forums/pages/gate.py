@@ -7,6 +7,7 @@ stay the same for everybody.
 
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -104,21 +105,28 @@ class SecurityHeaders:
 
 
 class OriginGuard:
-    """Refuses a write that another site makes a browser send. `same-site` is not us: a neighbour may be hostile."""
+    """Refuses a write that another site makes a browser send. `same-site` is not us: a neighbour may be hostile.
 
-    def __init__(self, app: ASGIApp, public_url: str, refused: ASGIApp) -> None:
-        self.app, self.public_url, self.refused = app, public_url, refused
+    `open_to_all` matches the paths where the address itself is the proof.
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str, refused: ASGIApp, open_to_all: re.Pattern[str]) -> None:
+        self.app, self.public_url, self.refused, self.open_to_all = app, public_url, refused, open_to_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not self._ours(dict(scope["headers"])):
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not self._accepted(scope):
             return await self.refused(scope, receive, send)
         await self.app(scope, receive, send)
 
-    def _ours(self, headers: dict[bytes, bytes]) -> bool:
+    def _accepted(self, scope: Scope) -> bool:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if self.open_to_all.fullmatch(scope["path"]):
+            return True
         site = headers.get(b"sec-fetch-site")
         if site is not None:
             return site in (b"same-origin", b"none")
-        return headers.get(b"origin", b"") == self.public_url.encode()
+        origin: bytes = headers.get(b"origin", b"")
+        return origin == self.public_url.encode()
 
 
 class TooLarge:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from forums import members, secret_links
 from forums.members import SignInForm
 from forums.pages import gate, page
+from forums.refusals import TooManyRequests
 
 _INSIDE = re.compile(r"/organisation(/[a-z0-9-]+)*")
 
@@ -22,10 +23,17 @@ async def ask(request: Request) -> Response:
     if filled.form is None:
         return page.show(request, "members/form.html", status=422, filled=filled)
     browser = secret_links.new_token()
-    async with page.transaction(request) as session:
-        await members.ask_for_link(session, filled.form.email, browser=browser, now=page.now())
-    response = page.go(request, "/connexion/envoyee")
-    gate.set_cookie(response, page.settings(request), browser, what="navigateur", max_age=int(secret_links.SIGN_IN_LASTS.total_seconds()))
+    try:
+        async with page.transaction(request) as session:
+            await page.spend(session, request)
+            await members.ask_for_link(session, filled.form.email, browser=browser, now=page.now())
+    except TooManyRequests as refusal:
+        filled.refuse("email", refusal)
+        return page.too_many(page.show(request, "members/form.html", status=429, filled=filled))
+    response, lasts = page.go(request, "/connexion/envoyee"), int(secret_links.SIGN_IN_LASTS.total_seconds())
+    gate.set_cookie(response, page.settings(request), browser, what="navigateur", max_age=lasts)
+    # Where they were going waits in the browser too: the welcome desk's phone comes from a QR code.
+    gate.set_cookie(response, page.settings(request), _safe(filled.form.suite), what="suite", max_age=lasts)
     return response
 
 
@@ -49,7 +57,7 @@ async def sign_in(request: Request) -> Response:
         token = await members.sign_in(session, request.path_params["token"], browser=browser, now=page.now())
     if token is None:
         return page.show(request, "members/expired.html", status=404)
-    response = page.go(request, "/organisation")
+    response = page.go(request, _safe(request.cookies.get(gate.cookie_name(config, "suite"), "")) or "/organisation")
     gate.set_cookie(response, config, token, max_age=int(members.SESSION_LASTS.total_seconds()))
     return response
 

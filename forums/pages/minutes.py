@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, members, minutes, questions, schedule
+from forums import action_plan, agenda, members, minutes, questions, registrations, schedule
 from forums.minutes import EntryForm
 from forums.models import AgendaItem, Forum, MinutesEntry
 from forums.pages import page
@@ -17,7 +17,8 @@ async def show(request: Request) -> Response:
         forum = await page.forum(session, request)
         found = await minutes.published(session, forum)
         entries = await minutes.entries_of(session, found) if found else []
-    return page.show(request, "minutes/show.html", forum=forum, minutes=found, entries=entries)
+        named = await registrations.named(session, forum) if found else []
+    return page.show(request, "minutes/show.html", forum=forum, minutes=found, entries=entries, named=named)
 
 
 # -- Write ---------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ with status 422, a summary on top, a sentence beside each field and everything t
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar, get_origin
 from urllib.parse import quote
 from uuid import UUID
@@ -19,13 +19,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from forums import schedule
+from forums import limits, schedule
 from forums.database import Database
 from forums.forms import Form
 from forums.language import N_, translations
+from forums.limits import Limit, client_key
 from forums.models import Forum
+from forums.models.forum import PARIS
 from forums.pages.assets import fingerprinted
-from forums.refusals import Refusal
+from forums.refusals import Refusal, TooManyRequests
 from forums.rendering import environment
 from forums.settings import Settings
 
@@ -49,6 +51,8 @@ DONE = {
     "question-publiee": N_("La question est publiée et la personne qui l'a posée est prévenue."),
     "question-refusee": N_("La question est refusée ; la raison est envoyée à la personne qui l'a posée."),
     "renvoi": N_("Le message est remis dans la file d'envoi."),
+    "inscription": N_("Votre inscription est à jour."),
+    "effacees": N_("Vos données sont effacées. Il n'en reste que des nombres, qui ne disent rien de vous."),
     "deconnexion": N_("Vous êtes déconnecté."),
 }
 
@@ -101,6 +105,11 @@ def blank(form_class: type[F], **values: Any) -> Filled[F]:
     return Filled({name: () if get_origin(info.annotation) is tuple else "" for name, info in form_class.model_fields.items()} | values)
 
 
+def typed(moment: datetime | None) -> str:
+    """An instant as a `datetime-local` field holds it: the clocks of Paris, to the minute."""
+    return f"{moment.astimezone(PARIS):%Y-%m-%dT%H:%M}" if moment else ""
+
+
 def whole_number(request: Request, name: str, default: int, high: int = 9_999) -> int:
     """A number of the query string between 1 and `high`, or the default for anything else."""
     text = request.query_params.get(name, "")
@@ -147,6 +156,29 @@ def reading(request: Request) -> AbstractAsyncContextManager[AsyncSession]:
 def language(request: Request) -> str:
     found: str = request.scope.get("language", "fr")
     return found
+
+
+def limit_of(settings: Settings) -> Limit | None:
+    """What one connection may send in ten minutes; None when nothing is counted."""
+    return Limit(settings.client_limit, timedelta(minutes=10)) if settings.client_limit else None
+
+
+def client(request: Request) -> str | None:
+    """What stands for the connection a request comes from; None when it cannot be told (a UNIX socket)."""
+    return client_key(settings(request).secret_key, request.client.host) if request.client and request.client.host else None
+
+
+async def spend(session: AsyncSession, request: Request) -> None:
+    """Count one form sent by this connection. Raises `TooManyRequests`."""
+    limit, whose = limit_of(settings(request)), client(request)
+    if limit and whose and not await limits.spend(session, f"client:{whose}", limit, now=now()):
+        raise TooManyRequests
+
+
+def too_many(response: Response) -> Response:
+    """RFC 6585: when to come back."""
+    response.headers["retry-after"] = "600"
+    return response
 
 
 async def forum(session: AsyncSession, request: Request, *, drafts: bool = False) -> Forum:

@@ -13,7 +13,7 @@ from forums.pages import page
 from forums.pages.action_plan import base_of
 from forums.pages.page import Filled
 from forums.questions import DeclineForm, QuestionForm
-from forums.refusals import QuestionsClosed
+from forums.refusals import QuestionsClosed, TooManyRequests
 
 PER_PAGE = 20
 
@@ -134,8 +134,12 @@ async def _form(request: Request, filled: Filled[QuestionForm], *, status: int =
 
 async def ask(request: Request) -> Response:
     filled = await page.read(request, QuestionForm)
-    if not await _ask(request, None, filled):
-        return await _form(request, filled, status=422)
+    try:
+        if not await _ask(request, None, filled):
+            return await _form(request, filled, status=422)
+    except TooManyRequests as refusal:
+        filled.refuse("email", refusal)
+        return page.too_many(await _form(request, filled, status=429))
     return page.go(request, "/questions/envoyee")
 
 
@@ -148,6 +152,9 @@ async def ask_forum(request: Request) -> Response:
             return await _of_forum(request, filled, status=422)
     except QuestionsClosed:
         return await _of_forum(request, filled, status=409)
+    except TooManyRequests as refusal:
+        filled.refuse("email", refusal)
+        return page.too_many(await _of_forum(request, filled, status=429))
     return page.go(request, "/questions/envoyee")
 
 
@@ -155,6 +162,7 @@ async def _ask(request: Request, forum: Forum | None, filled: Filled[QuestionFor
     if filled.form is None:
         return False
     async with page.transaction(request) as session:
+        await page.spend(session, request)
         chosen = filled.form.commitment
         commitments = {str(each.number): each for each in await action_plan.current_commitments(session)}
         await questions.ask(

@@ -16,7 +16,7 @@ from forums.models import Forum
 from forums.pages import page
 from forums.pages.agenda import chosen
 from forums.pages.page import Filled
-from forums.refusals import SeatsTaken
+from forums.refusals import SeatsTaken, WrongMoment
 from forums.schedule import CancelForm, ForumForm, MoveForm, SeasonForm
 
 # -- Read -----------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ async def show(request: Request) -> Response:
         minutes=written,
         passages={item: [entry for entry in entries if entry.agenda_item_id == item] for item in {e.agenda_item_id for e in entries}},
         state=registrations.state_of(forum, now=page.now()),
-        free=registrations.free_seats(forum),
+        ways=registrations.seats_of(forum),
         late=late if not forum.sources else [],
     )
 
@@ -216,6 +216,9 @@ async def edit_form(request: Request) -> Response:
         organisers=", ".join(forum.organisers),
         capacity=str(forum.capacity),
         remote_capacity=str(forum.remote_capacity),
+        registration_opens=page.typed(forum.registration_opens_at),
+        registration_closes=page.typed(forum.registration_closes_at),
+        promotions_end=page.typed(forum.promotions_end_at),
         commitments=[str(each.number) for each in about],
     )
     return await _edit_form(request, filled)
@@ -242,6 +245,9 @@ async def edit(request: Request) -> Response:
             members.record(session, request.state.member, "edit", f"forum {forum.slug}", now=page.now())
     except SeatsTaken as refusal:
         filled.refuse("capacity", refusal)
+        return await _edit_form(request, filled, status=422)
+    except WrongMoment as refusal:
+        filled.refuse(refusal.name, refusal)
         return await _edit_form(request, filled, status=422)
     except PydanticCustomError as error:
         filled.refuse("online_url", error)

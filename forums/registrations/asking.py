@@ -1,6 +1,6 @@
 """A registration asked for: written down with the message that confirms it, once per address."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
 from uuid import UUID, uuid4
@@ -10,26 +10,44 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, outbox, secret_links
-from forums.forms import Email, Form, choice, line, prose
+from forums import emails, limits, outbox, secret_links
+from forums.forms import Email, Form, Tick, line, prose
 from forums.language import N_
+from forums.limits import Limit
 from forums.models import Forum, OutboxMessage, Registration, SecretLink
-from forums.refusals import Refusal, RegistrationClosed
-from forums.registrations.queries import state_of
+from forums.refusals import Refusal, RegistrationClosed, TooManyRequests
+from forums.registrations.queries import OPEN, state_of
+from forums.registrations.seats import ATTENDANCE, FAMILY_NAME, GIVEN_NAME
 
 # Nobody can be flooded by someone else's typing of their address.
 MAIL_AGAIN_AFTER = timedelta(minutes=15)
 
 
+# However often an address is typed, here or under a question, its owner gets so many messages a day.
+MAILS_A_DAY = Limit(10, timedelta(days=1))
+
+# Far above any real evening, below what would fill a disk.
+ASKED_OF_ONE_FORUM = Limit(3_000, timedelta(hours=1))
+
+
 class RegistrationForm(Form):
-    family_name: Annotated[str, line(100, N_("Indiquez votre nom, par exemple Martin."))]
-    given_name: Annotated[str, line(100, N_("Indiquez votre prénom, par exemple Camille."))]
+    family_name: Annotated[str, FAMILY_NAME]
+    given_name: Annotated[str, GIVEN_NAME]
     email: Email
     organisation: Annotated[str, line(200)]
-    attendance: Annotated[str, choice("on_site", "remote", message=N_("Dites si vous venez sur place ou si vous suivez à distance."))]
+    attendance: Annotated[str, ATTENDANCE]
     accessibility_needs: Annotated[str, prose(500)]
+    show_name: Tick = False
+    wants_news: Tick = False
     site_web: Annotated[str, line(500)]
     """A trap for robots: hidden from people, always empty."""
+
+
+class LinkForm(Form):
+    """Who lost the link to their registration."""
+
+    email: Email
+    site_web: Annotated[str, line(500)]
 
 
 class Asked(NamedTuple):
@@ -38,6 +56,8 @@ class Asked(NamedTuple):
     forum: Forum
     form: RegistrationForm
     language: str
+    client: str | None = None
+    """The key of where it comes from (`limits.client_key`); None is not counted."""
 
 
 async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, *, language: str, secret_key: str, now: datetime) -> None:
@@ -51,9 +71,15 @@ async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, 
             raise refusal
 
 
-async def register_all(session: AsyncSession, asked: Sequence[Asked], *, secret_key: str, now: datetime) -> list[Refusal | None]:
-    """The same for several people, in as many statements as for one. Returns what refuses each, or None."""
+async def register_all(
+    session: AsyncSession, asked: Sequence[Asked], *, secret_key: str, now: datetime, per_client: Limit | None = None
+) -> list[Refusal | None]:
+    """The same for several people, in as many statements as for one. Returns what refuses each, or None.
+
+    `per_client` limits what one connection may ask, whoever shares it.
+    """
     refusals = [_refusal(each, now) for each in asked]
+    await _refuse_too_many(session, asked, refusals, per_client, now)
     welcome = [
         (_pending(each, secret_key, now), each.forum)
         for each, refusal in zip(asked, refusals, strict=True)
@@ -69,11 +95,33 @@ async def register_all(session: AsyncSession, asked: Sequence[Asked], *, secret_
 
 def _refusal(asked: Asked, now: datetime) -> Refusal | None:
     forum, form = asked.forum, asked.form
-    if state_of(forum, now=now) not in ("open", "last_seats", "waiting_list"):
+    if state_of(forum, now=now) not in OPEN:
         return RegistrationClosed()
     if not form.site_web and (forum.remote_capacity if form.attendance == "remote" else forum.capacity) == 0:
         return Refusal(N_("Ce forum ne propose pas cette façon de participer : choisissez l'autre."))
     return None
+
+
+async def _refuse_too_many(
+    session: AsyncSession, asked: Sequence[Asked], refusals: list[Refusal | None], per_client: Limit | None, now: datetime
+) -> None:
+    """Of those not refused yet, the ones beyond what their connection, then their forum, may ask."""
+    counted: list[tuple[Limit | None, Callable[[Asked], str | None], str]] = [
+        (per_client, lambda each: each.client, "client"),
+        (ASKED_OF_ONE_FORUM, lambda each: str(each.forum.id), "forum"),
+    ]
+    for limit, key_of, name in counted:
+        if limit is None:
+            continue
+        together: dict[str, list[int]] = {}
+        for position, each in enumerate(asked):
+            if refusals[position] is None and (key := key_of(each)) is not None:
+                together.setdefault(key, []).append(position)
+        for key in sorted(together):
+            positions = together[key]
+            allowed = await limits.spend(session, f"{name}:{key}", limit, now=now, times=len(positions))
+            for position in positions[allowed:]:
+                refusals[position] = TooManyRequests()
 
 
 def _pending(asked: Asked, secret_key: str, now: datetime) -> Registration:
@@ -88,6 +136,8 @@ def _pending(asked: Asked, secret_key: str, now: datetime) -> Registration:
         organisation=form.organisation,
         attendance=form.attendance,
         accessibility_needs=form.accessibility_needs,
+        show_name=form.show_name,
+        wants_news=form.wants_news,
         language=asked.language,
         created_at=now,
         mailed_at=now,
@@ -124,6 +174,12 @@ def _table(of: type[SQLModel]) -> Table:
     return SQLModel.metadata.tables[str(of.__tablename__)]
 
 
+async def ask_for_link(session: AsyncSession, forum: Forum, form: LinkForm, *, secret_key: str, now: datetime) -> None:
+    """Mail a fresh link to who is registered with that address; do nothing for anyone else, in the same way for the eye."""
+    if not form.site_web:
+        await _mail_again(session, forum, secret_links.person_key(secret_key, form.email), now)
+
+
 async def _mail_again(session: AsyncSession, forum: Forum, email_key: str, now: datetime) -> None:
     # The limit is inside the statement: processes that race send one message between them.
     allowed = await session.exec(
@@ -132,7 +188,7 @@ async def _mail_again(session: AsyncSession, forum: Forum, email_key: str, now: 
         .where(col(Registration.mailed_at) <= now - MAIL_AGAIN_AFTER)
         .values(mailed_at=now)
     )
-    if allowed.rowcount != 1:
+    if allowed.rowcount != 1 or not await limits.spend(session, f"mail:{email_key}", MAILS_A_DAY, now=now):
         return
     query = select(Registration).where(Registration.forum_id == forum.id, Registration.email_key == email_key)
     registration = (await session.exec(query)).one()

@@ -1,22 +1,26 @@
 """The life of a forum, in order: planned, announced, edited, moved, cancelled; or discarded while a draft."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from uuid import UUID
 
+from pydantic_core import PydanticCustomError
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, outbox, registrations
-from forums.forms import Day, Form, Hour, OptionalWebAddress, line, prose, refuse, whole
+from forums import emails, outbox, registrations, subscriptions
+from forums.forms import Day, Form, Hour, OptionalMoment, OptionalWebAddress, line, prose, refuse, whole
 from forums.language import N_
 from forums.models import AgendaItem, Commitment, Forum, ForumCommitment, Season
 from forums.models.forum import PARIS
-from forums.refusals import AlreadyPublished, NotAnnounced, Refusal, SeatsTaken
+from forums.refusals import AlreadyPublished, NotAnnounced, Refusal, SeatsTaken, WrongMoment
 from forums.schedule.rhythm import at
 
 QUESTIONS_CLOSE = timedelta(days=15)
+
+# Told later than this, someone who waits would learn of their seat too late to come.
+PROMOTIONS_END = timedelta(hours=3)
 
 
 class ForumForm(Form):
@@ -30,6 +34,9 @@ class ForumForm(Form):
     organisers: Annotated[str, line(300)]
     capacity: Annotated[int, whole(0, 10_000)]
     remote_capacity: Annotated[int, whole(0, 100_000)]
+    registration_opens: OptionalMoment = None
+    registration_closes: OptionalMoment = None
+    promotions_end: OptionalMoment = None
     commitments: tuple[Annotated[int, whole(1, 9_999)], ...] = ()
 
 
@@ -64,10 +71,47 @@ def _place_in_time(forum: Forum, day: date, starts: time, ends: time) -> None:
     starts_at, ends_at = at(day, starts), at(day, ends)
     if ends_at <= starts_at:
         raise refuse(N_("L'heure de fin vient après l'heure de début."))
+    before = forum.starts_at
     forum.day, forum.starts_at, forum.ends_at = day, starts_at, ends_at
-    forum.registration_closes_at = forum.starts_at
+    forum.registration_closes_at = _along(forum.registration_closes_at, before, starts_at) or starts_at
+    forum.promotions_end_at = _along(forum.promotions_end_at, before, starts_at) or starts_at - PROMOTIONS_END
+    if forum.registration_opens_at and forum.registration_opens_at >= forum.registration_closes_at:
+        forum.registration_opens_at = None
     # The end of the fifteenth day before, in Paris.
     forum.questions_close_at = at(day - QUESTIONS_CLOSE, time(23, 59))
+
+
+def _along(moment: datetime | None, before: datetime | None, after: datetime) -> datetime | None:
+    """A moment counted from the start keeps its distance, on the clocks of Paris, when the start moves."""
+    if moment is None or before is None:
+        return None
+    shift = after.astimezone(PARIS).replace(tzinfo=None) - before.astimezone(PARIS).replace(tzinfo=None)
+    return (moment.astimezone(PARIS) + shift).astimezone(UTC)
+
+
+def moments_of(forum: Forum, form: ForumForm) -> dict[str, datetime | None]:
+    """When registration opens and closes and the waiting list is no longer served. Raises `WrongMoment`.
+
+    Left empty: at once, at the start, and three hours before the start.
+    """
+    starts_at, ends_at = forum.starts_at, forum.ends_at
+    opens, closes, ends = [_instant(form, name) for name in ("registration_opens", "registration_closes", "promotions_end")]
+    closes, ends = closes or starts_at, ends or (starts_at - PROMOTIONS_END if starts_at else None)
+    if ends_at and closes and closes > ends_at:
+        raise WrongMoment("registration_closes", N_("Les inscriptions ferment au plus tard à la fin du forum."))
+    if opens and closes and opens >= closes:
+        raise WrongMoment("registration_opens", N_("Les inscriptions ouvrent avant de fermer : choisissez un moment plus tôt."))
+    if ends and starts_at and ends > starts_at:
+        raise WrongMoment("promotions_end", N_("La liste d'attente est servie au plus tard jusqu'au début du forum."))
+    return {"registration_opens_at": opens, "registration_closes_at": closes, "promotions_end_at": ends}
+
+
+def _instant(form: ForumForm, name: str) -> datetime | None:
+    typed: datetime | None = getattr(form, name)
+    try:
+        return at(typed.date(), typed.time()) if typed else None
+    except PydanticCustomError as error:
+        raise WrongMoment(name, error.type) from error
 
 
 def shown_in_calendars(forum: Forum) -> tuple[object, ...]:
@@ -86,10 +130,12 @@ async def announce(session: AsyncSession, forum: Forum, *, now: datetime) -> Non
         raise AlreadyPublished
     forum.status, forum.announced_at, forum.changed_at = "announced", now, now
     session.add(forum)
+    await session.flush()
+    await subscriptions.announce(session, forum, now=now)
 
 
 async def edit(session: AsyncSession, forum: Forum, form: ForumForm, commitments: Sequence[Commitment], *, now: datetime) -> None:
-    """Change what a forum is about, where it is, how many it holds. Raises `SeatsTaken`.
+    """Change what a forum is about, where it is, how many it holds and when. Raises `SeatsTaken` or `WrongMoment`.
 
     More seats go at once to those who wait. A place that changed is told to those registered.
     """
@@ -107,6 +153,8 @@ async def edit(session: AsyncSession, forum: Forum, form: ForumForm, commitments
     forum.place, forum.address, forum.online_url = form.place or None, form.address or None, form.online_url
     forum.organisers = [name.strip() for name in form.organisers.split(",") if name.strip()]
     forum.capacity, forum.remote_capacity = form.capacity, form.remote_capacity
+    for name, moment in moments_of(forum, form).items():
+        setattr(forum, name, moment)
     if forum.announced_at and before != shown_in_calendars(forum):
         changed(forum, now)
     session.add(forum)
@@ -128,6 +176,8 @@ async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: date
     if before == (forum.starts_at, forum.ends_at):
         return
     await _take_agenda_along(session, forum, form.day)
+    registrations.forget_reminders(forum, now=now)
+    await outbox.drop(session, forum.id, emails.REMINDERS)
     if forum.announced_at:
         changed(forum, now)
     session.add(forum)
@@ -153,6 +203,7 @@ async def cancel(session: AsyncSession, forum: Forum, form: CancelForm, *, now: 
     changed(forum, now)
     session.add(forum)
     await session.flush()
+    await outbox.drop(session, forum.id, (*emails.REMINDERS, "announced"))
     for registration in await registrations.holders(session, forum):
         outbox.enqueue(session, emails.cancelled(registration, forum), now=now)
 

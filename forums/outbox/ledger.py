@@ -1,0 +1,213 @@
+"""What the database knows of messages on their way: who has them in hand, their bytes, what became of them.
+
+Rows are claimed by lease, so that those of a worker that died are claimed again. What became of
+messages that end at about the same time is committed together: one write costs as much as ten.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import sqlalchemy
+from sqlalchemy import bindparam
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel, col, insert, select, update
+
+from forums import limits
+from forums.database import Database, DatabaseUnavailable
+from forums.limits import Limit
+from forums.models import DeliveryAttempt, OutboxMessage
+from forums.outbox.relay import Verdict
+from forums.settings import Smtp
+
+log = logging.getLogger("forums.outbox")
+
+# Longer than a message waits in hand, a connection takes to open, the relay to answer its last final
+# dot and a busy database to write it down: what is in hand never looks abandoned to another worker.
+LEASE = timedelta(minutes=15)
+GIVE_UP_AFTER = timedelta(hours=48)
+WAITS = [timedelta(minutes=m) for m in (1, 5, 15, 30, 60, 120)]
+PATIENCE = (1.0, 5.0, 30.0)
+
+
+class Outcome(NamedTuple):
+    """What became of one message, as `relay.judge` puts it."""
+
+    row: OutboxMessage
+    at: datetime
+    verdict: Verdict
+    code: int | None = None
+    words: str = ""
+
+
+# -- In hand ---------------------------------------------------------------------------------------------
+
+
+async def claim(database: Database, smtp: Smtp, now: datetime, limit: int) -> list[OutboxMessage]:
+    """Take what is due, the longest due first, as far as the relay's rate allows; nobody else has it then."""
+    due = (
+        select(OutboxMessage.id)
+        .where(
+            ((col(OutboxMessage.status) == "waiting") & (col(OutboxMessage.next_attempt_at) <= now))
+            | ((col(OutboxMessage.status) == "sending") & (col(OutboxMessage.lease_until) < now))
+        )
+        .order_by(col(OutboxMessage.next_attempt_at))
+        .limit(limit)
+    )
+    # A look before taking the one writer: an idle worker costs the site nothing.
+    async with database.reading() as session:
+        if not (await session.exec(due.limit(1))).first():
+            return []
+    async with database.transaction() as session:
+        ids = list((await session.exec(due.with_for_update(skip_locked=True))).all())
+        if smtp.rate is not None and ids:
+            a_minute = Limit(smtp.rate, timedelta(minutes=1))
+            del ids[await limits.spend(session, f"relay {smtp.host}:{smtp.port}", a_minute, now=now, times=len(ids)) :]
+        taken = update(OutboxMessage).where(col(OutboxMessage.id).in_(ids)).returning(OutboxMessage)
+        values = {"status": "sending", "lease_until": now + LEASE, "attempts": OutboxMessage.attempts + 1}
+        rows = (await session.exec(taken.values(**values))).scalars().all()
+    return sorted(rows, key=lambda row: (row.next_attempt_at, row.created_at))
+
+
+async def keep(database: Database, composed: Sequence[tuple[OutboxMessage, bytes]]) -> None:
+    """Keep the bytes of these messages: each retry sends the same."""
+    if composed:
+        mine = update(OutboxMessage).where(col(OutboxMessage.id) == bindparam("row"), col(OutboxMessage.status) == "sending")
+        async with database.transaction() as session:
+            connection = await session.connection()
+            await connection.execute(mine.values(content=bindparam("bytes")), [{"row": row.id, "bytes": it} for row, it in composed])
+
+
+async def still_sending(database: Database, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these messages that nobody took back since they were claimed."""
+    query = select(OutboxMessage.id).where(col(OutboxMessage.id).in_(list(ids)), col(OutboxMessage.status) == "sending")
+    async with database.reading() as session:
+        return set((await session.exec(query)).all())
+
+
+async def release(database: Database, rows: Sequence[OutboxMessage]) -> None:
+    """Hand back what was not tried: it is due as it was."""
+    if rows:
+        mine = update(OutboxMessage).where(col(OutboxMessage.id).in_([row.id for row in rows]), col(OutboxMessage.status) == "sending")
+        async with database.transaction() as session:
+            await session.exec(mine.values(status="waiting", lease_until=None, attempts=OutboxMessage.attempts - 1))
+
+
+# -- What became of them -----------------------------------------------------------------------------------
+
+
+class Ledger:
+    """Group commit: whoever records while a write is under way goes into the next, with all the others."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[Outcome, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def record(self, outcome: Outcome) -> None:
+        """Write down what became of a message. Returns once it is committed."""
+        committed = asyncio.get_running_loop().create_future()
+        self._waiting.append((outcome, committed))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        await committed
+
+    async def settled(self) -> None:
+        """Return once everything that was told is written."""
+        if self._writer is not None:
+            await self._writer
+
+    async def _write(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            error = await self._write_patiently([outcome for outcome, _ in group])
+            for _, committed in group:
+                if committed.done():  # whoever waited was cancelled
+                    continue
+                if error is None:
+                    committed.set_result(None)
+                else:
+                    committed.set_exception(error)
+
+    async def _write_patiently(self, outcomes: Sequence[Outcome]) -> Exception | None:
+        """A message that is sent and not written down would go twice: a busy database is asked again."""
+        for pause in (*PATIENCE, None):
+            try:
+                await write(self._database, outcomes)
+            except (DBAPIError, *DatabaseUnavailable) as error:
+                if pause is None:
+                    return error
+                log.warning("what became of %s messages is not written yet: %s", len(outcomes), type(error).__name__)
+                await asyncio.sleep(pause)
+            except Exception as error:  # noqa: BLE001 — whoever waits must be told
+                return error
+            else:
+                return None
+        return None
+
+
+async def write(database: Database, outcomes: Sequence[Outcome]) -> None:
+    """Write down what became of these messages, and one attempt for each, in one transaction."""
+    sent = [_as_sent(each) for each in outcomes if each.verdict == "sent"]
+    async with database.transaction() as session:
+        connection = await session.connection()
+        if sent:
+            await connection.execute(_SENT, sent)
+        for each in outcomes:
+            if each.verdict != "sent":
+                # What was taken back meanwhile stays so; only a message that did go is told as sent in any case.
+                mine = update(OutboxMessage).where(col(OutboxMessage.id) == each.row.id, col(OutboxMessage.status) == "sending")
+                await session.exec(mine.values(**_after_fault(each)))
+        await connection.execute(_ATTEMPT, [_as_attempt(each) for each in outcomes])
+
+
+_SENT = (
+    update(OutboxMessage)
+    .where(col(OutboxMessage.id) == bindparam("row"))
+    .values(status="sent", sent_at=bindparam("at"), facts=bindparam("kept"), lease_until=None, last_error=None, content=None)
+)
+
+_attempt = SQLModel.metadata.tables["delivery_attempt"].c
+_message = SQLModel.metadata.tables["outbox_message"].c
+
+# From the row itself: a person who was erased meanwhile has no row, and then no attempt.
+_ATTEMPT = insert(DeliveryAttempt).from_select(
+    ["id", "message_id", "at", "code", "outcome"],
+    sqlalchemy.select(
+        bindparam("attempt", type_=_attempt.id.type),
+        _message.id,
+        *(bindparam(name, type_=_attempt[name].type) for name in ("at", "code", "outcome")),
+    ).where(_message.id == bindparam("row")),
+)
+
+
+def _as_sent(outcome: Outcome) -> dict[str, Any]:
+    return {"row": outcome.row.id, "at": outcome.at, "kept": without_secret(outcome.row.facts)}
+
+
+def without_secret(facts: dict[str, Any]) -> dict[str, Any]:
+    """A secret link is its reader's alone once it is delivered: nothing here can open it any more."""
+    return facts | {"token": "…"} if "token" in facts else facts
+
+
+def _as_attempt(outcome: Outcome) -> dict[str, Any]:
+    told = f"{outcome.verdict}: {outcome.words}" if outcome.words else outcome.verdict
+    code = 250 if outcome.verdict == "sent" else outcome.code
+    return {"attempt": uuid4(), "row": outcome.row.id, "at": outcome.at, "code": code, "outcome": told}
+
+
+def _after_fault(outcome: Outcome) -> dict[str, Any]:
+    row, values = outcome.row, {"lease_until": None, "last_error": outcome.words}
+    too_old = outcome.at - row.created_at > GIVE_UP_AFTER
+    if outcome.verdict in ("failed", "unreachable") or (outcome.verdict == "retry" and too_old):
+        return values | {"status": "failed"}
+    if outcome.verdict == "retry":
+        wait = WAITS[row.attempts - 1] if row.attempts <= len(WAITS) else timedelta(hours=4)
+        spread = random.uniform(0.8, 1.2)  # noqa: S311 — so that retries do not come back together
+        return values | {"status": "waiting", "next_attempt_at": outcome.at + wait * spread}
+    # The others are due before this one: a fault that only its message meets cannot hold up the queue.
+    return values | {"status": "waiting", "next_attempt_at": outcome.at, "attempts": row.attempts - 1}

@@ -1,0 +1,53 @@
+"""Promise: write a message down with the fact it announces, and take it back while it can be.
+
+Everything here belongs to the caller's transaction: a message exists if and only if its fact does.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel, col, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.emails import Message
+from forums.models import OutboxMessage
+
+
+def enqueue(session: AsyncSession, message: Message, *, now: datetime) -> None:
+    """Write a message down with the fact it announces; the row's id is its Message-ID for ever."""
+    session.add(
+        OutboxMessage(
+            kind=message.kind,
+            recipient=message.recipient,
+            language=message.language,
+            facts=message.facts,
+            forum_id=message.forum_id,
+            fact=message.fact,
+            created_at=now,
+            next_attempt_at=now,
+        )
+    )
+
+
+async def enqueue_once(session: AsyncSession, messages: Sequence[Message], *, now: datetime) -> int:
+    """Write down those whose `fact` nobody was told yet. Returns how many were."""
+    if not messages:
+        return 0
+    connection = await session.connection()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    table = SQLModel.metadata.tables["outbox_message"]
+    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=["fact"]).returning(table.c.id)
+    shared = {"status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now}
+    written = await connection.execute(statement, [{**vars(message), **shared, "id": uuid4()} for message in messages])
+    return len(written.scalars().all())
+
+
+async def drop(session: AsyncSession, forum_id: UUID, kinds: Collection[str], *, recipient: str | None = None) -> int:
+    """Take back messages that are not sent yet and no longer true, such as a reminder of a forum that moved."""
+    query = update(OutboxMessage).where(col(OutboxMessage.forum_id) == forum_id, col(OutboxMessage.kind).in_(kinds))
+    if recipient is not None:
+        query = query.where(col(OutboxMessage.recipient) == recipient)
+    unsent = query.where(col(OutboxMessage.status).in_(("waiting", "sending", "failed")))
+    return (await session.exec(unsent.values(status="dropped", lease_until=None, content=None))).rowcount

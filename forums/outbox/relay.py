@@ -1,0 +1,193 @@
+"""The relay: how a connection to it is opened, kept and left, and what its words mean for a message.
+
+A connection carries a hundred messages at most and is not kept longer than thirty seconds without
+one, which no relay minds. `judge` never raises: each fault, of a message or of the relay, has its
+verdict.
+"""
+
+import contextlib
+import ssl
+import time
+from email.headerregistry import Address
+from typing import Literal
+
+import aiosmtplib
+from sqlalchemy.exc import SQLAlchemyError
+
+from forums.models import OutboxMessage
+from forums.settings import Smtp
+
+# The ten minutes a relay may take to answer its last final dot (RFC 5321 4.5.3.2.6).
+FINAL_DOT = 600.0
+CONNECT = 60.0
+KEPT_IDLE = 30.0
+MESSAGES_EACH = 100
+
+Verdict = Literal["sent", "retry", "failed", "unreachable", "relay", "misconfigured"]
+
+
+class Unwritable(Exception):
+    """A message that cannot be put into words: it fails alone."""
+
+
+class Connections:
+    """Connections that served and may serve again, the last used first."""
+
+    def __init__(self) -> None:
+        self._idle: list[Connection] = []
+
+    async def one_that_answers(self) -> "Connection | None":
+        while self._idle:
+            connection = self._idle.pop()
+            if await connection.still_answers():
+                return connection
+            connection.drop()
+        return None
+
+    async def keep(self, connection: "Connection") -> None:
+        connection.idle_since = time.monotonic()
+        if connection.carried < MESSAGES_EACH:
+            self._idle.append(connection)
+        else:
+            await connection.leave()
+
+    async def leave_idle(self, after: float = KEPT_IDLE) -> None:
+        """Leave those that have not served for that long."""
+        limit = time.monotonic() - after
+        old, self._idle = (
+            [each for each in self._idle if each.idle_since <= limit],
+            [each for each in self._idle if each.idle_since > limit],
+        )
+        for connection in old:
+            await connection.leave()
+
+    def drop_all(self) -> None:
+        for connection in self._idle:
+            connection.drop()
+        self._idle.clear()
+
+
+class Connection:
+    """One conversation with the relay."""
+
+    def __init__(self, client: aiosmtplib.SMTP) -> None:
+        self._client = client
+        self.carried = 0
+        self.idle_since = time.monotonic()
+
+    async def carry(self, sender: Address, row: OutboxMessage, content: bytes) -> None:
+        """Hand one message over. Returns once the relay has taken it; raises what `judge` understands."""
+        asks = {}
+        if self._client.supports_extension("dsn"):
+            asks = {"mail_options": ["RET=HDRS", f"ENVID={row.id}"], "rcpt_options": ["NOTIFY=FAILURE"]}
+        await self._client.sendmail(sender.addr_spec, [row.recipient], content, timeout=FINAL_DOT, **asks)
+        self.carried += 1
+
+    async def still_answers(self) -> bool:
+        """Whether the relay is still there; it is asked when nothing was said for a second."""
+        try:
+            if self._client.is_connected and time.monotonic() - self.idle_since > 1:
+                await self._client.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            return False
+        return self._client.is_connected
+
+    async def leave(self) -> None:
+        with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+            await self._client.quit(timeout=5)
+        self.drop()
+
+    def drop(self) -> None:
+        """Close without a word. After any fault the connection may be out of step: the library would
+        answer the next message with this one's reply."""
+        self._client.close()
+
+
+async def try_relay(smtp: Smtp) -> str | None:
+    """Connect as a delivery would and leave. Returns why it cannot be, or None."""
+    try:
+        connection = await connect(smtp)
+    except (aiosmtplib.SMTPException, OSError) as error:
+        return judge(error)[2]
+    await connection.leave()
+    return None
+
+
+async def connect(smtp: Smtp) -> Connection:
+    client = aiosmtplib.SMTP(
+        hostname=smtp.host,
+        port=smtp.port,
+        use_tls=smtp.tls == "implicit",
+        start_tls=smtp.tls == "starttls",
+        username=smtp.username,
+        password=smtp.password,
+        local_hostname="localhost",  # left out, the library looks the name up in DNS
+        timeout=CONNECT,
+    )
+    try:
+        await client.connect()
+        if client.is_ehlo_or_helo_needed:
+            await _greet(client)
+    except aiosmtplib.SMTPAuthenticationError:
+        raise
+    except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError) as error:
+        # Nothing was said of any message yet: a 5xx to EHLO must not fail the one that happened to be first.
+        raise aiosmtplib.SMTPConnectError(_words(error)) from error
+    return Connection(client)
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await client.helo()
+
+
+def judge(error: Exception) -> tuple[Verdict, int | None, str]:
+    """What to do after a fault: the verdict, the relay's code and words. Never raises.
+
+    `relay` and `misconfigured` stop the queue and burn no attempt: no message is at fault.
+    `unreachable` is the end of this message, and says that nothing else will reach its address.
+    """
+    words = _words(error)
+    match error:
+        case aiosmtplib.SMTPAuthenticationError():
+            return "misconfigured", error.code, words
+        case ssl.SSLError() | Exception(__cause__=ssl.SSLError()):
+            return "misconfigured", None, words
+        case aiosmtplib.SMTPConnectError():
+            return "relay", None, words
+        case aiosmtplib.SMTPSenderRefused():
+            return ("relay" if error.code < 500 else "misconfigured"), error.code, words
+        case aiosmtplib.SMTPRecipientsRefused():
+            # `.code` is not there: only the one recipient's answer has it.
+            return _of_recipient(error.recipients[0].code, words), error.recipients[0].code, words
+        case aiosmtplib.SMTPResponseException():
+            return ("failed" if error.code >= 500 and error.code != 503 else "retry"), error.code, words
+        case aiosmtplib.SMTPTimeoutError() | aiosmtplib.SMTPServerDisconnected():
+            return "retry", None, words
+        case aiosmtplib.SMTPNotSupported():
+            return "failed", None, words
+        case aiosmtplib.SMTPException():
+            return "misconfigured", None, words
+        case OSError():
+            return "relay", None, words
+        case SQLAlchemyError():
+            return "retry", None, "the database did not answer"
+        case _:
+            return "failed", None, words
+
+
+def _of_recipient(code: int, words: str) -> Verdict:
+    if code < 500 or code == 503:
+        return "retry"
+    # 5.7 is a rule of the relay (RFC 3463): it says something of us, not of the address.
+    return "failed" if words.startswith("5.7.") else "unreachable"
+
+
+def _words(error: Exception) -> str:
+    said = error
+    if isinstance(said, aiosmtplib.SMTPRecipientsRefused):
+        said = said.recipients[0]
+    text = said.message if isinstance(said, aiosmtplib.SMTPResponseException) else str(said)
+    return " ".join(str(text).split())[:300] or type(error).__name__

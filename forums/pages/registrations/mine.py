@@ -1,0 +1,148 @@
+"""My registration: what the holder of its link may see and do, until everything is erased.
+
+Reading never confirms nor cancels anything: mail scanners follow links. Every deed is a button, and
+done twice it changes nothing more.
+"""
+
+import json
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forums import calendar_feed, emails, privacy, registrations, schedule, subscriptions
+from forums.models import Forum, Registration
+from forums.pages import page, pictures
+from forums.pages.page import Filled
+from forums.refusals import AttendanceFull, RegistrationClosed
+from forums.registrations import ChangeForm
+
+
+async def show(request: Request) -> Response:
+    async with page.reading(request) as session:
+        registration = await registrations.registration_of_link(session, request.path_params["token"], now=page.now())
+        if registration is None:
+            return page.show(request, "registrations/unknown.html", status=404)
+        forum = await _forum_of(session, registration)
+        rank = await registrations.place_in_line(session, registration) if registration.status == "waiting" else None
+    return page.show(
+        request,
+        "registrations/mine.html",
+        registration=registration,
+        forum=forum,
+        rank=rank,
+        state=registrations.state_of(forum, now=page.now()),
+        promotes=registrations.promotes(forum, now=page.now()),
+        free={way.attendance: way.free for way in registrations.seats_of(forum)},
+        entry=_entry(request, registration, forum),
+        token=request.path_params["token"],
+    )
+
+
+def _entry(request: Request, registration: Registration, forum: Forum) -> str | None:
+    """The picture to show at the door, for who has a seat in the room."""
+    if registration.status != "registered" or registration.attendance != "on_site" or not registration.entry_code:
+        return None
+    return pictures.qr_code(emails.entry_address(page.settings(request).public_url, forum.slug, registration.entry_code))
+
+
+async def confirm(request: Request) -> Response:
+    token = request.path_params["token"]
+    async with page.transaction(request) as session:
+        registration = await _registration(request, session)
+        await registrations.confirm(session, registration.id, token, now=page.now())
+    return page.go(request, f"/inscriptions/{token}")
+
+
+async def give_up(request: Request) -> Response:
+    token = request.path_params["token"]
+    async with page.transaction(request) as session:
+        registration = await _registration(request, session)
+        await registrations.give_up(session, registration.id, now=page.now())
+    return page.go(request, f"/inscriptions/{token}")
+
+
+async def change_form(request: Request) -> Response:
+    async with page.reading(request) as session:
+        registration = await _registration(request, session)
+        subscribed = await subscriptions.subscription_of(session, registration.email_key) is not None
+    values = {name: getattr(registration, name) for name in ChangeForm.model_fields}
+    # What was asked for counts until the address is proved; then, whether it is subscribed.
+    values["wants_news"] = registration.wants_news if registration.status == "pending" else subscribed
+    return await _change_form(request, page.blank(ChangeForm, **values))
+
+
+async def _change_form(request: Request, filled: Filled[ChangeForm], *, status: int = 200) -> Response:
+    async with page.reading(request) as session:
+        registration = await _registration(request, session)
+        forum = await _forum_of(session, registration)
+    facts = {"registration": registration, "forum": forum, "ways": registrations.seats_of(forum), "token": request.path_params["token"]}
+    return page.show(request, "registrations/change.html", status=status, filled=filled, **facts)
+
+
+async def change(request: Request) -> Response:
+    filled = await page.read(request, ChangeForm)
+    if filled.form is None:
+        return await _change_form(request, filled, status=422)
+    try:
+        async with page.transaction(request) as session:
+            registration = await _registration(request, session)
+            await registrations.change(session, registration.id, filled.form, now=page.now())
+    except (AttendanceFull, RegistrationClosed) as refusal:
+        filled.refuse("attendance", refusal)
+        return await _change_form(request, filled, status=422)
+    return page.go(request, f"/inscriptions/{request.path_params['token']}?fait=inscription")
+
+
+async def invitation(request: Request) -> Response:
+    """The forum for the holder's own calendar. It holds no secret link: people share their calendars."""
+    config = page.settings(request)
+    async with page.reading(request) as session:
+        forum = await _forum_of(session, await _registration(request, session))
+    content = calendar_feed.feed(
+        [calendar_feed.announced(forum)],
+        name=f"Forum Open d'État n° {forum.number}",
+        description="",
+        page=f"/forums/{forum.slug}",
+        address=f"/forums/{forum.slug}.ics",
+        organiser=config.mail_from,
+        public_url=config.public_url,
+    )
+    return Response(content, media_type="text/calendar; charset=utf-8", headers={"content-disposition": 'attachment; filename="forum.ics"'})
+
+
+# -- My data ---------------------------------------------------------------------------------------------
+
+
+async def held(request: Request) -> Response:
+    """Everything kept under the address of this registration, to be read."""
+    async with page.reading(request) as session:
+        found = await privacy.held_on(session, await _registration(request, session))
+    return page.show(request, "registrations/held.html", held=found, token=request.path_params["token"])
+
+
+async def download(request: Request) -> Response:
+    """The same as JSON."""
+    async with page.reading(request) as session:
+        found = await privacy.held_on(session, await _registration(request, session))
+    content = json.dumps(found, ensure_ascii=False, indent=2)
+    return Response(content, media_type="application/json", headers={"content-disposition": 'attachment; filename="mes-donnees.json"'})
+
+
+async def erase(request: Request) -> Response:
+    async with page.transaction(request) as session:
+        await privacy.erase(session, await _registration(request, session), now=page.now())
+    return page.go(request, "/donnees-personnelles?fait=effacees")
+
+
+async def _registration(request: Request, session: AsyncSession) -> Registration:
+    registration = await registrations.registration_of_link(session, request.path_params["token"], now=page.now())
+    if registration is None:
+        raise page.not_found()
+    return registration
+
+
+async def _forum_of(session: AsyncSession, registration: Registration) -> Forum:
+    forum = await schedule.forum_by_id(session, registration.forum_id)
+    assert forum is not None
+    return forum

@@ -1,0 +1,129 @@
+"""The evening at the door, on a phone: find who comes, note that they have arrived, add who had not registered.
+
+No name is ever in an address, and looking notes nobody's arrival: what a QR code opens has a button.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forums import attendance_list, members, registrations, secret_links
+from forums.models import Forum, Registration
+from forums.pages import page
+from forums.pages.page import Filled
+from forums.registrations import WalkInForm
+
+# More would be slow to read on a phone, and a name is quicker to type than to scroll to.
+SHOWN = 50
+
+
+async def show(request: Request) -> Response:
+    return await _desk(request, page.blank(WalkInForm, sending=secret_links.new_token()))
+
+
+async def _desk(request: Request, filled: Filled[WalkInForm], *, status: int = 200) -> Response:
+    """The people sought or expected, and above them the one just welcomed (`?personne=`)."""
+    search = request.query_params.get("q", "")[:200]
+    async with page.reading(request) as session:
+        forum = await page.forum(session, request, drafts=True)
+        people = await registrations.arrivals(session, forum, search)
+        figures = await registrations.figures(session, forum)
+        noted = await _noted(session, request, forum)
+    return page.show(
+        request,
+        "welcome/show.html",
+        status=status,
+        forum=forum,
+        people=people if "tout" in request.query_params else people[:SHOWN],
+        total=len(people),
+        figures=figures,
+        search=search,
+        noted=noted,
+        already="deja" in request.query_params,
+        filled=filled,
+    )
+
+
+async def _noted(session: AsyncSession, request: Request, forum: Forum) -> Registration | None:
+    try:
+        return await registrations.person_of_list(session, forum, UUID(request.query_params.get("personne", "")))
+    except ValueError:
+        return None
+
+
+async def person(request: Request) -> Response:
+    """What the QR code of a confirmation opens."""
+    async with page.reading(request) as session:
+        forum = await page.forum(session, request, drafts=True)
+        found = await registrations.person_of_code(session, forum, request.path_params["entry_code"])
+    if found is None:
+        return page.show(request, "welcome/unknown.html", status=404, forum=forum)
+    return page.show(request, "welcome/person.html", forum=forum, person=found)
+
+
+async def check_in(request: Request) -> Response:
+    async with page.transaction(request) as session:
+        forum, found = await _person(session, request)
+        noted = await registrations.check_in(session, found.id, now=page.now())
+    return _back(request, forum, found, already=not noted)
+
+
+async def undo(request: Request) -> Response:
+    async with page.transaction(request) as session:
+        forum, found = await _person(session, request)
+        await registrations.undo_check_in(session, found.id)
+    return _back(request, forum, found)
+
+
+async def _person(session: AsyncSession, request: Request) -> tuple[Forum, Registration]:
+    forum = await page.forum(session, request, drafts=True)
+    found = await registrations.person_of_list(session, forum, page.path_uuid(request, "registration"))
+    if found is None:
+        raise page.not_found()
+    return forum, found
+
+
+async def add_walk_in(request: Request) -> Response:
+    filled = await page.read(request, WalkInForm)
+    if filled.form is None:
+        return await _desk(request, filled, status=422)
+    async with page.transaction(request) as session:
+        forum = await page.forum(session, request, drafts=True)
+        added = await registrations.add_walk_in(session, forum, filled.form, now=page.now())
+    return _back(request, forum, added)
+
+
+def _back(request: Request, forum: Forum, found: Registration, *, already: bool = False) -> Response:
+    """To the search, empty again, which says what was just noted."""
+    return page.go(request, f"/organisation/forums/{forum.slug}/accueil?personne={found.id}{'&deja=1' if already else ''}")
+
+
+# -- The list to take along ------------------------------------------------------------------------------
+
+
+async def as_pdf(request: Request) -> Response:
+    forum, people = await _list(request, "PDF")
+    # In a thread: 300 lines take a quarter of a second, during which others are at the door.
+    paper = await asyncio.to_thread(attendance_list.on_paper, forum, people, language=page.language(request))
+    return _file(paper, "application/pdf", f"presence-{forum.slug}.pdf")
+
+
+async def as_csv(request: Request) -> Response:
+    forum, people = await _list(request, "CSV")
+    return _file(attendance_list.as_csv(people).encode(), "text/csv; charset=utf-8", f"presence-{forum.slug}.csv")
+
+
+async def _list(request: Request, kind: str) -> tuple[Forum, Sequence[Registration]]:
+    async with page.transaction(request) as session:
+        forum = await page.forum(session, request, drafts=True)
+        people = await registrations.arrivals(session, forum)
+        members.record(session, request.state.member, "read_attendance_list", f"forum {forum.slug}", kind, now=page.now())
+    return forum, people
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    return Response(content, media_type=media_type, headers={"content-disposition": f'attachment; filename="{name}"'})
