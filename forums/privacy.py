@@ -5,6 +5,7 @@ address is shown and erased together. The purge is the clock's erasure; counts s
 says publicly on which day its participants' data went.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,6 +110,12 @@ async def erase(session: AsyncSession, registration: Registration, *, now: datet
 
 
 # -- The purge ----------------------------------------------------------------------------------------------
+
+
+async def last_purged(session: AsyncSession, limit: int = 12) -> Sequence[Forum]:
+    """The forums whose participants' data went, the latest purge first."""
+    query = select(Forum).where(col(Forum.purged_at).is_not(None), col(Forum.announced_at).is_not(None))
+    return (await session.exec(query.order_by(col(Forum.purged_at).desc(), col(Forum.day).desc()).limit(limit))).all()
 
 
 async def purge(session: AsyncSession, *, retention_days: int, now: datetime) -> Purged:

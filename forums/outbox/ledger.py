@@ -15,12 +15,14 @@ from uuid import UUID, uuid4
 import sqlalchemy
 from sqlalchemy import bindparam
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import SQLModel, col, insert, select, update
+from sqlmodel import Session, SQLModel, col, insert, select, update
+from sqlmodel.sql.expression import SelectOfScalar
 
 from forums import limits
 from forums.database import Database, DatabaseUnavailable
 from forums.limits import Limit
 from forums.models import DeliveryAttempt, OutboxMessage
+from forums.outbox.at_once import AtOnce
 from forums.outbox.relay import Verdict
 from forums.settings import Smtp
 
@@ -47,9 +49,18 @@ class Outcome(NamedTuple):
 # -- In hand ---------------------------------------------------------------------------------------------
 
 
-async def claim(database: Database, smtp: Smtp, now: datetime, limit: int) -> list[OutboxMessage]:
+async def claim(database: Database, at_once: AtOnce, smtp: Smtp, now: datetime, limit: int) -> Sequence[OutboxMessage]:
     """Take what is due, the longest due first, as far as the relay's rate allows; nobody else has it then."""
-    due = (
+    # A look before taking the one writer: an idle worker costs the site nothing.
+    async with database.reading() as session:
+        if not (await session.exec(_due(now, 1))).first():
+            return []
+    allowed = limit if smtp.rate is None else await _allowed(database, smtp, smtp.rate, now, limit)
+    return await at_once.write(lambda session: _claim(session, now, allowed))
+
+
+def _due(now: datetime, limit: int) -> SelectOfScalar[UUID]:
+    return (
         select(OutboxMessage.id)
         .where(
             ((col(OutboxMessage.status) == "waiting") & (col(OutboxMessage.next_attempt_at) <= now))
@@ -58,28 +69,35 @@ async def claim(database: Database, smtp: Smtp, now: datetime, limit: int) -> li
         .order_by(col(OutboxMessage.next_attempt_at))
         .limit(limit)
     )
-    # A look before taking the one writer: an idle worker costs the site nothing.
-    async with database.reading() as session:
-        if not (await session.exec(due.limit(1))).first():
-            return []
+
+
+async def _allowed(database: Database, smtp: Smtp, rate: int, now: datetime, limit: int) -> int:
+    """How many of what is due may go in this minute, all workers together."""
     async with database.transaction() as session:
-        ids = list((await session.exec(due.with_for_update(skip_locked=True))).all())
-        if smtp.rate is not None and ids:
-            a_minute = Limit(smtp.rate, timedelta(minutes=1))
-            del ids[await limits.spend(session, f"relay {smtp.host}:{smtp.port}", a_minute, now=now, times=len(ids)) :]
-        taken = update(OutboxMessage).where(col(OutboxMessage.id).in_(ids)).returning(OutboxMessage)
-        values = {"status": "sending", "lease_until": now + LEASE, "attempts": OutboxMessage.attempts + 1}
-        rows = (await session.exec(taken.values(**values))).scalars().all()
+        number = len((await session.exec(_due(now, limit))).all())
+        return await limits.spend(session, f"relay {smtp.host}:{smtp.port}", Limit(rate, timedelta(minutes=1)), now=now, times=number)
+
+
+def _claim(session: Session, now: datetime, limit: int) -> Sequence[OutboxMessage]:
+    ids = session.exec(_due(now, limit).with_for_update(skip_locked=True)).all()
+    taken = update(OutboxMessage).where(col(OutboxMessage.id).in_(ids)).returning(OutboxMessage)
+    values = {"status": "sending", "lease_until": now + LEASE, "attempts": OutboxMessage.attempts + 1}
+    rows = session.exec(taken.values(**values), execution_options={"synchronize_session": False}).scalars().all()
     return sorted(rows, key=lambda row: (row.next_attempt_at, row.created_at))
 
 
-async def keep(database: Database, composed: Sequence[tuple[OutboxMessage, bytes]]) -> None:
+async def keep(at_once: AtOnce, composed: Sequence[tuple[OutboxMessage, bytes]]) -> None:
     """Keep the bytes of these messages: each retry sends the same."""
     if composed:
-        mine = update(OutboxMessage).where(col(OutboxMessage.id) == bindparam("row"), col(OutboxMessage.status) == "sending")
-        async with database.transaction() as session:
-            connection = await session.connection()
-            await connection.execute(mine.values(content=bindparam("bytes")), [{"row": row.id, "bytes": it} for row, it in composed])
+        kept = [{"row": row.id, "bytes": content} for row, content in composed]
+        await at_once.write(lambda session: session.connection().execute(_KEPT, kept))
+
+
+_KEPT = (
+    update(OutboxMessage)
+    .where(col(OutboxMessage.id) == bindparam("row"), col(OutboxMessage.status) == "sending")
+    .values(content=bindparam("bytes"))
+)
 
 
 async def still_sending(database: Database, ids: Iterable[UUID]) -> set[UUID]:
@@ -89,12 +107,12 @@ async def still_sending(database: Database, ids: Iterable[UUID]) -> set[UUID]:
         return set((await session.exec(query)).all())
 
 
-async def release(database: Database, rows: Sequence[OutboxMessage]) -> None:
+async def release(at_once: AtOnce, rows: Sequence[OutboxMessage]) -> None:
     """Hand back what was not tried: it is due as it was."""
     if rows:
         mine = update(OutboxMessage).where(col(OutboxMessage.id).in_([row.id for row in rows]), col(OutboxMessage.status) == "sending")
-        async with database.transaction() as session:
-            await session.exec(mine.values(status="waiting", lease_until=None, attempts=OutboxMessage.attempts - 1))
+        back = mine.values(status="waiting", lease_until=None, attempts=OutboxMessage.attempts - 1)
+        await at_once.write(lambda session: session.exec(back))
 
 
 # -- What became of them -----------------------------------------------------------------------------------
@@ -103,8 +121,8 @@ async def release(database: Database, rows: Sequence[OutboxMessage]) -> None:
 class Ledger:
     """Group commit: whoever records while a write is under way goes into the next, with all the others."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, at_once: AtOnce) -> None:
+        self._at_once = at_once
         self._waiting: list[tuple[Outcome, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -137,7 +155,7 @@ class Ledger:
         """A message that is sent and not written down would go twice: a busy database is asked again."""
         for pause in (*PATIENCE, None):
             try:
-                await write(self._database, outcomes)
+                await self._at_once.write(lambda session: write(session, outcomes))
             except (DBAPIError, *DatabaseUnavailable) as error:
                 if pause is None:
                     return error
@@ -150,19 +168,17 @@ class Ledger:
         return None
 
 
-async def write(database: Database, outcomes: Sequence[Outcome]) -> None:
-    """Write down what became of these messages, and one attempt for each, in one transaction."""
-    sent = [_as_sent(each) for each in outcomes if each.verdict == "sent"]
-    async with database.transaction() as session:
-        connection = await session.connection()
-        if sent:
-            await connection.execute(_SENT, sent)
-        for each in outcomes:
-            if each.verdict != "sent":
-                # What was taken back meanwhile stays so; only a message that did go is told as sent in any case.
-                mine = update(OutboxMessage).where(col(OutboxMessage.id) == each.row.id, col(OutboxMessage.status) == "sending")
-                await session.exec(mine.values(**_after_fault(each)))
-        await connection.execute(_ATTEMPT, [_as_attempt(each) for each in outcomes])
+def write(session: Session, outcomes: Sequence[Outcome]) -> None:
+    """Write down what became of these messages, and one attempt for each."""
+    connection = session.connection()
+    if sent := [_as_sent(each) for each in outcomes if each.verdict == "sent"]:
+        connection.execute(_SENT, sent)
+    for each in outcomes:
+        if each.verdict != "sent":
+            # What was taken back meanwhile stays so; only a message that did go is told as sent in any case.
+            mine = update(OutboxMessage).where(col(OutboxMessage.id) == each.row.id, col(OutboxMessage.status) == "sending")
+            connection.execute(mine.values(**_after_fault(each)))
+    connection.execute(_ATTEMPT, [_as_attempt(each) for each in outcomes])
 
 
 _SENT = (

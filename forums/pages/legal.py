@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from forums import action_plan, schedule
+from forums import action_plan, privacy, schedule
 from forums.database import Database
 from forums.pages import page
 from forums.settings import ROOT
@@ -22,7 +22,9 @@ async def notice(request: Request) -> Response:
 
 
 async def privacy_notice(request: Request) -> Response:
-    return page.show(request, "legal/personal_data.html")
+    async with page.reading(request) as session:
+        purged = await privacy.last_purged(session)
+    return page.show(request, "legal/personal_data.html", purged=purged)
 
 
 async def cookies(request: Request) -> Response:
