@@ -1,4 +1,4 @@
-"""The `forums` command: serve, work, migrate, load, enrol, check.
+"""The `forums` command: serve, work, migrate, load, enrol, note a bounce, check.
 
 Every command does one thing and says it in one line. Exit status is 0 when it was done, 2 for bad
 usage, 1 with one sentence on standard error otherwise; a user's mistake never shows a traceback.
@@ -29,6 +29,7 @@ from forums.pages import assets
 from forums.plan_files import BadFile, read_plan
 from forums.settings import ROOT, BadSetting, Settings
 
+MB = 1024 * 1024
 ROLES = ("admin", "organiser", "moderator", "agent")
 PLANS = (ROOT / "db" / "plans" / "2018-2020.yaml", ROOT / "db" / "plans" / "assemblee-nationale-2018.yaml")
 
@@ -82,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     member.add_argument("--institution", metavar="SLUG", help="pour un agent : son administration")
     member.set_defaults(run=_member)
 
+    commands.add_parser(
+        "bounce", help="noter un message revenu, lu sur l'entrée standard (depuis un alias : « |forums bounce »)"
+    ).set_defaults(run=_bounce)
     commands.add_parser("purge", help="effacer maintenant ce qui doit l'être").set_defaults(run=_purge)
     commands.add_parser("check", help="dire ce qui empêcherait une vraie mise en service").set_defaults(run=_check)
     return parser
@@ -264,6 +268,24 @@ async def _enrol(database: Database, config: Settings, email: str, role: Any, in
         member = await members.enrol(session, email, role, institution, now=datetime.now(UTC))
         token = await members.link_to_sign_in(session, member, now=datetime.now(UTC))
     return f"{config.public_url}/connexion/{token}"
+
+
+def _bounce(options: argparse.Namespace) -> int:
+    """A mail server runs it for each report: whatever it reads, it must not answer with another message."""
+
+    report = sys.stdin.buffer.read(MB)
+
+    async def work(database: Database, config: Settings) -> str:
+        async with database.transaction() as session:
+            message = await outbox.record_bounce(session, report, now=datetime.now(UTC))
+        return f"Message {message.id} : adresse injoignable." if message else "Ce n'est pas l'échec d'un message du site : rien n'est noté."
+
+    try:
+        print(_with_database(work))
+    except (DBAPIError, *DatabaseUnavailable):
+        _complain("La base de données ne répond pas : le rapport sera présenté de nouveau.")
+        return os.EX_TEMPFAIL  # which mail servers understand
+    return 0
 
 
 def _purge(options: argparse.Namespace) -> None:

@@ -31,12 +31,23 @@ class Served:
 
     url: str
     environment: dict[str, str]
+    log: Path
 
     def command(self, *words: str) -> str:
         """Run a `forums` command on the same database; what it printed."""
         done = subprocess.run([*FORUMS, *words], env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        """`forums worker` on the same database until the end of the block."""
+        process = subprocess.Popen([*FORUMS, "worker"], env=self.environment, cwd=ROOT, stdout=self.log.open("a"), stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
 
     def sign_in_link(self, role: str = "admin", email: str = "organisateur@example.org") -> str:
         return self.command("member", email, "--role", role).split()[-1]
@@ -66,7 +77,7 @@ def served(database_url: str, *, seconds: float = 60, **settings: str) -> Iterat
     process = subprocess.Popen([*FORUMS, "serve"], env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
     try:
         _wait_for(url, process, seconds)
-        yield Served(url, environment)
+        yield Served(url, environment, Path(log.name))
     finally:
         process.terminate()
         process.wait(timeout=60)

@@ -117,7 +117,18 @@ def test_a_template_compiles_and_holds_no_inline_style_or_script(name: str):
 
 
 def test_every_word_has_its_four_places():
-    for word in ("action_plan", "agenda", "calendar_feed", "members", "minutes", "outbox", "questions", "registrations", "schedule", "subscriptions"):
+    for word in (
+        "action_plan",
+        "agenda",
+        "calendar_feed",
+        "members",
+        "minutes",
+        "outbox",
+        "questions",
+        "registrations",
+        "schedule",
+        "subscriptions",
+    ):
         places = [
             f"forums/{word}" if (ROOT / "forums" / word).is_dir() else f"forums/{word}.py",
             f"forums/pages/{word}" if (ROOT / "forums" / "pages" / word).is_dir() else f"forums/pages/{word}.py",

@@ -82,7 +82,7 @@ class Courier:
     def __init__(self, database: Database, settings: Settings, smtp: Smtp) -> None:
         self.database, self.settings, self.smtp = database, settings, smtp
         self.at_once, self.connections = AtOnce(database), Connections()
-        self.ledger = Ledger(self.at_once)
+        self.ledger = Ledger(self.at_once, lambda: len(self._lanes))
         self.sent = 0
         self._hand: deque[Letter] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
@@ -99,7 +99,7 @@ class Courier:
         if kind is None:
             await self._hand_back(self._emptied())
             await self.carried()
-            await self.connections.leave_idle(after=0)
+            await self.connections.leave_all()
         for lane in self._lanes:
             lane.cancel()
         await asyncio.gather(*self._lanes, return_exceptions=True)

@@ -7,13 +7,13 @@ messages that end at about the same time is committed together: one write costs 
 import asyncio
 import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import sqlalchemy
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, insert, select, update
 from sqlmodel.sql.expression import SelectOfScalar
@@ -34,6 +34,7 @@ LEASE = timedelta(minutes=15)
 GIVE_UP_AFTER = timedelta(hours=48)
 WAITS = [timedelta(minutes=m) for m in (1, 5, 15, 30, 60, 120)]
 PATIENCE = (1.0, 5.0, 30.0)
+A_MOMENT = 0.002
 
 
 class Outcome(NamedTuple):
@@ -55,35 +56,41 @@ async def claim(database: Database, at_once: AtOnce, smtp: Smtp, now: datetime, 
     async with database.reading() as session:
         if not (await session.exec(_due(now, 1))).first():
             return []
-    allowed = limit if smtp.rate is None else await _allowed(database, smtp, smtp.rate, now, limit)
-    return await at_once.write(lambda session: _claim(session, now, allowed))
+    if smtp.rate is not None:
+        return await _claim_what_may_go(database, smtp, smtp.rate, now, limit)
+    return await at_once.write(lambda session: _take(session, session.exec(_locked(now, limit)).all(), now))
+
+
+async def _claim_what_may_go(database: Database, smtp: Smtp, rate: int, now: datetime, limit: int) -> Sequence[OutboxMessage]:
+    a_minute = Limit(rate, timedelta(minutes=1))
+    async with database.transaction() as session:
+        ids = (await session.exec(_locked(now, limit))).all()
+        allowed = await limits.spend(session, f"relay {smtp.host}:{smtp.port}", a_minute, now=now, times=len(ids))
+        return await session.run_sync(_take, ids[:allowed], now)
+
+
+def _take(session: Any, ids: Sequence[UUID], now: datetime) -> Sequence[OutboxMessage]:
+    taken = update(OutboxMessage).where(col(OutboxMessage.id).in_(ids)).returning(OutboxMessage)
+    values = {"status": "sending", "lease_until": now + LEASE, "attempts": OutboxMessage.attempts + 1}
+    rows = session.execute(taken.values(**values), execution_options={"synchronize_session": False}).scalars().all()
+    return sorted(rows, key=lambda row: (row.next_attempt_at, row.created_at))
+
+
+def _locked(now: datetime, limit: int) -> SelectOfScalar[UUID]:
+    return _due(now, limit).with_for_update(skip_locked=True)
 
 
 def _due(now: datetime, limit: int) -> SelectOfScalar[UUID]:
     return (
         select(OutboxMessage.id)
         .where(
+            text("status IN ('waiting', 'sending')"),  # as the index says it: a bound value does not find it
             ((col(OutboxMessage.status) == "waiting") & (col(OutboxMessage.next_attempt_at) <= now))
-            | ((col(OutboxMessage.status) == "sending") & (col(OutboxMessage.lease_until) < now))
+            | ((col(OutboxMessage.status) == "sending") & (col(OutboxMessage.lease_until) < now)),
         )
         .order_by(col(OutboxMessage.next_attempt_at))
         .limit(limit)
     )
-
-
-async def _allowed(database: Database, smtp: Smtp, rate: int, now: datetime, limit: int) -> int:
-    """How many of what is due may go in this minute, all workers together."""
-    async with database.transaction() as session:
-        number = len((await session.exec(_due(now, limit))).all())
-        return await limits.spend(session, f"relay {smtp.host}:{smtp.port}", Limit(rate, timedelta(minutes=1)), now=now, times=number)
-
-
-def _claim(session: Session, now: datetime, limit: int) -> Sequence[OutboxMessage]:
-    ids = session.exec(_due(now, limit).with_for_update(skip_locked=True)).all()
-    taken = update(OutboxMessage).where(col(OutboxMessage.id).in_(ids)).returning(OutboxMessage)
-    values = {"status": "sending", "lease_until": now + LEASE, "attempts": OutboxMessage.attempts + 1}
-    rows = session.exec(taken.values(**values), execution_options={"synchronize_session": False}).scalars().all()
-    return sorted(rows, key=lambda row: (row.next_attempt_at, row.created_at))
 
 
 async def keep(at_once: AtOnce, composed: Sequence[tuple[OutboxMessage, bytes]]) -> None:
@@ -119,10 +126,14 @@ async def release(at_once: AtOnce, rows: Sequence[OutboxMessage]) -> None:
 
 
 class Ledger:
-    """Group commit: whoever records while a write is under way goes into the next, with all the others."""
+    """Group commit: a write waits a moment for the messages that are about to end, and takes all those with it.
 
-    def __init__(self, at_once: AtOnce) -> None:
+    `under_way` says how many messages are being sent at the moment.
+    """
+
+    def __init__(self, at_once: AtOnce, under_way: Callable[[], int]) -> None:
         self._at_once = at_once
+        self._under_way = under_way
         self._waiting: list[tuple[Outcome, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -141,6 +152,8 @@ class Ledger:
 
     async def _write(self) -> None:
         while self._waiting:
+            if len(self._waiting) < self._under_way():
+                await asyncio.sleep(A_MOMENT)
             group, self._waiting = self._waiting, []
             error = await self._write_patiently([outcome for outcome, _ in group])
             for _, committed in group:

@@ -51,15 +51,17 @@ class Connections:
         else:
             await connection.leave()
 
-    async def leave_idle(self, after: float = KEPT_IDLE) -> None:
-        """Leave those that have not served for that long."""
-        limit = time.monotonic() - after
-        old, self._idle = (
-            [each for each in self._idle if each.idle_since <= limit],
-            [each for each in self._idle if each.idle_since > limit],
-        )
+    async def leave_idle(self) -> None:
+        """Leave those that have not served for long."""
+        limit = time.monotonic() - KEPT_IDLE
+        old = [each for each in self._idle if each.idle_since < limit]
+        self._idle = [each for each in self._idle if each.idle_since >= limit]
         for connection in old:
             await connection.leave()
+
+    async def leave_all(self) -> None:
+        while self._idle:
+            await self._idle.pop().leave()
 
     def drop_all(self) -> None:
         for connection in self._idle:

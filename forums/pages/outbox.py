@@ -8,20 +8,42 @@ from starlette.responses import Response
 from forums import emails, members, outbox
 from forums.models import OutboxMessage
 from forums.pages import page
+from forums.settings import Settings
 
-_SECRET = re.compile(r"/(inscriptions|connexion|questions/confirmer)/[\w-]{20,}")
+STATES = ("waiting", "sending", "sent", "failed", "bounced", "dropped")
+_SECRET = re.compile(r"/(inscriptions|connexion|questions/confirmer|abonnements)/[\w-]{20,}")
 
 
 async def index(request: Request) -> Response:
-    status = request.query_params.get("etat")
+    chosen = request.query_params.get("etat")
+    status = chosen if chosen in STATES else None
+    number = page.whole_number(request, "page", 1)
     async with page.reading(request) as session:
-        found = await outbox.recent(session, status=status if status in ("waiting", "sending", "sent", "failed") else None)
+        found = await outbox.recent(session, status=status, page=number)
         counts = await outbox.counts(session)
+        alarm = await outbox.alarm(session, page.now())
     config = page.settings(request)
-    subjects = {row.id: emails.subject_of(row, config) for row in found}
+    total = counts.get(status, 0) if status else sum(counts.values())
     return page.show(
-        request, "outbox/index.html", messages=found, subjects=subjects, counts=counts, delivers=config.smtp is not None, chosen=status
+        request,
+        "outbox/index.html",
+        messages=found,
+        subjects={row.id: _subject(row, config) for row in found},
+        counts=counts,
+        delivers=config.smtp is not None,
+        alarm=alarm,
+        chosen=status,
+        page=number,
+        pages=max(1, -(-total // outbox.PAGE)),
     )
+
+
+def _subject(row: OutboxMessage, config: Settings) -> str:
+    """What failed because it cannot be put into words is listed with the others."""
+    try:
+        return emails.subject_of(row, config)
+    except Exception:  # noqa: BLE001
+        return row.kind
 
 
 async def show(request: Request) -> Response:
@@ -32,15 +54,16 @@ async def show(request: Request) -> Response:
         attempts = await outbox.attempts_of(session, row)
     config = page.settings(request)
     readable = _may_read(request, row)
-    text = emails.text_of(row, config) if readable else ""
+    text = _text(row, config) if readable else ""
     return page.show(
         request,
         "outbox/show.html",
         message=row,
-        subject=emails.subject_of(row, config),
+        subject=_subject(row, config),
         # A link is its holder's own: it is shown only where no mail server can carry it.
         text=text if config.smtp is None else _SECRET.sub(r"/\1/…", text),
         readable=readable,
+        may_go_again=outbox.may_go_again(row),
         attempts=attempts,
     )
 
@@ -48,6 +71,13 @@ async def show(request: Request) -> Response:
 def _may_read(request: Request, row: OutboxMessage) -> bool:
     """A sign-in link opens its owner's rights: only an admin, who has them all, may read it."""
     return row.kind != "sign_in" or request.state.member.role in members.ADMINS
+
+
+def _text(row: OutboxMessage, config: Settings) -> str:
+    try:
+        return emails.text_of(row, config)
+    except Exception:  # noqa: BLE001 — its attempts say why
+        return ""
 
 
 async def retry(request: Request) -> Response:

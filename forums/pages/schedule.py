@@ -76,12 +76,14 @@ async def dashboard(request: Request) -> Response:
         waiting = await questions.to_moderate(session, institution_id=member.institution_id if member.role == "agent" else None)
         desks = await steps.desks(session, now=page.now()) if member.role in members.ORGANISERS else []
         counts = await outbox.counts(session)
+        alarm = await outbox.alarm(session, page.now())
     return page.show(
         request,
         "schedule/dashboard.html",
         desks=desks,
         pending=len(waiting),
         counts=counts,
+        alarm=alarm,
         delivers=page.settings(request).smtp is not None,
         organiser=member.role in members.ORGANISERS,
     )

@@ -1,0 +1,332 @@
+"""The whole site under `kill -9`: `python -m tests.kills --kills 100 --engine sqlite`; 200 in all on both engines.
+
+Four servers and two workers, one of them killed every second or so while people register, confirm, give
+up and ask, and started again at once. An answer is a promise: what was answered must be there, once;
+whatever was asked and not answered may be there or not, and most of it is asked again. At the end the
+relay must have every message, and none twice but those a killed worker had just handed over: one for each
+of its connections at most, with the same Message-ID. Prints a table; exit status 1 if a promise is broken.
+
+Nobody waits a quarter of an hour for the lease of a dead worker: what no living worker can have in hand,
+and what the relay put off, is made due at once.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import random
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from sqlmodel import col, func, select, text, update
+
+from forums import migrations, outbox
+from forums.database import Database
+from forums.models import Forum, OutboxMessage, Question, Registration
+from forums.settings import Settings
+from tests import crew, factories, witness
+from tests.crew import Program
+from tests.findings import Finding, none, report
+from tests.kills_relay import Relay, Taken
+from tests.race import ENGINES, settings_for
+from tests.stress import of_messages, of_seats, of_words
+from tests.visitors import Person, Visitor, who_asked
+
+SERVERS, WORKERS, VISITORS = 4, 2, 16
+PEOPLE, SEATS = 400, 50
+EACH_WORKER = 4
+"""The connections a worker opens when SMTP_URL does not say."""
+
+OTHER_FORUMS = 8
+"""To register for: one takes 3,000 in an hour at most."""
+
+LONG_ENOUGH = 8.0
+"""After which a process counts as at work, though nothing was seen of it."""
+
+DRAINED_WITHIN = 180.0
+
+
+class Deed(NamedTuple):
+    """What someone asks of the site; done again, it changes nothing more."""
+
+    what: str
+    whose: str
+    path: str
+    body: str = ""
+    person: Person | None = None
+
+
+# -- The load ------------------------------------------------------------------------------------------------
+
+
+class Load:
+    """What is asked meanwhile, what was answered, and what is left unsettled."""
+
+    def __init__(self, people: Sequence[Person], forums: Sequence[str], servers: Sequence[Program]) -> None:
+        self.idle, self.forums = deque(people), forums
+        self.servers = {server.port: server for server in servers}
+        self.again: deque[Deed] = deque()
+        self.left: list[Deed] = []
+        self.acknowledged: Counter[tuple[str, str]] = Counter()
+        self.broken_off = self.told_to_try_again = self.asked = 0
+        self.unexpected: Counter[int] = Counter()
+        self.over = False
+
+    async def visit(self) -> None:
+        visitor = Visitor(list(self.servers))
+        while not self.over:
+            deed = self._next()
+            self._answered(deed, await visitor.post(deed.path, deed.body), self.servers[visitor.port])
+        visitor.leave()
+
+    def _next(self) -> Deed:
+        if self.again and random.random() < 0.5:
+            return self.again.popleft()
+        self.asked += 1
+        kind = random.random()
+        if kind < 0.6 and self.idle:
+            person = self.idle.popleft()
+            return Deed(person.next_deed, person.email, f"/inscriptions/{person.token}/{person.next_deed}", person=person)
+        if kind < 0.8:
+            return _registration(self.asked, self.forums[self.asked % len(self.forums)])
+        return _question(self.asked)
+
+    def _answered(self, deed: Deed, status: int | None, server: Program) -> None:
+        server.proved |= status is not None
+        if status == 303:
+            self.acknowledged[deed.what, deed.whose] += 1
+            if deed.person:
+                deed.person.inside = not deed.person.inside
+                self.idle.append(deed.person)
+        elif status in (None, 503):
+            self.broken_off += status is None
+            self.told_to_try_again += status == 503
+            # Some never come back, but what one of the prepared people did last must be known before the next.
+            (self.again if deed.person or random.random() < 0.7 else self.left).append(deed)
+        else:
+            self.unexpected[status] += 1
+
+    @property
+    def unsettled(self) -> Counter[tuple[str, str]]:
+        return Counter((deed.what, deed.whose) for deed in (*self.again, *self.left))
+
+    def said(self, what: str) -> set[str]:
+        """Who was answered that it is done."""
+        return {whose for each, whose in self.acknowledged if each == what}
+
+
+def _registration(number: int, slug: str) -> Deed:
+    email = f"n{number}@example.org"
+    typed = {"family_name": "N", "given_name": str(number), "email": email, "organisation": "", "attendance": "on_site"}
+    return Deed("s'inscrire", email, f"/forums/{slug}/inscription", urlencode(typed | {"accessibility_needs": "", "site_web": ""}))
+
+
+def _question(number: int) -> Deed:
+    email = f"q{number}@example.org"
+    typed = {"kind": "question", "text": f"Question {number} ?", "email": email, "context": "", "commitment": ""}
+    return Deed("poser", email, "/questions/poser", urlencode(typed | {"author_name": "", "site_web": ""}))
+
+
+# -- One run --------------------------------------------------------------------------------------------------
+
+
+def run(settings: Settings, folder: Path, *, kills: int) -> list[Finding]:
+    migrations.migrate(settings)
+    with crew.serving(settings.database_url, folder, SERVERS) as servers:
+        return asyncio.run(_run(settings, folder, servers, kills))
+
+
+async def _run(settings: Settings, folder: Path, servers: Sequence[Program], kills: int) -> list[Finding]:
+    database, relay = Database(settings), Relay()
+    people, slugs = await _prepare(database)
+    load = Load(people, slugs, servers)
+    async with _workers(settings, folder, relay) as workers:
+        visits = [asyncio.create_task(load.visit()) for _ in range(VISITORS)]
+        passing = asyncio.create_task(_time_passes(database, workers))
+        await _kill(kills, [*servers, *workers])
+        load.over = True
+        await asyncio.gather(*visits)
+        passing.cancel()
+        took = await _drain(database, workers)
+    findings = [*_of_the_run(load, relay, servers, workers, took), *await _judge(database, load, relay, workers)]
+    await database.close()
+    return findings
+
+
+async def _prepare(database: Database) -> tuple[list[Person], list[str]]:
+    now = datetime.now(UTC)
+    async with database.transaction() as session:
+        forum = await factories.a_forum(session, capacity=SEATS, now=now)
+        others = [await factories.a_forum(session, number=number + 2, capacity=10, now=now) for number in range(OTHER_FORUMS)]
+        people = await who_asked(session, forum, PEOPLE, now)
+        await witness.watch(session)
+    return people, [each.slug for each in others]
+
+
+@contextlib.asynccontextmanager
+async def _workers(settings: Settings, folder: Path, relay: Relay) -> AsyncIterator[list[Program]]:
+    workers = []
+    for number in range(WORKERS):
+        listening, door = await relay.listen(number)
+        door.worker = crew.worker(settings.database_url, folder, number, listening.sockets[0].getsockname()[1])
+        workers.append(door.worker)
+    with crew.running(workers):
+        yield workers
+
+
+async def _kill(times: int, programs: Sequence[Program]) -> None:
+    """One at random of those seen at work: to kill what has not begun proves nothing."""
+    while times:
+        await asyncio.sleep(random.uniform(0.3, 1.5))
+        for program in programs:
+            program.start_if_fallen()
+        if at_work := [program for program in programs if program.proved or program.age > LONG_ENOUGH]:
+            random.choice(at_work).kill_and_start()
+            times -= 1
+
+
+async def _time_passes(database: Database, workers: Sequence[Program]) -> None:
+    while True:
+        await asyncio.sleep(1)
+        await _make_due(database, min(worker.started_at for worker in workers))
+
+
+async def _make_due(database: Database, before: datetime) -> None:
+    """What was claimed before any living worker was started is in nobody's hand: its lease ends now."""
+    now = datetime.now(UTC)
+    row, lease = update(OutboxMessage), col(OutboxMessage.lease_until)
+    async with database.transaction() as session:
+        dead = row.where(col(OutboxMessage.status) == "sending", lease < before + outbox.LEASE)
+        await session.exec(dead.values(lease_until=now - timedelta(seconds=1)))
+        put_off = row.where(col(OutboxMessage.status) == "waiting", col(OutboxMessage.next_attempt_at) > now)
+        await session.exec(put_off.values(next_attempt_at=now))
+
+
+async def _drain(database: Database, workers: Sequence[Program]) -> float:
+    """Let new workers deliver what is left, undisturbed. Returns how long that took."""
+    begun = time.monotonic()
+    for worker in workers:
+        await asyncio.to_thread(worker.stop)
+    await _make_due(database, datetime.now(UTC))
+    for worker in workers:
+        worker.start()
+    while time.monotonic() - begun < DRAINED_WITHIN and await _unsent(database):
+        await _make_due(database, min(worker.started_at for worker in workers))
+        await asyncio.sleep(1)
+    return time.monotonic() - begun
+
+
+async def _unsent(database: Database) -> int:
+    async with database.reading() as session:
+        return (await session.exec(select(func.count()).where(col(OutboxMessage.status) != "sent"))).one()
+
+
+# -- What is judged -------------------------------------------------------------------------------------------
+
+
+def _of_the_run(load: Load, relay: Relay, servers: Sequence[Program], workers: Sequence[Program], took: float) -> list[Finding]:
+    kills = [sum(len(program.killed) for program in programs) for programs in (servers, workers)]
+    said = [sum(count for (what, _), count in load.acknowledged.items() if what == each) for each in _WHAT]
+    return [
+        Finding("kills, of servers + of workers", f"{kills[0]} + {kills[1]}"),
+        none("ended by themselves", sum(program.fell for program in (*servers, *workers))),
+        *(Finding(f"acknowledged {words}", count) for words, count in zip(_WHAT.values(), said, strict=True)),
+        Finding("connections broken off", load.broken_off),
+        Finding("told to try again (503)", load.told_to_try_again),
+        Finding("never settled", load.unsettled.total()),
+        none(f"any other answer {dict(load.unexpected) or ''}".strip(), load.unexpected.total()),
+        Finding("refused by the relay (451)", relay.refused),
+        Finding("seconds to deliver what was left", f"{took:.0f}"),
+    ]
+
+
+_WHAT = {"s'inscrire": "registrations", "confirmer": "confirmations", "renoncer": "withdrawals", "poser": "questions"}
+
+
+async def _judge(database: Database, load: Load, relay: Relay, workers: Sequence[Program]) -> list[Finding]:
+    async with database.reading() as session:
+        forum = (await session.exec(select(Forum).where(Forum.slug == "2027-1"))).one()
+        ended = {row[0]: (row[1], row[2]) for row in await session.exec(_ENDED.where(Registration.forum_id == forum.id))}
+        registered = (await session.exec(select(Registration.email).where(Registration.forum_id != forum.id))).all()
+        asked = [email or "" for email in await session.exec(select(Question.email))]
+        story = await witness.changes(session)
+        promised = await witness.promised(session)
+        rows = (await session.exec(select(OutboxMessage.id, OutboxMessage.recipient, OutboxMessage.status))).all()
+    due = witness.due(story)
+    due.update((email, "confirm_registration", None) for email in registered)
+    due.update((email, "confirm_question", None) for email in asked)
+    prepared = Counter({each: count for each, count in load.acknowledged.items() if each[0] in ("confirmer", "renoncer")})
+    return [
+        none("acknowledged registrations lost", len(load.said("s'inscrire") - set(registered))),
+        none("acknowledged questions lost", len(load.said("poser") - set(asked))),
+        *of_words(prepared, load.unsettled, story),
+        none("registrations or questions twice", len(registered) - len(set(registered)) + len(asked) - len(set(asked))),
+        *of_seats(forum, ended, story),
+        *of_messages(due, promised),
+        *_of_deliveries({str(row[0]): (row[1], row[2]) for row in rows}, relay.taken, workers),
+        none("faults in the database", await _faults(database)),
+    ]
+
+
+_ENDED = select(Registration.email, Registration.status, Registration.rank)
+
+
+def _of_deliveries(rows: dict[str, tuple[str, str]], taken: Sequence[Taken], workers: Sequence[Program]) -> list[Finding]:
+    """What was promised against what the relay has, message by message."""
+    has = {each.identifier for each in taken}
+    strange = [each for each in taken if each.identifier not in rows or rows[each.identifier][0] != each.recipient]
+    again = sent_again(taken)
+    killed = {(number, start) for number, worker in enumerate(workers) for start in worker.killed}
+    by_start = Counter((each.worker, each.start) for each in again)
+    return [
+        Finding("messages the relay took", len(taken)),
+        none("promised and not sent", sum(status != "sent" for _, status in rows.values())),
+        none("said to be sent, and the relay has none", sum(status == "sent" and each not in has for each, (_, status) in rows.items())),
+        none("with another Message-ID or for someone else", len(strange)),
+        Finding("sent again after a kill, with the same Message-ID", len(again)),
+        none("sent again without a kill", sum(start not in killed for start in by_start.elements())),
+        none(f"beyond {EACH_WORKER} for one killed worker", sum(max(0, count - EACH_WORKER) for count in by_start.values())),
+    ]
+
+
+def sent_again(taken: Sequence[Taken]) -> list[Taken]:
+    """Each delivery that did not count, because the same message came again later."""
+    last = {each.identifier: position for position, each in enumerate(taken)}
+    return [each for position, each in enumerate(taken) if last[each.identifier] != position]
+
+
+async def _faults(database: Database) -> int:
+    """PostgreSQL was not killed, and checks itself."""
+    if not database.is_sqlite:
+        return 0
+    async with database.reading() as session:
+        connection = await session.connection()
+        whole = (await connection.execute(text("PRAGMA integrity_check"))).scalars().all()
+        broken_links = (await connection.execute(text("PRAGMA foreign_key_check"))).all()
+    return len(broken_links) + (whole != ["ok"]) * max(1, len(whole))
+
+
+# -- The program ------------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The whole site under kill -9, on both engines.")
+    parser.add_argument("--kills", type=int, default=100, help="on each engine")
+    parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
+    asked = parser.parse_args()
+    kept = []
+    for engine in ENGINES if asked.engine == "both" else [asked.engine]:
+        title = f"{engine}: {asked.kills} kills, {SERVERS} servers, {WORKERS} workers, {VISITORS} visitors"
+        with ENGINES[engine]() as url:
+            kept.append(report(title, partial(run, settings_for(url), kills=asked.kills)))
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The relay of `tests.kills`: it writes down each message it takes, from which worker's which start, in order.
+
+A message is taken at its final dot, before the answer: a worker killed in between cannot know, and sends
+it again. One in forty is answered 451 instead and not taken; as many are answered late.
+"""
+
+import asyncio
+import random
+import re
+from typing import NamedTuple
+
+from tests.bench_sink import ANSWERS
+from tests.crew import Program
+
+LATE, REFUSED = 1 / 40, 1 / 40
+
+
+class Taken(NamedTuple):
+    """A message the relay has: its identifier, for whom, and from which start of which worker."""
+
+    identifier: str
+    recipient: str
+    worker: int
+    start: int
+
+
+class Relay:
+    """What was taken, on a port for each worker, so that it is known who sends."""
+
+    def __init__(self) -> None:
+        self.taken: list[Taken] = []
+        self.refused = 0
+
+    async def listen(self, number: int) -> tuple[asyncio.Server, "Door"]:
+        door = Door(self, number)
+        return await asyncio.get_running_loop().create_server(lambda: Conversation(door), "127.0.0.1", 0), door
+
+
+class Door:
+    """The port of one worker; `worker` is who uses it, once it is known."""
+
+    worker: Program
+
+    def __init__(self, relay: Relay, number: int) -> None:
+        self.relay, self.number = relay, number
+
+
+class Conversation(asyncio.Protocol):
+    def __init__(self, door: Door) -> None:
+        self.door, self.relay = door, door.relay
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport, self.buffer, self.in_message, self.recipient = transport, b"", False, ""
+        self.start = self.door.worker.starts
+        transport.write(b"220 relais\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while True:
+            before, found, after = self.buffer.partition(b"\r\n.\r\n" if self.in_message else b"\r\n")
+            if not found:
+                return
+            self.buffer = after
+            if self.in_message:
+                self._at_the_dot(before)
+            else:
+                self.transport.write(self._answer(before))
+
+    def _answer(self, line: bytes) -> bytes:
+        verb = line[:4].upper()
+        self.in_message = verb == b"DATA"
+        if verb == b"RCPT":
+            self.recipient = line.partition(b"<")[2].partition(b">")[0].decode()
+        return ANSWERS.get(verb, b"250 OK\r\n")
+
+    def _at_the_dot(self, content: bytes) -> None:
+        self.in_message = False
+        if random.random() < REFUSED:
+            self.relay.refused += 1
+            self.transport.write(b"451 plus tard\r\n")
+            return
+        found = re.search(rb"^Message-ID: <([^@>]*)@", content, re.MULTILINE | re.IGNORECASE)
+        self.relay.taken.append(Taken(found[1].decode() if found else "", self.recipient, self.door.number, self.start))
+        self.door.worker.proved = True
+        if random.random() < LATE:
+            asyncio.get_running_loop().call_later(random.uniform(0.3, 1.5), self.transport.write, b"250 pris\r\n")
+        else:
+            self.transport.write(b"250 pris\r\n")

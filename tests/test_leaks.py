@@ -1,0 +1,121 @@
+"""No address, name or token in a log, a public page, a feed, an export, or anything a cache may keep.
+
+A whole evening is lived by people whose names are like no others, on a real server with a real relay that
+refuses some of them in their own words; then everything that anybody may read is read.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from forums.app import ADDRESSES
+from forums.pages.gate import PRIVATE
+from tests.browser import Served, served
+from tests.mailbox import Mailbox
+from tests.site import filled
+
+NAMES = ("Zéphyrine", "Quatremarre", "Wolfgangue", "Ribouldingue")
+ADDRESSES_OF_PEOPLE = ("zephyrine.q@confidentiel.example", "wolfgangue.r@confidentiel.example", "organisateur@example.org")
+NEEDS = "Un fauteuil roulant nommé Pégase"
+
+
+class Person:
+    """Someone in front of the site, who keeps what was mailed to them."""
+
+    def __init__(self, site: Served) -> None:
+        self.client = httpx2.Client(base_url=site.url, headers={"origin": site.url}, timeout=30)
+
+    def post(self, path: str, **typed: str) -> httpx2.Response:
+        answer = self.client.post(path, data=typed)
+        assert answer.status_code in (200, 303, 404, 409, 422), (path, answer.status_code)
+        return answer
+
+
+@pytest.fixture
+def site(sqlite_with_demo: Path, tmp_path: Path, mailbox: Mailbox) -> Iterator[Served]:
+    path = tmp_path / "forums.db"
+    path.write_bytes(sqlite_with_demo.read_bytes())
+    mailbox.refuses = {ADDRESSES_OF_PEOPLE[1]}
+    with served(f"sqlite:///{path}", SMTP_URL=mailbox.url) as found:
+        yield found
+
+
+@contextmanager
+def lived(site: Served, mailbox: Mailbox) -> Iterator[tuple[list[str], dict[str, str], Person]]:
+    """The secrets of an evening (the tokens mailed), the values of the addresses that exist, and somebody who reads."""
+    organiser, anyone = Person(site), Person(site)
+    try:
+        yield *_live(site, mailbox, organiser, anyone), anyone
+    finally:
+        organiser.client.close()
+        anyone.client.close()
+
+
+def _live(site: Served, mailbox: Mailbox, organiser: Person, anyone: Person) -> tuple[list[str], dict[str, str]]:
+    sign_in = site.sign_in_link().removeprefix(site.url)
+    organiser.post(sign_in)
+    slug = re.search(r"/forums/(demonstration-\d+)/inscription", anyone.client.get("/").text)
+    assert slug
+    forum = f"/forums/{slug[1]}"
+    for (given, family), email in zip((NAMES[:2], NAMES[2:]), ADDRESSES_OF_PEOPLE[:2], strict=True):
+        typed = {"given_name": given, "family_name": family, "email": email, "attendance": "on_site", "accessibility_needs": NEEDS}
+        anyone.post(f"{forum}/inscription", **typed, wants_news="1")
+        anyone.post(f"{forum}/inscription/lien", email=email)
+        anyone.post("/questions/poser", kind="question", text="Une question publique ?", email=email, author_name=given)
+    anyone.post("/connexion", email=ADDRESSES_OF_PEOPLE[2])
+    mine = mailbox.link(ADDRESSES_OF_PEOPLE[0], "Confirmez votre inscription")
+    question = mailbox.link(ADDRESSES_OF_PEOPLE[0], "Confirmez votre question", "questions/confirmer")
+    for path in (f"{mine}/confirmer", f"{mine}/renoncer", f"{mine}/confirmer", question):
+        anyone.post(path)
+    for path in (mine, f"{mine}/donnees", f"{mine}/donnees.json", f"{mine}/modifier", f"{mine}/invitation.ics", question):
+        assert anyone.client.get(path).status_code == 200
+    mailbox.wait_for(ADDRESSES_OF_PEOPLE[0], "Votre place est réservée")
+    code = re.search(r"/organisation/questions/([a-z2-9]{8})", organiser.client.get("/organisation/questions").text)
+    assert code
+    organiser.post(f"/organisation/questions/{code[1]}/publier")
+    organiser.client.get(f"/organisation{forum}/accueil", params={"q": NAMES[1]})
+    assert NAMES[1] in organiser.client.get(f"/organisation{forum}/inscriptions").text
+    tokens = [mine.rpartition("/")[2], question.rpartition("/")[2], sign_in.rpartition("/")[2]]
+    values = {"slug": slug[1], "number": "1", "plan": "2018-2020", "code": code[1], "written": "demonstration-2"}
+    return tokens, values
+
+
+def test_nothing_anybody_may_read_holds_a_name_an_address_or_a_token(site: Served, mailbox: Mailbox):
+    with lived(site, mailbox) as (tokens, values, anyone):
+        read = {}
+        for each in ADDRESSES:
+            if each.method == "GET" and each.who is None and "{token}" not in each.path:
+                for prefix in ("", "/en"):
+                    path = prefix + filled(each.path, values)
+                    read[path] = anyone.client.get(path)
+
+    secrets = [*NAMES, *ADDRESSES_OF_PEOPLE, NEEDS, *tokens]
+    assert sum(answer.status_code == 200 for answer in read.values()) > 50
+    assert [(path, secret) for path, answer in read.items() for secret in secrets if secret in answer.text] == []
+    assert [path for path, answer in read.items() if "set-cookie" in answer.headers] == []
+
+
+def test_what_a_person_reads_with_their_link_is_never_kept(site: Served, mailbox: Mailbox):
+    with lived(site, mailbox) as (tokens, _, anyone):
+        for path in ("", "/donnees", "/donnees.json", "/modifier", "/invitation.ics"):
+            answer = anyone.client.get(f"/inscriptions/{tokens[0]}{path}")
+
+            assert (answer.status_code, answer.headers["cache-control"]) == (200, PRIVATE)
+            assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_the_log_says_what_was_done_and_never_by_whom(site: Served, mailbox: Mailbox):
+    with lived(site, mailbox) as (tokens, _, _):
+        mailbox.wait_until_refused(ADDRESSES_OF_PEOPLE[1])
+        time.sleep(1)  # what was refused is noted after it was
+        log = site.log.read_text()
+
+    assert "POST /forums/{slug}/inscription 303" in log
+    assert "POST /inscriptions/{token}/confirmer 303" in log
+    assert "code 550" in log
+    assert [secret for secret in [*NAMES, *ADDRESSES_OF_PEOPLE, NEEDS, *tokens] if secret.lower() in log.lower()] == []
