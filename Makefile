@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench race translations lock clean browser
+.PHONY: help run test check format bench race stress kills translations lock clean browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ bench: $(VENV)/.test ## each promise of speed beside its limit, in one run
 
 race: $(VENV)/.test ## 10,000 confirmations for 500 seats over 4 processes, with the negative control
 	$(BIN)/python -m tests.race
+
+stress: $(VENV)/.test ## the same over HTTP, with people giving up and coming back: seats, order, one message for each fact
+	$(BIN)/python -m tests.stress
+
+kills: $(VENV)/.test ## 200 times kill -9 under load: nothing answered is lost, every message sent, once
+	$(BIN)/python -m tests.kills
 
 translations: $(VENV)/.test ## bring the English catalogue up to the sentences of the code
 	$(BIN)/python -m tests.translations

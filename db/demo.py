@@ -30,7 +30,7 @@ from forums.models import (
 )
 from forums.models.forum import PARIS
 from forums.questions import DeclineForm, QuestionForm
-from forums.registrations import RegistrationForm
+from forums.registrations import RegistrationForm, WalkInForm
 from forums.schedule import ForumForm
 from forums.settings import ROOT, Settings
 
@@ -92,6 +92,7 @@ class Evening:
     asked: tuple[Asked, ...]
     agenda: tuple[Planned, ...]
     participants: str | None = None
+    welcomed: bool = False
     introduction: str = ""
     minutes: tuple[Said, ...] = ()
 
@@ -104,6 +105,7 @@ class Person:
     attendance: str = "on_site"
     needs: str = ""
     then: str = "confirms"
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,8 @@ async def _hold(scene: Scene, forum: Forum, evening: Evening, now: datetime) -> 
     """A forum that took place. Its minutes come out four weeks later, and may be amended the week after."""
     assert forum.starts_at is not None
     points = await _prepare(scene, forum, evening, looked_at=forum.starts_at - timedelta(days=17))
+    if evening.welcomed:
+        await _welcome(scene, forum, forum.starts_at)
     out = min(forum.starts_at + timedelta(days=28), now)
     written = await minutes.begun(scene.session, forum)
     written.introduction, forum.participants = _text(evening.introduction), evening.participants
@@ -249,7 +253,7 @@ async def _ask(scene: Scene, forum: Forum, asked: Asked, *, now: datetime) -> No
     )
     about = scene.commitments[asked.commitment] if asked.commitment else None
     await questions.ask(scene.session, forum, about, form, language="fr", secret_key=scene.secret_key, now=now)
-    question = await questions.confirm(scene.session, await _token(scene, "confirm_question", email), now=now + timedelta(minutes=6))
+    question = await questions.confirm(scene.session, await _token(scene, forum, "confirm_question", email), now=now + timedelta(minutes=6))
     assert question is not None
     if asked.declined:
         await questions.decline(scene.session, question, DeclineForm(reason=_text(asked.declined)), now=now + timedelta(hours=17))
@@ -261,9 +265,9 @@ async def _ask(scene: Scene, forum: Forum, asked: Asked, *, now: datetime) -> No
     scene.asked[asked.name] = question
 
 
-async def _token(scene: Scene, kind: str, email: str) -> str:
+async def _token(scene: Scene, forum: Forum, kind: str, email: str) -> str:
     """What the person would have found in the message."""
-    query = select(OutboxMessage).where(OutboxMessage.kind == kind, OutboxMessage.recipient == email)
+    query = select(OutboxMessage).where(OutboxMessage.kind == kind, OutboxMessage.recipient == email, OutboxMessage.forum_id == forum.id)
     return str((await scene.session.exec(query)).one().facts["token"])
 
 
@@ -281,17 +285,29 @@ async def _fill_seats(scene: Scene, forum: Forum, now: datetime) -> None:
             organisation=person.organisation,
             attendance=person.attendance,
             accessibility_needs=person.needs,
+            show_name=person.named,
             site_web="",
         )
         await registrations.register(scene.session, forum, form, language="fr", secret_key=scene.secret_key, now=then)
         if person.then == "forgets":
             continue
-        token = await _token(scene, "confirm_registration", email)
+        token = await _token(scene, forum, "confirm_registration", email)
         registration = await registrations.registration_of_link(scene.session, token, now=then)
         assert registration is not None
         await registrations.confirm(scene.session, registration.id, token, now=then + timedelta(minutes=4))
         if person.then == "gives up":
             await registrations.give_up(scene.session, registration.id, now=then + timedelta(hours=20))
+
+
+async def _welcome(scene: Scene, forum: Forum, starts_at: datetime) -> None:
+    """The evening at the door: those with a seat in the room, minute after minute, and two who had not registered."""
+    await _fill_seats(scene, forum, starts_at)
+    arriving = [each for each in await registrations.holders(scene.session, forum) if each.attendance == "on_site"]
+    for number, person in enumerate(arriving):
+        await registrations.check_in(scene.session, person.id, now=starts_at + timedelta(minutes=number - 10))
+    for given_name, family_name in (("Ange", "Passage"), ("Mahé", "Hasard")):
+        form = WalkInForm(given_name=given_name, family_name=family_name, organisation="", sending=given_name)
+        await registrations.add_walk_in(scene.session, forum, form, now=starts_at)
 
 
 async def _measure(scene: Scene, followed: Followed, now: datetime) -> None:
@@ -600,7 +616,7 @@ ALGORITHMS = Evening(
         ),
         Planned("Restitution et suites", time(20, 20), time(21, 0), kind="restitution", commitments=(6, 8)),
     ),
-    participants="une quarantaine de personnes sur place, une trentaine à distance",
+    welcomed=True,
     introduction="""
         Ce compte rendu est un exemple : la réunion, les personnes, les lettres, les réponses et les dates sont
         inventées. Une question n'a pas pu être traitée faute de temps ; elle reste affichée comme en attente.
@@ -857,14 +873,14 @@ PROCEDURES = Evening(
 
 PEOPLE = (
     Person("Yael", "Temoin", attendance="remote", then="forgets"),
-    Person("Alix", "Exemple", "Usagers des guichets (association fictive)"),
+    Person("Alix", "Exemple", "Usagers des guichets (association fictive)", named=True),
     Person("Camille", "Fictif"),
     Person("Dominique", "Exemple", needs="Transcription en direct, si possible avec un écran proche de ma place."),
     Person("Sacha", "Inventaire", "Atelier Codes ouverts (association fictive)", attendance="remote"),
     Person("Claude", "Modele", "Service d'exemple"),
     Person("Charlie", "Factice", "La Permanence du samedi (association fictive)"),
     Person("Maxence", "Specimen", attendance="remote"),
-    Person("Lou", "Essai", "Cercle Regards croisés (association fictive)"),
+    Person("Lou", "Essai", "Cercle Regards croisés (association fictive)", named=True),
     Person("Noa", "Maquette", then="gives up"),
     Person("Andrea", "Brouillon", "Service d'exemple", attendance="remote"),
     Person("Eden", "Prototype", "Collectif Données lisibles (association fictive)"),

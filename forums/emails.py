@@ -117,7 +117,7 @@ def question_received(question: Question) -> Message:
 
 
 def question_on_agenda(question: Question, forum: Forum, item: AgendaItem) -> Message:
-    """`position` is the anchor of the item on the forum's page."""
+    """`position` is the number of the item, and its anchor on the forum's page."""
     facts = {"forum": _as_json(calendar_feed.announced(forum)), "item": item.title, "position": item.position}
     return _once(_to_author(question, "question_on_agenda", code=question.code, text=question.text, **facts), question.id, forum.id)
 

@@ -77,6 +77,7 @@ class Settings:
     theme: Theme
     retention_days: int
     client_limit: int
+    forum_limit: int
     accessibility: str
     publisher: Mapping[str, str]
 
@@ -124,6 +125,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         theme=THEMES[theme],
         retention_days=_number(env, "RETENTION_DAYS", 90, 1, 3650),
         client_limit=_number(env, "CLIENT_LIMIT", 60, 0, 1_000_000),
+        forum_limit=_number(env, "FORUM_LIMIT", 3_000, 0, 1_000_000),
         accessibility=accessibility,
         publisher={key.removeprefix("PUBLISHER_").lower(): value for key, value in env.items() if key.startswith("PUBLISHER_")},
     )

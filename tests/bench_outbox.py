@@ -80,7 +80,7 @@ async def _rounds(settings: Settings, ready: bool, profile: cProfile.Profile | N
         registration = await factories.a_registration(session, forum)
     message = emails.registered(registration, forum, "j" * 43)
     content = emails.compose(OutboxMessage(kind=message.kind, recipient=message.recipient, facts=message.facts), settings)
-    content = content[:5_000] if ready else content
+    content = content[: content.rindex(b"\r\n", 0, 5_000) + 2] if ready else content
     assert settings.smtp
     clients = [await _client(settings.smtp) for _ in range(settings.smtp.connections)]
     for number in range(ROUNDS + 1):

@@ -146,7 +146,7 @@ class Site:
     running: Running
 
     def __init__(self, url: str) -> None:
-        self.environ = {"DATABASE_URL": url, "SECRET_KEY": factories.SECRET_KEY}
+        self.environ = {"CLIENT_LIMIT": "1000000", "FORUM_LIMIT": "1000000", "DATABASE_URL": url, "SECRET_KEY": factories.SECRET_KEY}
         self.settings = forums.settings.read(self.environ)
 
     def another(self, command: Sequence[str] = ("-m", "forums.cli", "serve")) -> AbstractContextManager[Running]:

@@ -18,11 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from forums.settings import ROOT
-from tests.bench_servers import answers
 from tests.factories import SECRET_KEY
 
 
-@dataclass
+@dataclass(eq=False)
 class Program:
     """One process after the other, of the same command. `proved` once this one was seen at work."""
 
@@ -116,10 +115,15 @@ def running(programs: Sequence[Program]) -> Iterator[None]:
 
 def _wait_for(server: Program) -> None:
     deadline = time.monotonic() + 60
-    while not answers(server.port):
+    while not _answers(server.port):
         if server.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"it did not start: {server.last_words}")
         time.sleep(0.02)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_ports(count: int) -> list[int]:
@@ -129,7 +133,6 @@ def _free_ports(count: int) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         port = random.choice(candidates)
-        with socket.socket() as probe:
-            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
+        if port not in found and not _answers(port):
+            found.append(port)
     return found

@@ -7,6 +7,7 @@ it again. One in forty is answered 451 instead and not taken; as many are answer
 import asyncio
 import random
 import re
+import socket
 from typing import NamedTuple
 
 from tests.bench_sink import ANSWERS
@@ -16,42 +17,40 @@ LATE, REFUSED = 1 / 40, 1 / 40
 
 
 class Taken(NamedTuple):
-    """A message the relay has: its identifier, for whom, and from which start of which worker."""
+    """A message the relay has: its identifier, for whom, over which connection, from which start of which worker."""
 
     identifier: str
     recipient: str
-    worker: int
+    connection: int
+    worker: Program
     start: int
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether who sent it was killed, sooner or later."""
+        return self.start in self.worker.killed
 
 
 class Relay:
-    """What was taken, on a port for each worker, so that it is known who sends."""
+    """What was taken, whoever sent it."""
 
     def __init__(self) -> None:
         self.taken: list[Taken] = []
-        self.refused = 0
+        self.refused = self.connections = 0
 
-    async def listen(self, number: int) -> tuple[asyncio.Server, "Door"]:
-        door = Door(self, number)
-        return await asyncio.get_running_loop().create_server(lambda: Conversation(door), "127.0.0.1", 0), door
-
-
-class Door:
-    """The port of one worker; `worker` is who uses it, once it is known."""
-
-    worker: Program
-
-    def __init__(self, relay: Relay, number: int) -> None:
-        self.relay, self.number = relay, number
+    async def listen(self, door: socket.socket, worker: Program) -> asyncio.Server:
+        """Take what comes through that door, which that worker alone knows of."""
+        return await asyncio.get_running_loop().create_server(lambda: Conversation(self, worker), sock=door)
 
 
 class Conversation(asyncio.Protocol):
-    def __init__(self, door: Door) -> None:
-        self.door, self.relay = door, door.relay
+    def __init__(self, relay: Relay, worker: Program) -> None:
+        self.relay, self.worker = relay, worker
+        self.buffer, self.in_message, self.recipient = b"", False, ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transport, self.buffer, self.in_message, self.recipient = transport, b"", False, ""
-        self.start = self.door.worker.starts
+        self.relay.connections += 1
+        self.transport, self.number, self.start = transport, self.relay.connections, self.worker.starts
         transport.write(b"220 relais\r\n")
 
     def data_received(self, data: bytes) -> None:
@@ -80,8 +79,8 @@ class Conversation(asyncio.Protocol):
             self.transport.write(b"451 plus tard\r\n")
             return
         found = re.search(rb"^Message-ID: <([^@>]*)@", content, re.MULTILINE | re.IGNORECASE)
-        self.relay.taken.append(Taken(found[1].decode() if found else "", self.recipient, self.door.number, self.start))
-        self.door.worker.proved = True
+        self.relay.taken.append(Taken(found[1].decode() if found else "", self.recipient, self.number, self.worker, self.start))
+        self.worker.proved = True
         if random.random() < LATE:
             asyncio.get_running_loop().call_later(random.uniform(0.3, 1.5), self.transport.write, b"250 pris\r\n")
         else:

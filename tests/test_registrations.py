@@ -83,6 +83,15 @@ async def test_the_same_address_typed_another_way_makes_no_second_row(session: A
     assert [row.family_name for row in await rows(session)] == ["Martin"]
 
 
+async def test_the_two_writings_of_one_domain_are_one_address(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+
+    for typed in ("a@écologie.fr", "A@xn--cologie-9xa.fr", "a@ÉCOLOGIE.fr"):
+        await register(session, forum, a_registration_form(typed))
+
+    assert [row.email for row in await rows(session)] == ["a@xn--cologie-9xa.fr"]
+
+
 async def test_the_same_address_may_register_for_another_forum(session: AsyncSession) -> None:
     first, second = await a_forum(session, number=1), await a_forum(session, number=2)
 

@@ -7,7 +7,7 @@ a person who had waited longer, however well it all ended.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlmodel import select, text
@@ -74,7 +74,7 @@ async def changes(session: AsyncSession) -> list[Change]:
 
 
 def replay(story: Iterable[Change], capacity: int) -> Replay:
-    seated, line, last_rank = 0, dict[int, str](), 0
+    seated, line, last_rank = 0, set[int](), 0
     oversold = overtaken = out_of_rank = 0
     for change in story:
         rank = change.rank or 0
@@ -82,13 +82,14 @@ def replay(story: Iterable[Change], capacity: int) -> Replay:
             seated -= 1
         elif change.before == "waiting":
             overtaken += change.after == "registered" and rank != min(line, default=0)
-            line.pop(rank, None)
+            line.discard(rank)
         if change.after == "registered":
             seated += 1
             oversold = max(oversold, seated - capacity)
         elif change.after == "waiting":
             out_of_rank += rank <= last_rank
-            last_rank = line[rank] = rank
+            line.add(rank)
+            last_rank = rank
     return Replay(oversold, overtaken, out_of_rank)
 
 
@@ -112,7 +113,5 @@ def _due(change: Change) -> Told:
 
 async def promised(session: AsyncSession) -> Counter[Told]:
     """The messages the outbox holds, whatever became of them."""
-    rows: Sequence[tuple[str, str, dict[str, str]]] = (
-        await session.exec(select(OutboxMessage.recipient, OutboxMessage.kind, OutboxMessage.facts))
-    ).all()
+    rows = await session.exec(select(OutboxMessage.recipient, OutboxMessage.kind, OutboxMessage.facts))
     return Counter((recipient, kind, facts.get("invitation")) for recipient, kind, facts in rows)

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event
-from sqlmodel import Session
+from sqlalchemy import Connection, Engine, create_engine, event
 
 from forums.database import Database, sqlite_pragmas
 
@@ -28,25 +27,21 @@ class AtOnce:
             self._thread = ThreadPoolExecutor(1, "outbox")
             self._engine = _engine(database.writer.url.database or "")
 
-    async def write(self, work: Callable[[Session], T]) -> T:
+    async def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in a transaction of its own. Returns its answer once everything is on disk."""
         if self._thread is not None:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
         async with self._database.transaction() as session:
-            return await session.run_sync(_with_session, work)
+            return await (await session.connection()).run_sync(work)
 
-    def _do(self, work: Callable[[Session], T]) -> T:
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            return work(session)
+    def _do(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
 
     async def close(self) -> None:
         if self._thread is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
             self._thread.shutdown()
-
-
-def _with_session(session: Any, work: Callable[[Session], T]) -> T:
-    return work(session)
 
 
 def _engine(path: str) -> Engine:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
@@ -70,17 +70,22 @@ async def deliver_due(database: Database, settings: Settings, *, now: datetime |
     """Send what is due, once around. Returns how many messages the relay took."""
     if settings.smtp is None:
         return 0
-    async with Courier(database, settings, settings.smtp) as courier:
-        await courier.turn(now=now, limit=limit)
+    moment = now or _now()
+    async with Courier(database, settings, settings.smtp, now=lambda: moment) as courier:
+        await courier.turn(limit)
         await courier.carried()
     return courier.sent
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Courier:
     """One worker's hand, its connections and what it remembers of the relay. Leaving the block stops it gently."""
 
-    def __init__(self, database: Database, settings: Settings, smtp: Smtp) -> None:
-        self.database, self.settings, self.smtp = database, settings, smtp
+    def __init__(self, database: Database, settings: Settings, smtp: Smtp, *, now: Callable[[], datetime] = _now) -> None:
+        self.database, self.settings, self.smtp, self.now = database, settings, smtp, now
         self.at_once, self.connections = AtOnce(database), Connections()
         self.ledger = Ledger(self.at_once, lambda: len(self._lanes))
         self.sent = 0
@@ -109,18 +114,17 @@ class Courier:
 
     # -- Take in hand ----------------------------------------------------------------------------------------
 
-    async def turn(self, *, now: datetime | None = None, limit: int = IN_HAND) -> None:
+    async def turn(self, limit: int = IN_HAND) -> None:
         """Take what is due in hand and set it going, unless the hand is still full or the queue is stopped."""
-        moment = now or datetime.now(UTC)
         await self.connections.leave_idle()
         await self._hand_back(self._late())
         self._start_lanes(len(self._lanes) + 1)  # what still waits since the last turn may wait behind a slow answer
         self._hand_is_low.clear()
         self._more_is_due = False
         room = limit - len(self._hand)
-        if room < limit // 2 or await self._stopped(moment):
+        if room < limit // 2 or await self._stopped():
             return
-        rows = await ledger.claim(self.database, self.at_once, self.smtp, moment, room)
+        rows = await ledger.claim(self.database, self.at_once, self.smtp, self.now(), room)
         self._more_is_due = len(rows) == room
         taken_at = time.monotonic()
         for first in range(0, len(rows), TOGETHER):
@@ -130,8 +134,8 @@ class Courier:
             else:
                 await self._hand_back(some)
 
-    async def _stopped(self, now: datetime) -> bool:
-        if self._pause is not None and now < self._pause.until:
+    async def _stopped(self) -> bool:
+        if self._pause is not None and self.now() < self._pause.until:
             async with self.database.reading() as session:
                 if not await queries.put_back_since(session, self._pause.since):
                     return True
@@ -245,7 +249,7 @@ class Courier:
 
     async def _record_sent(self, row: OutboxMessage, connection: Connection) -> None:
         try:
-            await self.ledger.record(Outcome(row, datetime.now(UTC), "sent"))
+            await self.ledger.record(Outcome(row, _now(), "sent"))
         finally:
             await self.connections.keep(connection)
 
@@ -256,10 +260,10 @@ class Courier:
         if verdict in STOPPED:
             self._stop(verdict)
             await self._hand_back(self._emptied())
-        await self.ledger.record(Outcome(row, datetime.now(UTC), verdict, code, words))
+        await self.ledger.record(Outcome(row, _now(), verdict, code, words))
 
     def _stop(self, verdict: Verdict) -> None:
         if self._pause is None:  # else another connection met the same fault at the same moment
-            waits, now = STOPPED[verdict], datetime.now(UTC)
+            waits, now = STOPPED[verdict], self.now()
             self._pause = Pause(now, now + waits[min(self._faults, len(waits) - 1)])
             self._faults += 1

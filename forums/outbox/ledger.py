@@ -5,6 +5,7 @@ messages that end at about the same time is committed together: one write costs 
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import sqlalchemy
-from sqlalchemy import bindparam, text
+from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, insert, select, update
 from sqlmodel.sql.expression import SelectOfScalar
@@ -58,7 +59,7 @@ async def claim(database: Database, at_once: AtOnce, smtp: Smtp, now: datetime, 
             return []
     if smtp.rate is not None:
         return await _claim_what_may_go(database, smtp, smtp.rate, now, limit)
-    return await at_once.write(lambda session: _take(session, session.exec(_locked(now, limit)).all(), now))
+    return await at_once.write(lambda connection: _take(connection, connection.execute(_locked(now, limit)).scalars().all(), now))
 
 
 async def _claim_what_may_go(database: Database, smtp: Smtp, rate: int, now: datetime, limit: int) -> Sequence[OutboxMessage]:
@@ -66,13 +67,15 @@ async def _claim_what_may_go(database: Database, smtp: Smtp, rate: int, now: dat
     async with database.transaction() as session:
         ids = (await session.exec(_locked(now, limit))).all()
         allowed = await limits.spend(session, f"relay {smtp.host}:{smtp.port}", a_minute, now=now, times=len(ids))
-        return await session.run_sync(_take, ids[:allowed], now)
+        return await (await session.connection()).run_sync(_take, ids[:allowed], now)
 
 
-def _take(session: Any, ids: Sequence[UUID], now: datetime) -> Sequence[OutboxMessage]:
+def _take(connection: Connection, ids: Sequence[UUID], now: datetime) -> Sequence[OutboxMessage]:
     taken = update(OutboxMessage).where(col(OutboxMessage.id).in_(ids)).returning(OutboxMessage)
     values = {"status": "sending", "lease_until": now + LEASE, "attempts": OutboxMessage.attempts + 1}
-    rows = session.execute(taken.values(**values), execution_options={"synchronize_session": False}).scalars().all()
+    with Session(connection, expire_on_commit=False) as session:
+        rows = session.execute(taken.values(**values), execution_options={"synchronize_session": False}).scalars().all()
+        session.expunge_all()
     return sorted(rows, key=lambda row: (row.next_attempt_at, row.created_at))
 
 
@@ -97,7 +100,7 @@ async def keep(at_once: AtOnce, composed: Sequence[tuple[OutboxMessage, bytes]])
     """Keep the bytes of these messages: each retry sends the same."""
     if composed:
         kept = [{"row": row.id, "bytes": content} for row, content in composed]
-        await at_once.write(lambda session: session.connection().execute(_KEPT, kept))
+        await at_once.write(lambda connection: connection.execute(_KEPT, kept))
 
 
 _KEPT = (
@@ -119,7 +122,7 @@ async def release(at_once: AtOnce, rows: Sequence[OutboxMessage]) -> None:
     if rows:
         mine = update(OutboxMessage).where(col(OutboxMessage.id).in_([row.id for row in rows]), col(OutboxMessage.status) == "sending")
         back = mine.values(status="waiting", lease_until=None, attempts=OutboxMessage.attempts - 1)
-        await at_once.write(lambda session: session.exec(back))
+        await at_once.write(lambda connection: connection.execute(back))
 
 
 # -- What became of them -----------------------------------------------------------------------------------
@@ -135,12 +138,15 @@ class Ledger:
         self._at_once = at_once
         self._under_way = under_way
         self._waiting: list[tuple[Outcome, asyncio.Future[None]]] = []
+        self._all_told = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
     async def record(self, outcome: Outcome) -> None:
         """Write down what became of a message. Returns once it is committed."""
         committed = asyncio.get_running_loop().create_future()
         self._waiting.append((outcome, committed))
+        if len(self._waiting) >= self._under_way():
+            self._all_told.set()
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         await committed
@@ -152,8 +158,10 @@ class Ledger:
 
     async def _write(self) -> None:
         while self._waiting:
+            self._all_told.clear()
             if len(self._waiting) < self._under_way():
-                await asyncio.sleep(A_MOMENT)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._all_told.wait(), A_MOMENT)
             group, self._waiting = self._waiting, []
             error = await self._write_patiently([outcome for outcome, _ in group])
             for _, committed in group:
@@ -168,7 +176,7 @@ class Ledger:
         """A message that is sent and not written down would go twice: a busy database is asked again."""
         for pause in (*PATIENCE, None):
             try:
-                await self._at_once.write(lambda session: write(session, outcomes))
+                await self._at_once.write(lambda connection: write(connection, outcomes))
             except (DBAPIError, *DatabaseUnavailable) as error:
                 if pause is None:
                     return error
@@ -181,9 +189,8 @@ class Ledger:
         return None
 
 
-def write(session: Session, outcomes: Sequence[Outcome]) -> None:
+def write(connection: Connection, outcomes: Sequence[Outcome]) -> None:
     """Write down what became of these messages, and one attempt for each."""
-    connection = session.connection()
     if sent := [_as_sent(each) for each in outcomes if each.verdict == "sent"]:
         connection.execute(_SENT, sent)
     for each in outcomes:

@@ -158,9 +158,14 @@ def language(request: Request) -> str:
     return found
 
 
-def limit_of(settings: Settings) -> Limit | None:
+def client_limit(settings: Settings) -> Limit | None:
     """What one connection may send in ten minutes; None when nothing is counted."""
     return Limit(settings.client_limit, timedelta(minutes=10)) if settings.client_limit else None
+
+
+def forum_limit(settings: Settings) -> Limit | None:
+    """How many may ask for a seat at one forum in an hour, all together."""
+    return Limit(settings.forum_limit, timedelta(hours=1)) if settings.forum_limit else None
 
 
 def client(request: Request) -> str | None:
@@ -170,7 +175,7 @@ def client(request: Request) -> str | None:
 
 async def spend(session: AsyncSession, request: Request) -> None:
     """Count one form sent by this connection. Raises `TooManyRequests`."""
-    limit, whose = limit_of(settings(request)), client(request)
+    limit, whose = client_limit(settings(request)), client(request)
     if limit and whose and not await limits.spend(session, f"client:{whose}", limit, now=now()):
         raise TooManyRequests
 

@@ -26,9 +26,6 @@ MAIL_AGAIN_AFTER = timedelta(minutes=15)
 # However often an address is typed, here or under a question, its owner gets so many messages a day.
 MAILS_A_DAY = Limit(10, timedelta(days=1))
 
-# Far above any real evening, below what would fill a disk.
-ASKED_OF_ONE_FORUM = Limit(3_000, timedelta(hours=1))
-
 
 class RegistrationForm(Form):
     family_name: Annotated[str, FAMILY_NAME]
@@ -72,14 +69,21 @@ async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, 
 
 
 async def register_all(
-    session: AsyncSession, asked: Sequence[Asked], *, secret_key: str, now: datetime, per_client: Limit | None = None
+    session: AsyncSession,
+    asked: Sequence[Asked],
+    *,
+    secret_key: str,
+    now: datetime,
+    per_client: Limit | None = None,
+    per_forum: Limit | None = None,
 ) -> list[Refusal | None]:
     """The same for several people, in as many statements as for one. Returns what refuses each, or None.
 
-    `per_client` limits what one connection may ask, whoever shares it.
+    `per_client` limits what one connection may ask, whoever shares it; `per_forum` what all may ask of one
+    forum, so that nobody fills a disk by typing.
     """
     refusals = [_refusal(each, now) for each in asked]
-    await _refuse_too_many(session, asked, refusals, per_client, now)
+    await _refuse_too_many(session, asked, refusals, per_client, per_forum, now)
     welcome = [
         (_pending(each, secret_key, now), each.forum)
         for each, refusal in zip(asked, refusals, strict=True)
@@ -103,12 +107,17 @@ def _refusal(asked: Asked, now: datetime) -> Refusal | None:
 
 
 async def _refuse_too_many(
-    session: AsyncSession, asked: Sequence[Asked], refusals: list[Refusal | None], per_client: Limit | None, now: datetime
+    session: AsyncSession,
+    asked: Sequence[Asked],
+    refusals: list[Refusal | None],
+    per_client: Limit | None,
+    per_forum: Limit | None,
+    now: datetime,
 ) -> None:
     """Of those not refused yet, the ones beyond what their connection, then their forum, may ask."""
     counted: list[tuple[Limit | None, Callable[[Asked], str | None], str]] = [
         (per_client, lambda each: each.client, "client"),
-        (ASKED_OF_ONE_FORUM, lambda each: str(each.forum.id), "forum"),
+        (per_forum, lambda each: str(each.forum.id), "forum"),
     ]
     for limit, key_of, name in counted:
         if limit is None:

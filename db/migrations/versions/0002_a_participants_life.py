@@ -86,9 +86,7 @@ def registrations() -> None:
 def secret_links() -> None:
     with op.batch_alter_table("secret_link") as link:
         link.add_column(sa.Column("subscription_id", sa.Uuid(), nullable=True))
-        link.create_foreign_key(
-            op.f("fk_secret_link_subscription_id"), "subscription", ["subscription_id"], ["id"], ondelete="CASCADE"
-        )
+        link.create_foreign_key(op.f("fk_secret_link_subscription_id"), "subscription", ["subscription_id"], ["id"], ondelete="CASCADE")
         link.create_index(op.f("ix_secret_link_subscription_id"), ["subscription_id"])
         purposes_are(link, list(PURPOSES))
 

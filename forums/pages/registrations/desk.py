@@ -36,7 +36,7 @@ class Desk:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database, self.secret_key = database, settings.secret_key
-        self.per_client = page.limit_of(settings)
+        self.per_client, self.per_forum = page.client_limit(settings), page.forum_limit(settings)
         self.arrived: list[Arrival] = []
         self.writing: asyncio.Task[None] | None = None
 
@@ -75,7 +75,9 @@ class Desk:
     async def _registered(self, session: AsyncSession, together: Sequence[Arrival]) -> list[bool | Exception]:
         found = {slug: await schedule.forum_by_slug(session, slug) for slug in {each.slug for each in together}}
         asked = [Asked(forum, each.form, each.language, each.client) for each in together if (forum := found[each.slug])]
-        answers = await registrations.register_all(session, asked, secret_key=self.secret_key, now=page.now(), per_client=self.per_client)
+        answers = await registrations.register_all(
+            session, asked, secret_key=self.secret_key, now=page.now(), per_client=self.per_client, per_forum=self.per_forum
+        )
         refusals = iter(answers)
         return [(next(refusals) or True) if found[each.slug] else False for each in together]
 
