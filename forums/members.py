@@ -11,14 +11,16 @@ from typing import Annotated, Final
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, outbox, secret_links
+from forums import emails, limits, outbox, secret_links
 from forums.forms import Email, Form, line
+from forums.limits import Limit
 from forums.models import AuditEvent, Institution, Member, MemberSession
 from forums.models.people import Role
 
 SESSION_LASTS = timedelta(hours=12)
 IDLE = timedelta(minutes=60)
 MAIL_AGAIN_AFTER = timedelta(minutes=1)
+LINKS_A_DAY = Limit(40, timedelta(days=1))
 
 ADMINS: Final = frozenset[Role]({"admin"})
 ORGANISERS: Final = ADMINS | {"organiser"}
@@ -69,7 +71,7 @@ async def ask_for_link(session: AsyncSession, email: str, *, browser: str, now: 
         .where(col(Member.link_mailed_at).is_(None) | (col(Member.link_mailed_at) <= now - MAIL_AGAIN_AFTER))
         .values(link_mailed_at=now)
     )
-    if allowed.rowcount == 1:
+    if allowed.rowcount == 1 and await limits.spend(session, f"sign_in:{member.id}", LINKS_A_DAY, now=now):
         token = await link_to_sign_in(session, member, browser=browser, now=now)
         outbox.enqueue(session, emails.sign_in(member, token), now=now)
 

@@ -51,7 +51,7 @@ async def held_on(session: AsyncSession, registration: Registration) -> dict[str
         "questions": [_question(each) for each in asked],
         "annonces_demandees_le": subscription.created_at.isoformat() if subscription else None,
         "messages": [
-            {"sujet": each.kind, "ecrit_le": each.created_at.isoformat(), "envoye_le": each.sent_at.isoformat() if each.sent_at else None}
+            {"genre": each.kind, "ecrit_le": each.created_at.isoformat(), "envoye_le": each.sent_at.isoformat() if each.sent_at else None}
             for each in (await session.exec(mailed)).all()
         ],
     }

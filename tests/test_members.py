@@ -4,15 +4,16 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import members, secret_links
 from forums.database import Database
-from forums.members import ADMINS, IDLE, MEMBERS, MODERATORS, ORGANISERS, SESSION_LASTS
+from forums.members import ADMINS, IDLE, LINKS_A_DAY, MEMBERS, MODERATORS, ORGANISERS, SESSION_LASTS
 from forums.models import AuditEvent, Member, MemberSession, SecretLink
 from forums.secret_links import SIGN_IN_LASTS
 from tests.factories import NOW, a_member, an_institution, promised, told
+from tests.site import Site, links_in
 
 BROWSER = "le secret du navigateur qui a demandé"
 
@@ -152,6 +153,31 @@ async def test_spent_links_are_forgotten_a_day_after_they_expire(session: AsyncS
     gone = await secret_links.forget_expired(session, now=NOW + timedelta(days=1, minutes=11))
 
     assert (kept, gone) == (0, 1)
+
+
+async def test_whoever_types_it_a_members_address_gets_so_many_links_a_day(session: AsyncSession) -> None:
+    await a_member(session, "organise@example.fr")
+    morning = NOW.replace(hour=0, minute=0)
+
+    for number in range(60):
+        await members.ask_for_link(session, "organise@example.fr", browser=BROWSER, now=morning + number * timedelta(minutes=20))
+
+    assert len(await told(session, "sign_in")) == LINKS_A_DAY.most
+
+
+async def test_who_wanted_a_page_before_signing_in_is_brought_to_it_and_nowhere_else(site: Site) -> None:
+    page = "/organisation/forums/demonstration-3/accueil/code/abcd2345"
+    for wanted, brought in ((page, page), ("https://evil.example", "/organisation"), ("//evil.example", "/organisation")):
+        await site.sign_in("organiser")
+        site.client.cookies.clear()
+        async with site.database.transaction() as session:
+            await session.exec(update(Member).values(link_mailed_at=None))
+        await site.post("/connexion", email="organiser@example.org", suite=wanted)
+        link = next(path for path in links_in((await site.mailed("organiser@example.org"))[-1]) if path.startswith("/connexion/"))
+
+        answer = await site.post(link)
+
+        assert (answer.status_code, answer.headers["location"]) == (303, brought)
 
 
 # -- The session ----------------------------------------------------------------------------------------

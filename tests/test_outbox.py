@@ -66,12 +66,17 @@ class Relay:
     slow: float = 0
     port: int = 0
     connections: int = 0
+    pipelines: bool = True
     mail_options: str = ""
     rcpt_options: str = ""
     opened: list["Server"] = field(default_factory=list)
     accepted: list[Envelope] = field(default_factory=list)
     seen: list[Envelope] = field(default_factory=list)
     handed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle_EHLO(self, server: SMTP, session: Session, envelope: Envelope, hostname: str, offers: list[str]) -> list[str]:
+        session.host_name = hostname
+        return [offers[0], "250-PIPELINING", *offers[1:]] if self.pipelines else offers
 
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
         answer = self.answer(server, self.mail)
@@ -231,6 +236,38 @@ async def test_a_relay_that_accepts_gets_the_message_for_the_one_recipient_and_t
     assert await attempts(database) == [(250, "sent")]
 
 
+@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelining", "step by step"])
+async def test_a_message_arrives_as_it_was_kept_its_dots_and_line_ends_too(database: Database, settings: Settings, pipelines: bool) -> None:
+    content = b"Subject: points\r\n\r\n.seul\r\n.\r\n..deux\nfin sans retour\r et fin"
+    await promise(database, "camille@example.org")
+    async with database.transaction() as session:
+        (await session.exec(select(OutboxMessage))).one().content = content
+
+    async with listening(Relay(pipelines=pipelines)) as relay:
+        await deliver(database, to(settings, relay))
+
+    assert relay.accepted[0].content == b"Subject: points\r\n\r\n.seul\r\n.\r\n..deux\r\nfin sans retour\r\n et fin\r\n"
+
+
+@pytest.mark.parametrize(
+    "recipient", ["b@example.org>\r\nRCPT TO:<c@example.org", "b@example.org> NOTIFY=NEVER", "sans-arobase", "élodie@example.org"]
+)
+async def test_an_address_that_would_say_more_to_the_relay_than_an_address_fails_alone(
+    database: Database, settings: Settings, recipient: str
+) -> None:
+    await promise(database, "a@example.org", "c@example.org")
+    async with database.transaction() as session:
+        long_ago = datetime.now(UTC) - timedelta(hours=1)
+        given = {"created_at": long_ago, "next_attempt_at": long_ago, "content": b"Subject: x\r\n\r\nx\r\n"}
+        session.add(OutboxMessage(kind="moved", recipient=recipient, **given))
+
+    async with listening(Relay()) as relay:
+        await deliver(database, to(settings, relay))
+
+    assert relay.recipients == ["a@example.org", "c@example.org"]
+    assert Counter(each.status for each in await rows(database)) == {"sent": 2, "failed": 1}
+
+
 async def test_what_was_sent_is_not_sent_again(database: Database, settings: Settings) -> None:
     await promise(database, "camille@example.org")
 
@@ -282,16 +319,23 @@ class Clerk:
         return AuthResult(success=given == LoginPassword(b"forums", b"mot de passe"), handled=False)
 
 
+@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelining", "step by step"])
 @pytest.mark.parametrize("way", ["starttls", "implicit"])
 async def test_a_relay_that_is_known_gets_messages_over_tls_after_the_password(
-    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, certificate: Path, tls: ssl.SSLContext, way: str
+    database: Database,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    certificate: Path,
+    tls: ssl.SSLContext,
+    way: str,
+    pipelines: bool,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     await promise(database, "camille@example.org")
     starttls = {"tls_context": tls, "require_starttls": True, "auth_required": True}
     implicit = {"tls": tls, "auth_require_tls": False}  # what aiosmtpd asks for is STARTTLS
 
-    async with listening(Relay(), authenticator=Clerk(), **(starttls if way == "starttls" else implicit)) as relay:
+    async with listening(Relay(pipelines=pipelines), authenticator=Clerk(), **(starttls if way == "starttls" else implicit)) as relay:
         await deliver(database, to(settings, relay, way, username="forums", password="mot de passe"))
 
     assert (relay.recipients, (await row(database)).status) == (["camille@example.org"], "sent")
@@ -315,6 +359,7 @@ async def test_a_greylisted_message_goes_a_minute_later_with_the_same_message_id
     assert await attempts(database) == [(451, "retry"), (250, "sent")]
 
 
+@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelining", "step by step"])
 @pytest.mark.parametrize(
     ("relay", "status", "attempt"),
     [
@@ -333,9 +378,9 @@ async def test_a_greylisted_message_goes_a_minute_later_with_the_same_message_id
     ids=lambda value: f"{value.rcpt or value.dot}" if isinstance(value, Relay) else None,
 )
 async def test_what_a_relay_says_of_a_message_decides_what_its_row_becomes(
-    database: Database, settings: Settings, relay: Relay, status: str, attempt: tuple[int | None, str]
+    database: Database, settings: Settings, relay: Relay, status: str, attempt: tuple[int | None, str], pipelines: bool
 ) -> None:
-    relay = replace(relay, rcpt=[*relay.rcpt], dot=[*relay.dot], accepted=[], seen=[])
+    relay = replace(relay, rcpt=[*relay.rcpt], dot=[*relay.dot], accepted=[], seen=[], opened=[], pipelines=pipelines)
     await promise(database, "camille@example.org")
 
     async with listening(relay):
@@ -470,7 +515,7 @@ async def test_a_fault_that_is_no_messages_stops_the_round_burns_no_attempt_and_
     login = {"username": "forums", "password": "faux"} if fault in ("password refused", "no AUTH") else {}
     await promise(database, "a@example.org", "b@example.org")
 
-    async with listening(replace(faulty, mail=[*faulty.mail], port=0), **options(tls)) as relay:
+    async with listening(replace(faulty, mail=[*faulty.mail], opened=[], port=0), **options(tls)) as relay:
         during = await deliver(database, to(settings, relay, way, **login))
         waiting = await rows(database)
     async with listening(Relay()) as relay:
@@ -948,6 +993,7 @@ class OffersDsn(Server):
 
     async def smtp_EHLO(self, hostname: str) -> None:
         await self.push("250-relais.example")
+        await self.push("250-PIPELINING")
         await self.push("250 DSN")
         assert self.session
         self.session.host_name, self.session.extended_smtp = hostname, True
