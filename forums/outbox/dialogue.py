@@ -86,16 +86,18 @@ class Dialogue(asyncio.Protocol):
 
     # -- What the loop tells ---------------------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
-        *lines, self._heard = (self._heard + data).split(b"\n")
+    def _hear(self, arrived: bytes) -> None:
+        *lines, self._heard = (self._heard + arrived).split(b"\n")
         for line in lines:
-            self._hear(line.decode("utf-8", "replace").rstrip("\r"))
+            self._hear_line(line.decode("utf-8", "replace").rstrip("\r"))
         if self._awaited < 0 or len(self._heard) + sum(map(len, self._lines)) > _ANSWER_AT_MOST:
             self._transport.abort()  # it speaks without being asked, or without end: its answers would be taken for others
         elif self._answers:
             self._wake()
 
-    def _hear(self, line: str) -> None:
+    data_received = _hear  # the loop's own word for it
+
+    def _hear_line(self, line: str) -> None:
         self._lines.append(line[4:].strip())
         if line[3:4] != "-":
             code = int(line[:3]) if line[:3].isdecimal() else 500
