@@ -133,7 +133,7 @@ async def _product(database: Database, settings: Settings, client: aiosmtplib.SM
     stop = asyncio.Event()
     began = time.perf_counter()
     worker = asyncio.create_task(outbox.work(database, settings, stop))
-    while await _taken(client) < expected and time.perf_counter() - began < 120:
+    while await _taken(client) < expected and time.perf_counter() - began < 120:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     stop.set()
     await worker

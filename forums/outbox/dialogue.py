@@ -86,8 +86,8 @@ class Dialogue(asyncio.Protocol):
 
     # -- What the loop tells ---------------------------------------------------------------------------------
 
-    def _hear(self, arrived: bytes) -> None:
-        *lines, self._heard = (self._heard + arrived).split(b"\n")
+    def _hear(self, data: bytes) -> None:
+        *lines, self._heard = (self._heard + data).split(b"\n")
         for line in lines:
             self._hear_line(line.decode("utf-8", "replace").rstrip("\r"))
         if self._awaited < 0 or len(self._heard) + sum(map(len, self._lines)) > _ANSWER_AT_MOST:
