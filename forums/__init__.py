@@ -2,9 +2,10 @@
 
 Read in this order. `app` lists every address. `models` is what is remembered. Then one module per
 word of the trade holds its rules and its queries: `action_plan`, `schedule`, `agenda`,
-`registrations`, `questions`, `minutes`, `members`, `privacy`. `calendar_feed` and `emails` make
-what leaves the house, `outbox` delivers it, `clock` does what falls due. `pages` shows all of it,
-`cli` is the `forums` command.
+`registrations`, `questions`, `minutes`, `subscriptions`, `members`, `privacy`. `limits` counts what
+may not be done without end. `calendar_feed` and `emails` make what leaves the house, `outbox` delivers
+it, `attendance_list` prints it, `clock` does what falls due. `pages` shows all of it, `cli` is the
+`forums` command.
 
 Imports run one way: settings, models, database, calendar_feed, emails, outbox, the words, pages,
 app and cli; `tests/test_architecture.py` holds it.

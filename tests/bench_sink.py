@@ -10,7 +10,7 @@ import sys
 import uvloop
 
 ANSWERS = {
-    b"EHLO": b"250-puits\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n250 DSN\r\n",
+    b"EHLO": b"250-puits\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n250 DSN\r\n",
     b"DATA": b"354 allez\r\n",
     b"QUIT": b"221 au revoir\r\n",
 }

@@ -39,7 +39,7 @@ from tests.race import ENGINES, settings_for
 from tests.stress import ENDED, of_messages, of_seats, of_words
 from tests.visitors import Person, who_asked
 
-SERVERS, WORKERS, VISITORS = 4, 2, 16
+SERVERS, WORKERS, VISITORS = 4, 2, 24
 PEOPLE, SEATS = 120, 30
 EACH_WORKER = Smtp.connections
 """The connections a worker opens when SMTP_URL does not say."""

@@ -66,7 +66,6 @@ class Relay:
     slow: float = 0
     port: int = 0
     connections: int = 0
-    pipelines: bool = True
     mail_options: str = ""
     rcpt_options: str = ""
     opened: list["Server"] = field(default_factory=list)
@@ -76,7 +75,7 @@ class Relay:
 
     async def handle_EHLO(self, server: SMTP, session: Session, envelope: Envelope, hostname: str, offers: list[str]) -> list[str]:
         session.host_name = hostname
-        return [offers[0], "250-PIPELINING", *offers[1:]] if self.pipelines else offers
+        return offers
 
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
         answer = self.answer(server, self.mail)
@@ -236,14 +235,13 @@ async def test_a_relay_that_accepts_gets_the_message_for_the_one_recipient_and_t
     assert await attempts(database) == [(250, "sent")]
 
 
-@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelining", "step by step"])
-async def test_a_message_arrives_as_it_was_kept_its_dots_and_line_ends_too(database: Database, settings: Settings, pipelines: bool) -> None:
+async def test_a_message_arrives_as_it_was_kept_its_dots_and_line_ends_too(database: Database, settings: Settings) -> None:
     content = b"Subject: points\r\n\r\n.seul\r\n.\r\n..deux\nfin sans retour\r et fin"
     await promise(database, "camille@example.org")
     async with database.transaction() as session:
         (await session.exec(select(OutboxMessage))).one().content = content
 
-    async with listening(Relay(pipelines=pipelines)) as relay:
+    async with listening(Relay()) as relay:
         await deliver(database, to(settings, relay))
 
     assert relay.accepted[0].content == b"Subject: points\r\n\r\n.seul\r\n.\r\n..deux\r\nfin sans retour\r\n et fin\r\n"
@@ -319,7 +317,6 @@ class Clerk:
         return AuthResult(success=given == LoginPassword(b"forums", b"mot de passe"), handled=False)
 
 
-@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelining", "step by step"])
 @pytest.mark.parametrize("way", ["starttls", "implicit"])
 async def test_a_relay_that_is_known_gets_messages_over_tls_after_the_password(
     database: Database,
@@ -328,14 +325,13 @@ async def test_a_relay_that_is_known_gets_messages_over_tls_after_the_password(
     certificate: Path,
     tls: ssl.SSLContext,
     way: str,
-    pipelines: bool,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     await promise(database, "camille@example.org")
     starttls = {"tls_context": tls, "require_starttls": True, "auth_required": True}
     implicit = {"tls": tls, "auth_require_tls": False}  # what aiosmtpd asks for is STARTTLS
 
-    async with listening(Relay(pipelines=pipelines), authenticator=Clerk(), **(starttls if way == "starttls" else implicit)) as relay:
+    async with listening(Relay(), authenticator=Clerk(), **(starttls if way == "starttls" else implicit)) as relay:
         await deliver(database, to(settings, relay, way, username="forums", password="mot de passe"))
 
     assert (relay.recipients, (await row(database)).status) == (["camille@example.org"], "sent")
@@ -359,7 +355,6 @@ async def test_a_greylisted_message_goes_a_minute_later_with_the_same_message_id
     assert await attempts(database) == [(451, "retry"), (250, "sent")]
 
 
-@pytest.mark.parametrize("pipelines", [True, False], ids=["pipelining", "step by step"])
 @pytest.mark.parametrize(
     ("relay", "status", "attempt"),
     [
@@ -378,9 +373,9 @@ async def test_a_greylisted_message_goes_a_minute_later_with_the_same_message_id
     ids=lambda value: f"{value.rcpt or value.dot}" if isinstance(value, Relay) else None,
 )
 async def test_what_a_relay_says_of_a_message_decides_what_its_row_becomes(
-    database: Database, settings: Settings, relay: Relay, status: str, attempt: tuple[int | None, str], pipelines: bool
+    database: Database, settings: Settings, relay: Relay, status: str, attempt: tuple[int | None, str]
 ) -> None:
-    relay = replace(relay, rcpt=[*relay.rcpt], dot=[*relay.dot], accepted=[], seen=[], opened=[], pipelines=pipelines)
+    relay = replace(relay, rcpt=[*relay.rcpt], dot=[*relay.dot], accepted=[], seen=[], opened=[])
     await promise(database, "camille@example.org")
 
     async with listening(relay):
@@ -993,7 +988,6 @@ class OffersDsn(Server):
 
     async def smtp_EHLO(self, hostname: str) -> None:
         await self.push("250-relais.example")
-        await self.push("250-PIPELINING")
         await self.push("250 DSN")
         assert self.session
         self.session.host_name, self.session.extended_smtp = hostname, True

@@ -19,7 +19,6 @@ from forums import emails
 from forums.database import Database
 from forums.models import OutboxMessage
 from forums.outbox import ledger, queries
-from forums.outbox.at_once import AtOnce
 from forums.outbox.ledger import Ledger, Outcome
 from forums.outbox.relay import Connection, Connections, Unwritable, Verdict, connect, judge
 from forums.settings import Settings, Smtp
@@ -86,8 +85,8 @@ class Courier:
 
     def __init__(self, database: Database, settings: Settings, smtp: Smtp, *, now: Callable[[], datetime] = _now) -> None:
         self.database, self.settings, self.smtp, self.now = database, settings, smtp, now
-        self.at_once, self.connections = AtOnce(database), Connections()
-        self.ledger = Ledger(self.at_once, lambda: len(self._lanes))
+        self.connections = Connections()
+        self.ledger = Ledger(database, lambda: len(self._lanes))
         self.sent = 0
         self._hand: deque[Letter] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
@@ -110,7 +109,6 @@ class Courier:
         await asyncio.gather(*self._lanes, return_exceptions=True)
         await self.ledger.settled()
         self.connections.drop_all()
-        await self.at_once.close()
 
     # -- Take in hand ----------------------------------------------------------------------------------------
 
@@ -124,7 +122,7 @@ class Courier:
         room = limit - len(self._hand)
         if room < limit // 2 or await self._stopped():
             return
-        rows = await ledger.claim(self.database, self.at_once, self.smtp, self.now(), room)
+        rows = await ledger.claim(self.database, self.smtp, self.now(), room)
         self._more_is_due = len(rows) == room
         taken_at = time.monotonic()
         for first in range(0, len(rows), TOGETHER):
@@ -145,7 +143,7 @@ class Courier:
     async def _take_in_hand(self, rows: Sequence[OutboxMessage], taken_at: float) -> None:
         composed = [(row, await self._compose(row)) for row in rows if row.content is None]
         ready = [(row, content) for row, content in composed if content is not None]
-        await ledger.keep(self.at_once, ready)
+        await ledger.keep(self.database, ready)
         ready += [(row, row.content) for row in rows if row.content is not None]
         self._hand.extend(Letter(row, content, taken_at, taken_at) for row, content in ready)
         self._start_lanes(-(-len(self._hand) // ENOUGH_FOR_ONE))
@@ -172,7 +170,7 @@ class Courier:
         return rows
 
     async def _hand_back(self, rows: Sequence[OutboxMessage]) -> None:
-        await ledger.release(self.at_once, rows)
+        await ledger.release(self.database, rows)
 
     async def rest(self, stop: asyncio.Event) -> None:
         """Until the next turn, the hand that empties while more is due, or the end."""

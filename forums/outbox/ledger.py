@@ -23,7 +23,6 @@ from forums import limits
 from forums.database import Database, DatabaseUnavailable
 from forums.limits import Limit
 from forums.models import DeliveryAttempt, OutboxMessage
-from forums.outbox.at_once import AtOnce
 from forums.outbox.relay import Verdict
 from forums.settings import Smtp
 
@@ -51,7 +50,7 @@ class Outcome(NamedTuple):
 # -- In hand ---------------------------------------------------------------------------------------------
 
 
-async def claim(database: Database, at_once: AtOnce, smtp: Smtp, now: datetime, limit: int) -> Sequence[OutboxMessage]:
+async def claim(database: Database, smtp: Smtp, now: datetime, limit: int) -> Sequence[OutboxMessage]:
     """Take what is due, the longest due first, as far as the relay's rate allows; nobody else has it then."""
     # A look before taking the one writer: an idle worker costs the site nothing.
     async with database.reading() as session:
@@ -59,7 +58,7 @@ async def claim(database: Database, at_once: AtOnce, smtp: Smtp, now: datetime, 
             return []
     if smtp.rate is not None:
         return await _claim_what_may_go(database, smtp, smtp.rate, now, limit)
-    return await at_once.write(lambda connection: _take(connection, connection.execute(_locked(now, limit)).scalars().all(), now))
+    return await database.write_at_once(lambda connection: _take(connection, connection.execute(_locked(now, limit)).scalars().all(), now))
 
 
 async def _claim_what_may_go(database: Database, smtp: Smtp, rate: int, now: datetime, limit: int) -> Sequence[OutboxMessage]:
@@ -96,11 +95,11 @@ def _due(now: datetime, limit: int) -> SelectOfScalar[UUID]:
     )
 
 
-async def keep(at_once: AtOnce, composed: Sequence[tuple[OutboxMessage, bytes]]) -> None:
+async def keep(database: Database, composed: Sequence[tuple[OutboxMessage, bytes]]) -> None:
     """Keep the bytes of these messages: each retry sends the same."""
     if composed:
         kept = [{"row": row.id, "bytes": content} for row, content in composed]
-        await at_once.write(lambda connection: connection.execute(_KEPT, kept))
+        await database.write_at_once(lambda connection: connection.execute(_KEPT, kept))
 
 
 _KEPT = (
@@ -117,12 +116,12 @@ async def still_sending(database: Database, ids: Iterable[UUID]) -> set[UUID]:
         return set((await session.exec(query)).all())
 
 
-async def release(at_once: AtOnce, rows: Sequence[OutboxMessage]) -> None:
+async def release(database: Database, rows: Sequence[OutboxMessage]) -> None:
     """Hand back what was not tried: it is due as it was."""
     if rows:
         mine = update(OutboxMessage).where(col(OutboxMessage.id).in_([row.id for row in rows]), col(OutboxMessage.status) == "sending")
         back = mine.values(status="waiting", lease_until=None, attempts=OutboxMessage.attempts - 1)
-        await at_once.write(lambda connection: connection.execute(back))
+        await database.write_at_once(lambda connection: connection.execute(back))
 
 
 # -- What became of them -----------------------------------------------------------------------------------
@@ -134,8 +133,8 @@ class Ledger:
     `under_way` says how many messages are being sent at the moment.
     """
 
-    def __init__(self, at_once: AtOnce, under_way: Callable[[], int]) -> None:
-        self._at_once = at_once
+    def __init__(self, database: Database, under_way: Callable[[], int]) -> None:
+        self._database = database
         self._under_way = under_way
         self._waiting: list[tuple[Outcome, asyncio.Future[None]]] = []
         self._all_told = asyncio.Event()
@@ -176,7 +175,7 @@ class Ledger:
         """A message that is sent and not written down would go twice: a busy database is asked again."""
         for pause in (*PATIENCE, None):
             try:
-                await self._at_once.write(lambda connection: write(connection, outcomes))
+                await self._database.write_at_once(lambda connection: write(connection, outcomes))
             except (DBAPIError, *DatabaseUnavailable) as error:
                 if pause is None:
                     return error
