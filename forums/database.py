@@ -8,15 +8,18 @@ refused at once by a busy WAL database. Whatever is written is on disk when `tra
 import asyncio
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.settings import Settings
@@ -116,6 +119,24 @@ class Database:
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+
+
+def insert_into(session: AsyncSession, of: type[SQLModel]) -> postgresql.Insert:
+    """An INSERT that may say ON CONFLICT, which both engines spell alike and SQLAlchemy keeps apart."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return cast(postgresql.Insert, dialect.insert(SQLModel.metadata.tables[str(of.__tablename__)]))
+
+
+async def insert_new(session: AsyncSession, of: type[SQLModel], rows: Sequence[Mapping[str, Any]], *, same: Sequence[str]) -> set[UUID]:
+    """Write those of these rows that no other, here or there already, equals in its columns `same`. Returns their ids.
+
+    One statement: of twenty that arrive at the same instant, one is written.
+    """
+    if not rows:
+        return set()
+    new = insert_into(session, of).on_conflict_do_nothing(index_elements=same)
+    connection = await session.connection()
+    return set((await connection.execute(new.returning(new.table.c.id), rows)).scalars())
 
 
 def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:

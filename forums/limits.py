@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import SQLModel, col, delete
+from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums.database import insert_into
 from forums.models import RateCount
 
 _KEPT = timedelta(days=2)
@@ -29,14 +29,11 @@ class Limit(NamedTuple):
 
 async def spend(session: AsyncSession, key: str, limit: Limit, *, now: datetime, times: int = 1) -> int:
     """Count that something is done `times` more. Returns how many of them are still allowed, 0 to `times`."""
-    connection = await session.connection()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    table = SQLModel.metadata.tables["rate_count"]
     seconds = int(limit.per.total_seconds())
     # The length of the window is part of the key: an hour's count and a minute's begin at the same instant.
-    added = dialect.insert(table).values(key=f"{key} {seconds}", since=_beginning(now, seconds), count=times)
-    counted = added.on_conflict_do_update(index_elements=["key", "since"], set_={"count": table.c.count + times})
-    count: int = (await connection.execute(counted.returning(table.c.count))).scalar_one()
+    added = insert_into(session, RateCount).values(key=f"{key} {seconds}", since=_beginning(now, seconds), count=times)
+    counted = added.on_conflict_do_update(index_elements=["key", "since"], set_={"count": added.table.c.count + times})
+    count: int = (await (await session.connection()).execute(counted.returning(added.table.c.count))).scalar_one()
     return max(0, min(times, limit.most - (count - times)))
 
 

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, limits, outbox, secret_links
+from forums.database import insert_new
 from forums.forms import Email, Form, Tick, choice, line, prose
 from forums.language import N_
 from forums.models import (
@@ -214,9 +214,7 @@ async def ask(
         created_at=now,
         mailed_at=now,
     )
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(Question).values(question.model_dump()).on_conflict_do_nothing(index_elements=["author_key", "text_hash"])
-    if (await session.exec(statement)).rowcount == 1:
+    if await insert_new(session, Question, [question.model_dump()], same=["author_key", "text_hash"]):
         # Each of many texts would be one more message to whoever owns the address that was typed.
         if await limits.spend(session, f"mail:{question.author_key}", MAILS_A_DAY, now=now):
             _mail_link(session, question, now)

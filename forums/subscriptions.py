@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, outbox, secret_links
+from forums.database import insert_new
 from forums.models import Forum, Subscription
 
 
@@ -31,9 +31,8 @@ async def everyone(session: AsyncSession) -> Sequence[Subscription]:
 
 async def subscribe(session: AsyncSession, email: str, email_key: str, language: str, *, now: datetime) -> None:
     """Once per address. The caller knows that its owner asked: they hold a link mailed to it."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {"id": uuid4(), "email": email, "email_key": email_key, "language": language, "created_at": now}
-    await session.exec(insert(Subscription).values(row).on_conflict_do_nothing(index_elements=["email_key"]))
+    await insert_new(session, Subscription, [row], same=["email_key"])
 
 
 async def unsubscribe(session: AsyncSession, email_key: str) -> None:

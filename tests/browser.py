@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from forums.settings import ROOT
 from tests.factories import SECRET_KEY
@@ -96,6 +96,27 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], seconds: float) -> Non
             time.sleep(0.1)
     said = Path(f"/tmp/forums-{url.rpartition(':')[2]}.log").read_text()[-2000:]
     raise AssertionError(f"the server did not start (exit status {process.poll()}): {said}")
+
+
+class Visitor:
+    """Someone in front of a browser of their own."""
+
+    def __init__(self, chromium: Browser, site: Served, *, scripts: bool, width: int = 1280) -> None:
+        self.context = chromium.new_context(
+            java_script_enabled=scripts, base_url=site.url, viewport={"width": width, "height": 800}, accept_downloads=True
+        )
+        self.context.set_default_timeout(20_000)
+        self.page: Page = self.context.new_page()
+
+    def open(self, path: str) -> Page:
+        self.page.goto(path)
+        return self.page
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def reads(self, text: str) -> None:
+        expect(self.page.locator("main")).to_contain_text(text)
 
 
 @pytest.fixture(scope="module")

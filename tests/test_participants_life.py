@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser import Served, served
+from tests.browser import Served, Visitor, served
 from tests.factories import a_forum
 from tests.mailbox import Mailbox
 
@@ -48,27 +48,6 @@ async def one_forum(environment: dict[str, str]) -> None:
         now = datetime.now(UTC)
         await a_forum(session, day=DAY, now=now, capacity=1, remote_capacity=1)
     await database.close()
-
-
-class Visitor:
-    """Someone in front of a browser of their own."""
-
-    def __init__(self, chromium: Browser, site: Served, *, scripts: bool, width: int) -> None:
-        self.context = chromium.new_context(
-            java_script_enabled=scripts, base_url=site.url, viewport={"width": width, "height": 800}, accept_downloads=True
-        )
-        self.context.set_default_timeout(20_000)
-        self.page: Page = self.context.new_page()
-
-    def open(self, path: str) -> Page:
-        self.page.goto(path)
-        return self.page
-
-    def press(self, name: str) -> None:
-        self.page.get_by_role("button", name=name, exact=True).click()
-
-    def reads(self, text: str) -> None:
-        expect(self.page.locator("main")).to_contain_text(text)
 
 
 @pytest.mark.parametrize("width", [320, 1280], ids=["phone", "wide"])

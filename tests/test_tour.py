@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from forums.settings import ROOT
-from tests.browser import Served, served
+from tests.browser import Served, Visitor, served
 from tests.conftest import PostgresUrl
 
 FORUM = "/forums/2031-1"
@@ -32,25 +32,6 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     with served(url) as found:
         found.command("load-plan", str(ROOT / "db" / "plans" / "2018-2020.yaml"))
         yield found
-
-
-class Visitor:
-    """Someone in front of a browser of their own."""
-
-    def __init__(self, chromium: Browser, site: Served, *, scripts: bool) -> None:
-        self.context = chromium.new_context(java_script_enabled=scripts, base_url=site.url)
-        self.context.set_default_timeout(20_000)
-        self.page: Page = self.context.new_page()
-
-    def open(self, path: str) -> Page:
-        self.page.goto(path)
-        return self.page
-
-    def press(self, name: str) -> None:
-        self.page.get_by_role("button", name=name, exact=True).click()
-
-    def reads(self, text: str) -> None:
-        expect(self.page.locator("main")).to_contain_text(text)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])

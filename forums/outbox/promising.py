@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import SQLModel, col, update
+from sqlmodel import col, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums.database import insert_new
 from forums.emails import Message
 from forums.models import OutboxMessage
 
@@ -33,15 +33,9 @@ def enqueue(session: AsyncSession, message: Message, *, now: datetime) -> None:
 
 async def enqueue_once(session: AsyncSession, messages: Sequence[Message], *, now: datetime) -> int:
     """Write down those whose `fact` nobody was told yet. Returns how many were."""
-    if not messages:
-        return 0
-    connection = await session.connection()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    table = SQLModel.metadata.tables["outbox_message"]
-    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=["fact"]).returning(table.c.id)
     shared = {"status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now}
-    written = await connection.execute(statement, [{**vars(message), **shared, "id": uuid4()} for message in messages])
-    return len(written.scalars().all())
+    rows = [{**vars(message), **shared, "id": uuid4()} for message in messages]
+    return len(await insert_new(session, OutboxMessage, rows, same=["fact"]))
 
 
 async def drop(session: AsyncSession, forum_id: UUID, kinds: Collection[str], *, recipient: str | None = None) -> int:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, limits, outbox, secret_links
+from forums.database import insert_new
 from forums.forms import Email, Form, Tick, line, prose
 from forums.language import N_
 from forums.limits import Limit
@@ -89,7 +89,8 @@ async def register_all(
         for each, refusal in zip(asked, refusals, strict=True)
         if refusal is None and not each.form.site_web  # a robot sees the same page as everyone
     ]
-    new = await _insert_new(session, [registration for registration, _ in welcome])
+    rows = [registration.model_dump() for registration, _ in welcome]
+    new = await insert_new(session, Registration, rows, same=["forum_id", "email_key"])
     await _promise_confirmations(session, [(registration, forum) for registration, forum in welcome if registration.id in new], now)
     for registration, forum in welcome:
         if registration.id not in new:
@@ -151,17 +152,6 @@ def _pending(asked: Asked, secret_key: str, now: datetime) -> Registration:
         created_at=now,
         mailed_at=now,
     )
-
-
-async def _insert_new(session: AsyncSession, registrations: Sequence[Registration]) -> set[UUID]:
-    """One INSERT … ON CONFLICT DO NOTHING: of twenty identical posts, one writes the row. Returns the ids written."""
-    if not registrations:
-        return set()
-    connection = await session.connection()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    table = _table(Registration)
-    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=["forum_id", "email_key"]).returning(table.c.id)
-    return set((await connection.execute(statement, [each.model_dump() for each in registrations])).scalars())
 
 
 async def _promise_confirmations(session: AsyncSession, written: Sequence[tuple[Registration, Forum]], now: datetime) -> None:

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Annotated, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import secret_links
+from forums.database import insert_new
 from forums.forms import Form, line
 from forums.language import N_
 from forums.models import Forum, Registration
@@ -151,9 +151,7 @@ async def add_walk_in(session: AsyncSession, forum: Forum, form: WalkInForm, *, 
         decided_at=now,
         checked_in_at=now,
     )
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    written = insert(Registration).values(walk_in.model_dump()).on_conflict_do_nothing(index_elements=["forum_id", "email_key"])
-    if (await session.exec(written)).rowcount == 1:
+    if await insert_new(session, Registration, [walk_in.model_dump()], same=["forum_id", "email_key"]):
         await _count(session, forum.id, 1)
     return (await session.exec(select(Registration).where(Registration.forum_id == forum.id, Registration.email_key == key))).one()
 
