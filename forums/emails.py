@@ -6,7 +6,6 @@ transaction: text and HTML from the one Markdown template of that kind, and an i
 is one.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -17,9 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import segno
-
-from forums import calendar_feed
+from forums import calendar_feed, entry_codes
 from forums.calendar_feed import Announced
 from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
 from forums.rendering import environment, markdown
@@ -186,15 +183,9 @@ def compose(row: OutboxMessage, settings: Settings) -> bytes:
     return email.as_bytes()
 
 
-def entry_address(public_url: str, slug: str, code: str) -> str:
-    """What the QR code holds: a page of the welcome desk, closed to everybody else."""
-    return f"{public_url}/organisation/forums/{slug}/accueil/code/{code}"
-
-
 def _attach_entry(email: EmailMessage, row: OutboxMessage, code: str, settings: Settings) -> None:
-    picture = io.BytesIO()
-    segno.make_qr(entry_address(settings.public_url, row.facts["forum"]["slug"], code)).save(picture, kind="png", scale=6)
-    email.add_attachment(picture.getvalue(), maintype="image", subtype="png", filename="entree.png")
+    picture = entry_codes.as_png(entry_codes.address(settings.public_url, row.facts["forum"]["slug"], code))
+    email.add_attachment(picture, maintype="image", subtype="png", filename="entree.png")
 
 
 def subject_of(row: OutboxMessage, settings: Settings) -> str:

@@ -17,7 +17,7 @@ ORDER = [
     {"models"},
     {"database", "language", "plan_files"},
     {"forms", "refusals", "rendering", "migrations", "limits"},
-    {"calendar_feed"},
+    {"calendar_feed", "entry_codes"},
     {"emails"},
     {"outbox"},
     {

@@ -1,5 +1,6 @@
 """Every message composes; it goes to one person; and nothing people type adds a header, a recipient or a link."""
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,9 +15,11 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+import zxingcpp
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import forums.settings
 from forums import emails, schedule
@@ -311,10 +314,14 @@ def test_who_follows_from_afar_has_no_door_to_pass(kind: str) -> None:
     assert "abcd2345" not in part(message, "text/plain").get_content()
 
 
-def test_the_picture_holds_an_address_that_opens_nothing_without_signing_in() -> None:
-    assert emails.entry_address("https://forums.example.fr", "2027-1", "abcd2345") == (
-        "https://forums.example.fr/organisation/forums/2027-1/accueil/code/abcd2345"
-    )
+@pytest.mark.parametrize("code", ["abcd2345", "zzzzzzzz", "23456789"])
+def test_the_picture_reads_as_the_address_of_a_page_of_the_welcome_desk(code: str) -> None:
+    message = read(composed("registered", registration={"entry_code": code}))
+
+    picture = Image.open(io.BytesIO(part(message, "image/png").get_payload(decode=True)))  # type: ignore[arg-type]
+    assert [found.text for found in zxingcpp.read_barcodes(picture.convert("L"))] == [
+        f"https://forums.example.fr/organisation/forums/2027-1/accueil/code/{code}"
+    ]
 
 
 @pytest.mark.parametrize("kind", EVERY_MESSAGE)

@@ -10,9 +10,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import calendar_feed, emails, privacy, registrations, schedule, subscriptions
+from forums import calendar_feed, entry_codes, privacy, registrations, schedule, subscriptions
 from forums.models import Forum, Registration
-from forums.pages import page, pictures
+from forums.pages import page
 from forums.pages.page import Filled
 from forums.refusals import AttendanceFull, RegistrationClosed
 from forums.registrations import ChangeForm
@@ -43,7 +43,7 @@ def _entry(request: Request, registration: Registration, forum: Forum) -> str | 
     """The picture to show at the door, for who has a seat in the room."""
     if registration.status != "registered" or registration.attendance != "on_site" or not registration.entry_code:
         return None
-    return pictures.qr_code(emails.entry_address(page.settings(request).public_url, forum.slug, registration.entry_code))
+    return entry_codes.as_svg(entry_codes.address(page.settings(request).public_url, forum.slug, registration.entry_code))
 
 
 async def confirm(request: Request) -> Response:
