@@ -70,7 +70,7 @@ def _sheet(forum: Forum, people: Sequence[Registration], language: str) -> dict[
         % {"people": len(people), "present": sum(each.checked_in_at is not None for each in people)},
         "columns": [_("Présence"), _("Nom et prénom"), _("Organisation"), _("Participation"), _("Arrivée")],
         "people": [_line(each, language) for each in people],
-        "nobody": _("Personne n'est encore inscrit."),
+        "nobody": _("Aucune inscription confirmée pour l'instant."),
         "others": _("Personnes venues sans inscription"),
         "others_hint": _("À écrire ici, puis à ajouter sur la page de l'accueil : elles comptent alors parmi les présents."),
         "page": _("Page"),
@@ -114,16 +114,16 @@ def shown(value: object) -> object:
 # -- For a spreadsheet -----------------------------------------------------------------------------------
 
 
-def as_csv(people: Sequence[Registration]) -> str:
-    """The list as CSV, in French whatever the page: columns are read by programs."""
+def as_csv(people: Sequence[Registration]) -> bytes:
+    """The list as CSV, in French whatever the page, as a French spreadsheet opens it: semicolons, and UTF-8 that says so."""
     text = StringIO()
-    rows = csv.writer(text)
+    rows = csv.writer(text, delimiter=";")
     rows.writerow(["nom", "prenom", "organisation", "participation", "inscription", "arrivee"])
     for each in people:
         arrived = each.checked_in_at.astimezone(PARIS).isoformat(timespec="seconds") if each.checked_in_at else ""
         cells = [each.family_name, each.given_name, each.organisation, _ATTENDANCE[each.attendance], _STATUS[each.status], arrived]
         rows.writerow([disarmed(cell) for cell in cells])
-    return text.getvalue()
+    return text.getvalue().encode("utf-8-sig")
 
 
 def disarmed(cell: str) -> str:

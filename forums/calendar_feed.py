@@ -44,7 +44,11 @@ END:VTIMEZONE
 
 
 class Announced(NamedTuple):
-    """What a calendar says of a forum; the columns of `Forum` of the same names."""
+    """What a calendar says of a forum; the columns of `Forum` of the same names.
+
+    The address to follow it online is everybody's when no remote seat is counted; otherwise it is for
+    those who hold one.
+    """
 
     uid: str
     slug: str
@@ -58,6 +62,7 @@ class Announced(NamedTuple):
     place: str | None
     address: str | None
     online_url: str | None
+    remote_capacity: int
     sequence: int
     changed_at: datetime
     created_at: datetime
@@ -92,23 +97,38 @@ def announced(forum: Forum) -> Announced:
 
 
 def feed(
-    forums: Sequence[Announced], *, name: str, description: str, page: str, address: str, organiser: Address, public_url: str
+    forums: Sequence[Announced],
+    *,
+    name: str,
+    description: str,
+    page: str,
+    address: str,
+    organiser: Address,
+    public_url: str,
+    with_link: bool = False,
 ) -> bytes:
     """A subscription. `page` and `address` are paths; `address` is the feed's own (RFC 7986 SOURCE)."""
-    events = b"".join(_event(forum, organiser.display_name, organiser.addr_spec, public_url) for forum in forums)
+    events = b"".join(_event(forum, organiser.display_name, organiser.addr_spec, public_url, with_link) for forum in forums)
     return _calendar_head("PUBLISH", name, description, public_url + page, public_url + address) + events + b"END:VCALENDAR\r\n"
 
 
 def invitation(
-    forum: Announced, attendee: str, *, bump: int, written_at: datetime, organiser: Address, public_url: str, cancelled: bool = False
+    forum: Announced,
+    attendee: str,
+    *,
+    bump: int,
+    written_at: datetime,
+    organiser: Address,
+    public_url: str,
+    with_link: bool,
+    cancelled: bool = False,
 ) -> bytes:
     """An iTIP message (RFC 5546) for one person: REQUEST, or CANCEL once the forum or the seat is gone.
 
     `bump` counts the person's own withdrawals and returns: SEQUENCE must rise with each of them, and
     DTSTAMP is when this message was written, since some calendars compare nothing else.
     """
-    facts = forum._replace(sequence=forum.sequence + bump, changed_at=max(forum.changed_at, written_at))
-    event = _build_event(facts, organiser.display_name, organiser.addr_spec, public_url)
+    event = _build_event(bumped(forum, bump, written_at), organiser.display_name, organiser.addr_spec, public_url, with_link)
     address = vCalAddress(f"mailto:{attendee}")
     address.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"})
     event.add("ATTENDEE", address)
@@ -116,6 +136,11 @@ def invitation(
         event["STATUS"] = vText("CANCELLED")
     head = _calendar_head("CANCEL" if cancelled else "REQUEST")
     return head + bytes(event.to_ical(sorted=False)) + b"END:VCALENDAR\r\n"
+
+
+def bumped(forum: Announced, bump: int, written_at: datetime) -> Announced:
+    """The same for one person, whose own calendar must take it as newer."""
+    return forum._replace(sequence=forum.sequence + bump, changed_at=max(forum.changed_at, written_at))
 
 
 @lru_cache(maxsize=64)
@@ -144,12 +169,13 @@ def _calendar_head(method: str, name: str = "", description: str = "", page: str
 
 
 @lru_cache(maxsize=8192)
-def _event(forum: Announced, organiser: str, address: str, public_url: str) -> bytes:
-    return bytes(_build_event(forum, organiser, address, public_url).to_ical(sorted=False))
+def _event(forum: Announced, organiser: str, address: str, public_url: str, with_link: bool) -> bytes:
+    return bytes(_build_event(forum, organiser, address, public_url, with_link).to_ical(sorted=False))
 
 
-def _build_event(forum: Announced, organiser: str, address: str, public_url: str) -> Event:
+def _build_event(forum: Announced, organiser: str, address: str, public_url: str, with_link: bool) -> Event:
     page = f"{public_url}/forums/{forum.slug}"
+    link = forum.online_url if with_link or not forum.remote_capacity else None
     cancelled = forum.status == "cancelled"
     event = Event()
     event.add("UID", forum.uid)
@@ -168,12 +194,13 @@ def _build_event(forum: Announced, organiser: str, address: str, public_url: str
     title = f"Forum Open d'État n° {forum.number} – {forum.theme or 'thème à venir'}"
     event.add("SUMMARY", _Text(f"ANNULÉ : {title}" if cancelled else title))
     where = ", ".join(part for part in (forum.place, forum.address) if part)
-    if where or forum.online_url:
-        event.add("LOCATION", _Text(where or forum.online_url or ""))
+    if where or link:
+        event.add("LOCATION", _Text(where or link or ""))
     told = ["Donnée inventée pour la démonstration."] if forum.invented else []
     told += [forum.description] if forum.description else []
     told += [] if forum.place else ["Lieu à définir."]
-    told += [f"En ligne : {forum.online_url}"] if forum.online_url else []
+    told += [f"En ligne : {link}"] if link else []
+    told += ["À distance : le lien est envoyé aux personnes inscrites."] if forum.online_url and not link else []
     # Clients hide URL: the link is also the description's last line.
     event.add("DESCRIPTION", _Text("\n\n".join([*told, page])))
     event.add("URL", vUri(page))

@@ -34,12 +34,13 @@ async def _keep_up(database: Database, settings: Settings, stop: asyncio.Event) 
 
 
 async def upkeep(database: Database, settings: Settings, *, now: datetime) -> privacy.Purged:
-    """Everything that is due but for mail. Returns what the purge removed."""
+    """Everything that is due but for the mail itself, each in its own transaction. Returns what the purge removed."""
     async with database.transaction() as session:
+        await registrations.remind(session, now=now)
+    async with database.transaction() as session:
+        await outbox.drop_late(session, now=now)
         purged = await privacy.purge(session, retention_days=settings.retention_days, now=now)
         await secret_links.forget_expired(session, now=now)
         await members.forget_old_sessions(session, now=now)
         await limits.forget_old(session, now=now)
-    async with database.transaction() as session:
-        await registrations.remind(session, now=now)
     return purged

@@ -27,12 +27,16 @@ _POLICY = SMTP.clone(max_line_length=998, cte_type="7bit")
 
 REMINDERS = ("reminder_week", "reminder_eve")
 
+# What a seat given back makes untrue, and what a cancelled forum does.
+OF_A_SEAT = ("registered", "promoted", "waiting", "attendance_changed", "moved", *REMINDERS)
+BEFOREHAND = ("confirm_registration", "announced", *OF_A_SEAT)
+
 
 @dataclass(frozen=True)
 class Message:
     """A message before it is written: `kind` names its template, `facts` is JSON.
 
-    `fact` names what must be told once only; see `OutboxMessage`.
+    `fact` names what must be told once only, `not_after` when it is too late to tell; see `OutboxMessage`.
     """
 
     kind: str
@@ -41,6 +45,7 @@ class Message:
     facts: dict[str, Any] = field(default_factory=dict)
     forum_id: UUID | None = None
     fact: str | None = None
+    not_after: datetime | None = None
 
 
 def confirm_registration(registration: Registration, forum: Forum, token: str) -> Message:
@@ -66,7 +71,7 @@ def promoted(registration: Registration, forum: Forum, token: str) -> Message:
 
 
 def attendance_changed(registration: Registration, forum: Forum) -> Message:
-    return _to_person(registration, "attendance_changed", forum, attendance=registration.attendance)
+    return _to_person(registration, "attendance_changed", forum, **_entry(registration))
 
 
 def reminder(registration: Registration, forum: Forum, token: str, *, eve: bool, programme: Sequence[tuple[str | None, str]]) -> Message:
@@ -82,8 +87,8 @@ def minutes_published(registration: Registration, forum: Forum) -> Message:
 
 def announced(subscription: Subscription, forum: Forum, token: str) -> Message:
     """The one message people did not provoke: it carries what ends it in one click (RFC 8058)."""
-    facts = {"forum": _as_json(calendar_feed.announced(forum)), "token": token, "unsubscribe": True}
-    message = Message("announced", subscription.email, subscription.language, facts, forum.id)
+    facts = {"forum": told_of(forum), "token": token, "unsubscribe": True}
+    message = Message("announced", subscription.email, subscription.language, facts, forum.id, not_after=forum.starts_at)
     return _once(message, subscription.id, forum.id)
 
 
@@ -92,8 +97,9 @@ def given_up(registration: Registration, forum: Forum, *, held: bool) -> Message
     return _to_person(registration, "given_up", forum, **({"invitation": "CANCEL"} if held else {}))
 
 
-def moved(registration: Registration, forum: Forum) -> Message:
-    return _to_person(registration, "moved", forum, **_invitation(registration, "REQUEST"))
+def moved(registration: Registration, forum: Forum, was: Announced) -> Message:
+    """`was` is what was said before: the person reads what changed."""
+    return _to_person(registration, "moved", forum, was=_as_json(was), **_invitation(registration, "REQUEST"))
 
 
 def cancelled(registration: Registration, forum: Forum) -> Message:
@@ -115,12 +121,12 @@ def question_received(question: Question) -> Message:
 
 def question_on_agenda(question: Question, forum: Forum, item: AgendaItem) -> Message:
     """`position` is the number of the item, and its anchor on the forum's page."""
-    facts = {"forum": _as_json(calendar_feed.announced(forum)), "item": item.title, "position": item.position}
+    facts = {"forum": told_of(forum), "item": item.title, "position": item.position}
     return _once(_to_author(question, "question_on_agenda", code=question.code, text=question.text, **facts), question.id, forum.id)
 
 
 def question_answered(question: Question, forum: Forum, entry: MinutesEntry) -> Message:
-    facts = {"forum": _as_json(calendar_feed.announced(forum)), "number": entry.number}
+    facts = {"forum": told_of(forum), "number": entry.number}
     return _once(_to_author(question, "question_answered", code=question.code, text=question.text, **facts), question.id, forum.id)
 
 
@@ -132,8 +138,9 @@ def question_declined(question: Question) -> Message:
     return _to_author(question, "question_declined", text=question.text, reason=question.decline_reason)
 
 
-def sign_in(member: Member, token: str) -> Message:
-    return Message("sign_in", member.email, "fr", {"token": token})
+def sign_in(member: Member, token: str, *, not_after: datetime) -> Message:
+    """Too late once its link has expired."""
+    return Message("sign_in", member.email, "fr", {"token": token}, not_after=not_after)
 
 
 def _invitation(registration: Registration, method: str) -> dict[str, str]:
@@ -142,8 +149,11 @@ def _invitation(registration: Registration, method: str) -> dict[str, str]:
 
 
 def _to_person(registration: Registration, kind: str, forum: Forum, **facts: Any) -> Message:
-    facts |= {"forum": _as_json(calendar_feed.announced(forum)), "bump": registration.bump}
-    return Message(kind, registration.email, registration.language, facts, forum.id)
+    # The link to follow from afar is for those who hold a remote seat; see `Announced`.
+    with_link = registration.status == "registered" and registration.attendance == "remote"
+    facts |= {"forum": told_of(forum), "bump": registration.bump, "attendance": registration.attendance, "with_link": with_link}
+    too_late = None if kind in ("minutes_published", "given_up", "cancelled", "already_registered") else forum.starts_at
+    return Message(kind, registration.email, registration.language, facts, forum.id, not_after=too_late)
 
 
 def _once(message: Message, *about: object) -> Message:
@@ -197,9 +207,7 @@ def text_of(row: OutboxMessage, settings: Settings) -> str:
 
 
 def _text(row: OutboxMessage, settings: Settings, *, quoted: bool) -> tuple[str, str]:
-    facts = {name: value for name, value in row.facts.items() if name != "forum"}
-    if "forum" in row.facts:
-        facts["forum"] = _from_json(row.facts["forum"])
+    facts = {name: _from_json(value) if name in ("forum", "was") else value for name, value in row.facts.items()}
     template = environment(row.language).get_template(f"emails/{row.kind}.md")
     home = settings.public_url + ("" if row.language == "fr" else f"/{row.language}")
     text = template.render(**facts, home=home, quote=_escaped if quoted else str)
@@ -218,6 +226,7 @@ def _invite(email: EmailMessage, row: OutboxMessage, method: str, settings: Sett
         row.recipient,
         bump=row.facts["bump"],
         written_at=row.created_at,
+        with_link=row.facts.get("with_link", False),
         organiser=settings.mail_from,
         public_url=settings.public_url,
         cancelled=method == "CANCEL",
@@ -227,12 +236,17 @@ def _invite(email: EmailMessage, row: OutboxMessage, method: str, settings: Sett
     email.add_attachment(ics, maintype="application", subtype="ics", cte="base64", filename="invitation.ics")
 
 
+def told_of(forum: Forum) -> dict[str, Any]:
+    """What messages say of a forum, as JSON."""
+    return _as_json(calendar_feed.announced(forum))
+
+
 def _as_json(forum: Announced) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, date | datetime) else value for name, value in forum._asdict().items()}
 
 
 def _from_json(facts: dict[str, Any]) -> Announced:
-    values = dict(facts)
+    values = {"remote_capacity": 0, **facts}  # not said in messages of the first release
     for name in ("starts_at", "ends_at", "changed_at", "created_at"):
         values[name] = datetime.fromisoformat(values[name]).astimezone(UTC) if values[name] else None
     values["day"] = date.fromisoformat(values["day"]) if values["day"] else None

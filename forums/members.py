@@ -73,7 +73,7 @@ async def ask_for_link(session: AsyncSession, email: str, *, browser: str, now: 
     )
     if allowed.rowcount == 1 and await limits.spend(session, f"sign_in:{member.id}", LINKS_A_DAY, now=now):
         token = await link_to_sign_in(session, member, browser=browser, now=now)
-        outbox.enqueue(session, emails.sign_in(member, token), now=now)
+        outbox.enqueue(session, emails.sign_in(member, token, not_after=now + secret_links.SIGN_IN_LASTS), now=now)
 
 
 async def link_to_sign_in(session: AsyncSession, member: Member, *, browser: str | None = None, now: datetime) -> str:

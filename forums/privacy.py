@@ -9,18 +9,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
-from sqlmodel import col, delete, select, update
+from sqlalchemy import ColumnElement
+from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from forums import members, registrations, subscriptions
-from forums.models import Forum, OutboxMessage, Question, Registration
+from forums.models import Forum, OutboxMessage, Question, Registration, Subscription
 from forums.questions import CONFIRM_WITHIN
 
 UNCONFIRMED = timedelta(days=7)
 
 # Health may show in them, and the evening is over.
 NEEDS_KEPT = timedelta(days=7)
+
+# What CNIL advises for people one writes to and never hears of.
+SUBSCRIBED_AT_MOST = timedelta(days=3 * 365)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ async def held_on(session: AsyncSession, registration: Registration) -> dict[str
         await session.exec(select(Question).where(Question.author_key == registration.email_key).order_by(col(Question.created_at)))
     ).all()
     subscription = await subscriptions.subscription_of(session, registration.email_key)
-    mailed = select(OutboxMessage).where(OutboxMessage.recipient == registration.email).order_by(col(OutboxMessage.created_at))
+    mailed = select(OutboxMessage).where(_to(registration.email)).order_by(col(OutboxMessage.created_at))
     return {
         "adresse": registration.email,
         "inscriptions": [_registration(each, forum) for each, forum in registered],
@@ -60,6 +66,8 @@ async def held_on(session: AsyncSession, registration: Registration) -> dict[str
 def _registration(registration: Registration, forum: Forum) -> dict[str, Any]:
     return {
         "forum": forum.slug,
+        "numero": forum.number,
+        "jour": forum.day.isoformat() if forum.day else None,
         "nom": registration.family_name,
         "prenom": registration.given_name,
         "organisation": registration.organisation,
@@ -73,6 +81,8 @@ def _registration(registration: Registration, forum: Forum) -> dict[str, Any]:
             "given_up": "a_renonce",
             "walk_in": "venu_sans_inscription",
         }[registration.status],
+        "rang": registration.rank,
+        "annonces_demandees": registration.wants_news,
         "langue": registration.language,
         "demandee_le": registration.created_at.isoformat(),
         "decidee_le": registration.decided_at.isoformat() if registration.decided_at else None,
@@ -102,11 +112,20 @@ async def erase(session: AsyncSession, registration: Registration, *, now: datet
     for each, forum in await registrations.of_person(session, email_key):
         await registrations.erase(session, each.id, now=now)
         members.note(session, "participant", "erase", f"forum {forum.slug}", now=now)
-    await subscriptions.unsubscribe(session, email_key)
-    theirs = col(Question.author_key) == email_key
-    await session.exec(delete(Question).where(theirs, col(Question.status).in_(("unconfirmed", "pending"))))
-    await session.exec(update(Question).where(theirs).values(email=None, author_name="", show_name=False))
-    await session.exec(delete(OutboxMessage).where(col(OutboxMessage.recipient) == email))
+    await subscriptions.unsubscribe(session, email, email_key)
+    theirs = select(Question).where(Question.author_key == email_key)
+    for question in (await session.exec(theirs)).all():
+        if question.status == "published":
+            question.email, question.author_name, question.show_name, question.author_key = None, "", False, uuid4().hex
+            session.add(question)
+        else:
+            await session.delete(question)
+    await session.exec(delete(OutboxMessage).where(_to(email)))
+
+
+def _to(email: str) -> ColumnElement[bool]:
+    """People write their address now one way, now another."""
+    return func.lower(OutboxMessage.recipient) == email.lower()
 
 
 # -- The purge ----------------------------------------------------------------------------------------------
@@ -124,10 +143,12 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
     Accessibility needs go first, a week after the forum.
     """
     limit = now - timedelta(days=retention_days)
-    over = select(Forum.id).where(col(Forum.ends_at) < limit)
-    held = select(Forum.id).where(col(Forum.ends_at) < now - NEEDS_KEPT)
-    needs = update(Registration).where(col(Registration.forum_id).in_(held), col(Registration.accessibility_needs) != "")
+    over = _over_before(limit)
+    given_up = (col(Registration.status) == "given_up") & (col(Registration.decided_at) < now - NEEDS_KEPT)
+    of_no_use = col(Registration.forum_id).in_(_over_before(now - NEEDS_KEPT)) | given_up
+    needs = update(Registration).where(of_no_use, col(Registration.accessibility_needs) != "")
     await session.exec(needs.values(accessibility_needs=""))
+    await session.exec(delete(Subscription).where(col(Subscription.created_at) < now - SUBSCRIBED_AT_MOST))
     gone = await session.exec(delete(Registration).where(col(Registration.forum_id).in_(over)))
     unconfirmed = await session.exec(
         delete(Registration).where(col(Registration.status) == "pending", col(Registration.mailed_at) < now - UNCONFIRMED)
@@ -147,13 +168,19 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
         # Also those still waiting: without a relay they would be kept for ever.
         delete(OutboxMessage).where(col(OutboxMessage.status) != "sending", col(OutboxMessage.created_at) < limit)
     )
-    await _say_so(session, limit, now)
+    await _say_so(session, over, now)
     return Purged(gone.rowcount, unconfirmed.rowcount, forgotten.rowcount, authors.rowcount, messages.rowcount)
 
 
-async def _say_so(session: AsyncSession, limit: datetime, now: datetime) -> None:
+def _over_before(moment: datetime) -> SelectOfScalar[UUID]:
+    """The forums that ended before that moment, or were cancelled before it."""
+    cancelled = (col(Forum.status) == "cancelled") & (col(Forum.cancelled_at) < moment)
+    return select(Forum.id).where((col(Forum.ends_at) < moment) | cancelled)
+
+
+async def _say_so(session: AsyncSession, over: SelectOfScalar[UUID], now: datetime) -> None:
     """Each forum that took registrations says publicly when they were purged, and so does the journal."""
     offered = col(Forum.capacity) + col(Forum.remote_capacity) > 0
-    purged = update(Forum).where(col(Forum.ends_at) < limit, col(Forum.purged_at).is_(None), offered)
+    purged = update(Forum).where(col(Forum.id).in_(over), col(Forum.purged_at).is_(None), offered)
     for slug in (await session.exec(purged.values(purged_at=now).returning(col(Forum.slug)))).scalars().all():
         members.note(session, "clock", "purge", f"forum {slug}", now=now)

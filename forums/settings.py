@@ -125,7 +125,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         theme=THEMES[theme],
         retention_days=_number(env, "RETENTION_DAYS", 90, 1, 3650),
         client_limit=_number(env, "CLIENT_LIMIT", 60, 0, 1_000_000),
-        forum_limit=_number(env, "FORUM_LIMIT", 3_000, 0, 1_000_000),
+        forum_limit=_number(env, "FORUM_LIMIT", 20_000, 0, 1_000_000),
         accessibility=accessibility,
         publisher={key.removeprefix("PUBLISHER_").lower(): value for key, value in env.items() if key.startswith("PUBLISHER_")},
     )

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, outbox, secret_links
 from forums.database import insert_new
-from forums.models import Forum, Subscription
+from forums.models import Forum, Registration, Subscription
 
 
 async def subscription_of(session: AsyncSession, email_key: str) -> Subscription | None:
@@ -35,9 +35,11 @@ async def subscribe(session: AsyncSession, email: str, email_key: str, language:
     await insert_new(session, Subscription, [row], same=["email_key"])
 
 
-async def unsubscribe(session: AsyncSession, email_key: str) -> None:
-    """End it, and forget the address. Done twice, nothing more."""
+async def unsubscribe(session: AsyncSession, email: str, email_key: str) -> None:
+    """End it, and forget the address; coming back to a forum does not begin it again. Done twice, nothing more."""
     await session.exec(delete(Subscription).where(col(Subscription.email_key) == email_key))
+    await session.exec(update(Registration).where(col(Registration.email_key) == email_key).values(wants_news=False))
+    await outbox.drop(session, ["announced"], recipient=email)
 
 
 async def announce(session: AsyncSession, forum: Forum, *, now: datetime) -> int:

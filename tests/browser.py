@@ -42,7 +42,8 @@ class Served:
     @contextmanager
     def worker(self) -> Iterator[None]:
         """`forums worker` on the same database until the end of the block."""
-        process = subprocess.Popen([*FORUMS, "worker"], env=self.environment, cwd=ROOT, stdout=self.log.open("a"), stderr=subprocess.STDOUT)
+        with self.log.open("a") as log:
+            process = subprocess.Popen([*FORUMS, "worker"], env=self.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield
         finally:

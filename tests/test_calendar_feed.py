@@ -1,6 +1,5 @@
 """The calendar feed, read back by two parsers that did not write it: ical.js (Thunderbird's) and vobject."""
 
-import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from dateutil.tz import tzical
 from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlmodel import col, select
+from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import calendar_feed, emails, registrations, schedule
@@ -155,6 +154,7 @@ def announced(day: date = date(2027, 3, 25), starts: time = time(18, 30), **fact
         "place": "Superpublic",
         "address": None,
         "online_url": None,
+        "remote_capacity": 0,
         "sequence": 0,
         "changed_at": NOW,
         "created_at": NOW,
@@ -175,7 +175,9 @@ LONG = announced(
 def test_every_octet_is_as_the_strictest_client_wants_it() -> None:
     for content in (feed([LONG, announced(), announced(starts_at=None, ends_at=None, place=None)]), feed([])):
         lint(content)
-    lint(calendar_feed.invitation(LONG, "camille@example.org", bump=1, written_at=NOW, organiser=ORGANISER, public_url=SITE))
+    lint(
+        calendar_feed.invitation(LONG, "camille@example.org", bump=1, written_at=NOW, with_link=False, organiser=ORGANISER, public_url=SITE)
+    )
 
 
 def test_the_head_of_the_feed_says_its_name_how_often_to_come_back_and_gives_the_calendar_no_uid() -> None:
@@ -302,7 +304,7 @@ async def test_uids_stay_and_sequence_rises_through_a_move_across_the_change_of_
 ) -> None:
     moved, untouched, cancelled, retitled = [await a_forum(session, number=n, day=day) for n, day in enumerate(SEASON, start=1)]
     versions = [read(await subscribed(session))]
-    later = NOW + timedelta(hours=1)
+    later = datetime(2027, 1, 2, 9, 0, tzinfo=UTC)  # before the first of them
 
     await schedule.move(session, moved, a_move_form("2027-04-01"), now=later)
     versions.append(read(await subscribed(session)))
@@ -382,7 +384,7 @@ def test_an_invitation_has_the_uid_of_the_feed_and_a_sequence_that_counts_the_pe
     forum = announced(sequence=2)
 
     content = calendar_feed.invitation(
-        forum, "camille@example.org", bump=3, written_at=NOW, organiser=ORGANISER, public_url=SITE, cancelled=cancelled
+        forum, "camille@example.org", bump=3, written_at=NOW, with_link=False, organiser=ORGANISER, public_url=SITE, cancelled=cancelled
     )
 
     seen = [read(content)[0] for read in (read_by_ical_js, read_by_vobject)]
@@ -393,6 +395,16 @@ def test_an_invitation_has_the_uid_of_the_feed_and_a_sequence_that_counts_the_pe
     ]
 
 
+def test_the_link_to_follow_from_afar_is_everybodys_only_when_no_remote_seat_is_counted() -> None:
+    forum = announced(online_url="https://visio.example/salle", remote_capacity=10)
+    in_a_feed, counted_by_nobody = feed([forum]), feed([forum._replace(remote_capacity=0)])
+    given = {"bump": 0, "written_at": NOW, "organiser": ORGANISER, "public_url": SITE}
+
+    held, on_site = [calendar_feed.invitation(forum, "a@example.org", with_link=seat, **given) for seat in (True, False)]
+
+    assert [b"visio.example" in content for content in (in_a_feed, counted_by_nobody, held, on_site)] == [False, True, True, False]
+
+
 @READERS
 async def test_the_whole_life_of_one_registration_has_one_uid_and_a_sequence_that_only_grows(
     session: AsyncSession, settings: Settings, read: Reader
@@ -400,14 +412,20 @@ async def test_the_whole_life_of_one_registration_has_one_uid_and_a_sequence_tha
     """Registered, moved, given up, back, promoted to another, cancelled: each message as its calendar reads it."""
     forum = await a_forum(session)
     person = await a_registration(session, forum)
-    minutes = (NOW + timedelta(minutes=number) for number in itertools.count())
+    deeds: list[Callable[[datetime], Any]] = [
+        lambda now: registrations.confirm(session, person.id, "jeton", now=now),
+        lambda now: schedule.move(session, forum, a_move_form("2027-06-24"), now=now),
+        lambda now: registrations.give_up(session, person.id, now=now),
+        lambda now: registrations.confirm(session, person.id, "jeton", now=now),
+        lambda now: schedule.edit(session, forum, a_forum_form(forum, place="Ailleurs"), [], now=now),
+        lambda now: schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=now),
+    ]
 
-    await registrations.confirm(session, person.id, "jeton", now=next(minutes))
-    await schedule.move(session, forum, a_move_form("2027-06-24"), now=next(minutes))
-    await registrations.give_up(session, person.id, now=next(minutes))
-    await registrations.confirm(session, person.id, "jeton", now=next(minutes))
-    await schedule.edit(session, forum, a_forum_form(forum, place="Ailleurs"), [], now=next(minutes))
-    await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=next(minutes))
+    for number, deed in enumerate(deeds):
+        await deed(NOW + timedelta(minutes=number))
+        await session.flush()
+        await session.exec(update(OutboxMessage).values(status="sent"))  # each is read before the next is written
+        await session.refresh(forum)
 
     rows = (await session.exec(select(OutboxMessage).order_by(col(OutboxMessage.created_at)))).all()
     calendars = [calendar_of(emails.compose(row, settings)) for row in rows]

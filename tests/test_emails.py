@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import forums.settings
-from forums import emails, schedule
+from forums import calendar_feed, emails, schedule
 from forums.emails import Message
 from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
 from forums.questions import DeclineForm
@@ -62,6 +62,12 @@ def the_item(forum: Forum) -> AgendaItem:
     return AgendaItem(title=forum.theme or "Où en est-on ?", position=2)
 
 
+def before(forum: Forum) -> Forum:
+    """The same a month earlier, elsewhere."""
+    hours = {name: getattr(forum, name) - timedelta(days=28) for name in ("starts_at", "ends_at") if getattr(forum, name)}
+    return the_forum(place=forum.theme, day=forum.day - timedelta(days=28) if forum.day else None, **hours)
+
+
 def the_programme(forum: Forum) -> list[tuple[str | None, str]]:
     return [("2027-03-03T17:30:00+00:00", forum.theme or "Où en est-on ?"), (None, "Restitution")]
 
@@ -79,7 +85,7 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "reminder_eve": lambda registration, forum, _: emails.reminder(registration, forum, TOKEN, eve=True, programme=the_programme(forum)),
     "minutes_published": lambda registration, forum, _: emails.minutes_published(registration, forum),
     "announced": lambda _, forum, __: emails.announced(Subscription(email=RECIPIENT), forum, TOKEN),
-    "moved": lambda registration, forum, _: emails.moved(registration, forum),
+    "moved": lambda registration, forum, _: emails.moved(registration, forum, calendar_feed.announced(before(forum))),
     "cancelled": lambda registration, forum, _: emails.cancelled(registration, forum),
     "confirm_question": lambda *facts: emails.confirm_question(facts[2], TOKEN),
     "question_published": lambda *facts: emails.question_published(facts[2]),
@@ -87,7 +93,7 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "question_received": lambda *facts: emails.question_received(facts[2]),
     "question_on_agenda": lambda *facts: emails.question_on_agenda(facts[2], facts[1], the_item(facts[1])),
     "question_answered": lambda *facts: emails.question_answered(facts[2], facts[1], MinutesEntry(number=3, text="Oui.")),
-    "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN),
+    "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
 ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if "question" not in kind and kind != "sign_in"]

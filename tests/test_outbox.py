@@ -829,7 +829,7 @@ async def test_a_message_taken_back_after_it_was_claimed_never_reaches_the_relay
         async with database.transaction() as session:
             forum = (await session.exec(select(OutboxMessage.forum_id))).first()
             assert forum
-            dropped = await outbox.drop(session, forum, ["registered"])
+            dropped = await outbox.drop(session, ["registered"], forum_id=forum)
         sent = await worker
 
     assert (dropped, sent, len(relay.seen)) == (3, 1, 1)
@@ -844,7 +844,7 @@ async def test_a_message_taken_back_while_the_relay_refuses_it_stays_taken_back(
         worker = asyncio.create_task(deliver(database, to(settings, relay)))
         await relay.handed.wait()
         async with database.transaction() as session:
-            await outbox.drop(session, (await session.exec(select(OutboxMessage))).one().forum_id, ["registered"])  # type: ignore[arg-type]
+            await outbox.drop(session, ["registered"])
         await worker
 
     assert ((await row(database)).status, await attempts(database)) == ("dropped", [(451, "retry")])
@@ -1267,3 +1267,24 @@ def test_the_relays_address_also_says_how_many_connections_and_messages_a_minute
 def test_a_relays_address_that_asks_for_the_impossible_is_refused_in_one_sentence(option: str) -> None:
     with pytest.raises(BadSetting, match=r"SMTP_URL \((connections|rate)\) vaut « .* » : indiquez un nombre entier"):
         read({"SMTP_URL": f"smtp://relais.example?{option}", "SECRET_KEY": SECRET_KEY})
+
+
+# -- Too late ---------------------------------------------------------------------------------------------------
+
+
+async def test_what_nobody_wants_any_more_is_never_sent_nor_put_back(database: Database, settings: Settings) -> None:
+    await promise(database, "a@example.org")
+    over = datetime.now(UTC) - timedelta(minutes=1)
+    async with database.transaction() as session:
+        message = (await session.exec(select(OutboxMessage))).one()
+        message.not_after, message.status, message.last_error = over, "waiting", "le relais était en panne"
+        session.add(message)
+
+    async with listening(Relay()) as relay:
+        sent = await deliver(database, to(settings, relay))
+    async with database.transaction() as session:
+        put_back = await outbox.retry(session, message.id, now=datetime.now(UTC))
+        await outbox.drop_late(session, now=datetime.now(UTC))
+
+    assert (sent, relay.accepted, put_back) == (0, [], False)
+    assert (await row(database)).status == "dropped"

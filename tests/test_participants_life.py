@@ -146,7 +146,7 @@ def take_ones_data_along(alice: Visitor, alices: str) -> None:
 
 
 def be_erased(alice: Visitor, alices: str) -> None:
-    alice.open(f"{alices}/donnees")
+    alice.open(f"{alices}/donnees").get_by_role("link", name="Effacer mes données").click()
     alice.press("Effacer définitivement tout ce qui me concerne")
     alice.reads("Vos données sont effacées")
 

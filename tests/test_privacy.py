@@ -7,10 +7,11 @@ import pytest
 from sqlmodel import SQLModel, col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import clock, emails, members, outbox, privacy, secret_links
+from forums import clock, emails, members, outbox, privacy, schedule, secret_links
 from forums.database import Database
 from forums.models import AuditEvent, Forum, MemberSession, OutboxMessage, Question, Registration, SecretLink, Subscription
 from forums.privacy import Purged
+from forums.schedule import CancelForm
 from forums.settings import Settings
 from tests.factories import (
     NOW,
@@ -161,6 +162,16 @@ async def test_a_purged_forum_says_so_once_and_the_journal_too(session: AsyncSes
     assert [tuple(event) for event in events] == [("clock", "purge", "forum 2027-1")]
 
 
+async def test_a_cancelled_forum_is_purged_from_its_cancellation_on(session: AsyncSession) -> None:
+    forum = await a_forum(session, day=(NOW + timedelta(days=300)).date())
+    await a_confirmed_registration(session, forum, accessibility_needs="Une rampe.")
+    await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=NOW)
+
+    purged = [(await purge(session, NOW + timedelta(days=days))).registrations for days in (90, 91)]
+
+    assert purged == [0, 1]
+
+
 # -- My data ------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +215,19 @@ async def test_erase_me_keeps_only_what_counts_need(session: AsyncSession) -> No
     assert recipients == {"dominique@example.org"}
     events = (await session.exec(select(AuditEvent.actor, AuditEvent.verb, AuditEvent.subject))).all()
     assert sorted(map(tuple, events)) == [("participant", "erase", "forum 2027-1"), ("participant", "erase", "forum 2027-2")]
+
+
+async def test_two_spellings_of_an_address_are_one_person_to_erase_and_a_refused_question_goes_too(session: AsyncSession) -> None:
+    first, second = await a_forum(session, number=1), await a_forum(session, number=2)
+    shouted = await a_confirmed_registration(session, first, "Camille@Example.org", email_key="c")
+    await a_confirmed_registration(session, second, "camille@example.org", email_key="c")
+    await a_question(session, first, status="declined", decline_reason="Hors sujet.", author_key="c")
+    held = await privacy.held_on(session, shouted)
+
+    await privacy.erase(session, shouted, now=NOW)
+
+    assert len(held["messages"]) == 2
+    assert [await count(session, table) for table in (Registration, OutboxMessage, Question, SecretLink)] == [0, 0, 0, 0]
 
 
 async def test_purging_again_removes_nothing_more(session: AsyncSession) -> None:

@@ -1,6 +1,7 @@
 """Seats: asked for, confirmed, waited for, given back."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,7 +22,7 @@ from forums.database import Database
 from forums.limits import Limit
 from forums.models import Forum, OutboxMessage, Question, Registration
 from forums.models.forum import PARIS
-from forums.refusals import AttendanceFull, Refusal, RegistrationClosed, SeatsTaken, TooManyRequests, WrongMoment
+from forums.refusals import AttendanceFull, NotAnnounced, Refusal, RegistrationClosed, SeatsTaken, TooManyRequests, WrongMoment
 from forums.registrations import MAIL_AGAIN_AFTER, MAILS_A_DAY, Asked, LinkForm, RegistrationForm
 from forums.schedule import CancelForm
 from forums.settings import Settings
@@ -80,7 +82,7 @@ async def test_the_same_address_typed_another_way_makes_no_second_row(session: A
 
     await register(session, forum, a_registration_form(typed, family_name="Quelqu'un d'autre"))
 
-    assert [row.family_name for row in await rows(session)] == ["Martin"]
+    assert [row.email for row in await rows(session)] == ["camille@example.org"]
 
 
 async def test_the_two_writings_of_one_domain_are_one_address(session: AsyncSession) -> None:
@@ -553,6 +555,129 @@ async def test_moments_left_empty_are_the_usual_ones_and_keep_their_distance_whe
     assert hours == ["2027-03-31T11:00", "2027-04-01T14:30"]
 
 
+# -- While the forum itself changes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["move", "cancel"])
+async def test_who_confirms_while_the_forum_changes_is_told_of_the_forum_as_it_is(database: Database, change: str) -> None:
+    async with database.transaction() as session:
+        forum = await a_forum(session)
+        registration = await a_registration(session, forum)
+
+    async def confirm() -> None:
+        async with database.transaction() as session:
+            await registrations.confirm(session, registration.id, "jeton", now=NOW)
+
+    async with database.transaction() as session:
+        changing = (await session.exec(select(Forum))).one()
+        if change == "move":
+            await schedule.move(session, changing, a_move_form("2027-06-24"), now=NOW)
+        else:
+            await schedule.cancel(session, changing, CancelForm.model_validate({"reason": "Grève."}), now=NOW)
+        confirming = asyncio.create_task(confirm())
+        await asyncio.sleep(0.3)
+
+    outcome = (await asyncio.gather(confirming, return_exceptions=True))[0]
+    async with database.reading() as session:
+        told_days = [row.facts["forum"]["day"] for row in await promised(session, "registered")]
+    assert (type(outcome), told_days) == ((type(None), ["2027-06-24"]) if change == "move" else (RegistrationClosed, []))
+
+
+async def test_a_confirmation_that_waits_to_be_sent_says_the_new_date_and_nothing_of_the_seat_after_a_cancellation(
+    session: AsyncSession,
+) -> None:
+    forum = await a_forum(session, capacity=1)
+    for name in "ab":
+        await a_confirmed_registration(session, forum, f"{name}@example.org")
+
+    await schedule.move(session, forum, a_move_form("2027-06-24"), now=NOW)
+    days = {message.facts["forum"]["day"] for message in await promised(session)}
+    await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=NOW)
+
+    left = [(message.kind, message.recipient) for message in await promised(session) if message.status == "waiting"]
+    assert days == {"2027-06-24"}
+    assert left == [("cancelled", "a@example.org"), ("cancelled", "b@example.org")]
+
+
+async def test_a_forum_moved_away_serves_its_waiting_list_before_anyone_new(session: AsyncSession) -> None:
+    forum = await a_forum(session, capacity=1)
+    holder, waiting = [await a_confirmed_registration(session, forum, f"{name}@example.org") for name in "ab"]
+    near = forum.promotions_end_at or NOW
+    await registrations.give_up(session, holder.id, now=near)
+
+    await schedule.move(session, forum, a_move_form("2027-06-24"), now=near)
+
+    await session.refresh(waiting)
+    assert (waiting.status, await told(session, "promoted"), await told(session, "moved")) == ("registered", ["b@example.org"], [])
+
+
+async def test_a_forum_is_not_moved_to_the_past_nor_once_it_was_held(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+
+    with pytest.raises(PydanticCustomError):
+        await schedule.move(session, forum, a_move_form("2020-01-02"), now=NOW)
+    await session.refresh(forum)
+    for deed in (schedule.move(session, forum, a_move_form("2027-06-24"), now=NOW + timedelta(days=60)),):
+        with pytest.raises(NotAnnounced):
+            await deed
+
+
+async def test_a_way_of_attending_offered_no_more_is_refused_at_the_confirmation(session: AsyncSession) -> None:
+    forum = await a_forum(session, remote_capacity=0)
+    registration = await a_registration(session, forum, attendance="remote")
+
+    with pytest.raises(Refusal):
+        await registrations.confirm(session, registration.id, "jeton", now=NOW)
+
+    assert registration.status == "pending"
+
+
+async def test_after_the_forum_giving_up_changes_no_count_and_writes_to_nobody(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    registration = await a_confirmed_registration(session, forum)
+
+    await registrations.give_up(session, registration.id, now=NOW + timedelta(days=60))
+
+    await session.refresh(forum)
+    assert (registration.status, forum.seats_taken, await told(session, "given_up")) == ("registered", 1, [])
+
+
+async def test_while_nothing_is_decided_the_last_answers_count_and_afterwards_the_first(session: AsyncSession) -> None:
+    forum = await a_forum(session, remote_capacity=5)
+    await register(session, forum, a_registration_form(given_name="Quelqu'un", wants_news="1"))
+    await register(session, forum, a_registration_form(given_name="Camille", attendance="remote"))
+    registration = (await rows(session))[0]
+    await session.refresh(registration)
+    before = (registration.given_name, registration.attendance, registration.wants_news)
+    await registrations.confirm(session, registration.id, "jeton", now=NOW)
+
+    await register(session, forum, a_registration_form(given_name="Un autre"))
+
+    await session.refresh(registration)
+    assert (before, registration.given_name) == (("Camille", "remote", False), "Camille")
+
+
+async def test_people_who_change_while_others_give_up_never_lock_each_other_out(database: Database) -> None:
+    async with database.transaction() as session:
+        forum = await a_forum(session, capacity=5, remote_capacity=5)
+        people = [await a_confirmed_registration(session, forum, f"p{number}@example.org") for number in range(12)]
+
+    async def deed(number: int, person: Registration) -> None:
+        async with database.transaction() as session:
+            if number % 2:
+                await registrations.give_up(session, person.id, now=NOW)
+            else:
+                with contextlib.suppress(AttendanceFull):
+                    await registrations.change(session, person.id, a_change_form(attendance="remote"), now=NOW)
+
+    await asyncio.gather(*(deed(number, person) for number, person in enumerate([*people, *reversed(people)])))
+
+    async with database.reading() as session:
+        seen = (await session.exec(select(Forum))).one()
+        seated = [row.attendance for row in await rows(session) if row.status == "registered"]
+        assert (seen.seats_taken, seen.remote_taken) == (seated.count("on_site"), seated.count("remote"))
+
+
 # -- Lost links, and too many of them -------------------------------------------------------------------------
 
 
@@ -683,9 +808,12 @@ async def test_erase_me_forgets_everything_under_my_address_and_the_link_with_it
     await site.post(f"{mine}/confirmer")
     await site.post("/questions/poser", kind="question", text="Et moi ?", email="camille@example.org")
 
+    asked = await site.get(f"{mine}/effacer")
+    before = await site.count(Registration)
     erased = await site.post(f"{mine}/effacer")
 
-    assert erased.headers["location"] == "/donnees-personnelles?fait=effacees"
+    assert (asked.status_code, before) == (200, await site.count(Registration) + 1)
+    assert erased.headers["location"] == "/inscriptions/effacees/merci"
     assert "Vos données sont effacées" in (await site.get(erased.headers["location"])).text
     assert (await site.get(mine)).status_code == 404
     async with site.database.reading() as session:
@@ -769,7 +897,9 @@ class Seats(RuleBasedStateMachine):
                 self.run(register(self.session, self.forum, form, self.now))
         else:
             self.run(register(self.session, self.forum, form, self.now))
-            self.known.setdefault(person, attendance)
+            known = self.known.setdefault(person, attendance)
+            if person not in self.lines[known].seated + self.lines[known].waiting:
+                self.known[person] = attendance
 
     @precondition(lambda self: self.known)
     @rule(data=st.data())

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import emails, registrations, schedule, subscriptions
 from forums.models import OutboxMessage, Subscription
 from forums.settings import Settings
-from tests.factories import NOW, SECRET_KEY, a_change_form, a_confirmed_registration, a_forum, a_registration, a_registration_form, told
+from tests.factories import NOW, SECRET_KEY, a_change_form, a_confirmed_registration, a_forum, a_registration_form, told
 from tests.site import Site
 
 
@@ -59,12 +59,25 @@ async def test_the_choice_can_be_changed_from_the_registration_and_the_address_i
     assert (asked, ended, await subscribed(session)) == (["a@example.org"], [], ["a@example.org"])
 
 
-async def test_an_address_nobody_has_proved_subscribes_to_nothing(session: AsyncSession) -> None:
-    registration = await a_registration(session, await a_forum(session), "a@example.org")
+async def test_who_ended_it_is_not_subscribed_again_by_giving_up_and_coming_back(session: AsyncSession) -> None:
+    registration = await a_confirmed_registration(session, await a_forum(session), "a@example.org", wants_news=True)
 
-    await registrations.change(session, registration.id, a_change_form(wants_news="1"), now=NOW)
+    await subscriptions.unsubscribe(session, registration.email, registration.email_key)
+    await session.refresh(registration)
+    await registrations.give_up(session, registration.id, now=NOW)
+    await registrations.confirm(session, registration.id, "jeton", now=NOW)
 
     assert await subscribed(session) == []
+
+
+async def test_an_announcement_not_sent_yet_does_not_go_after_the_end(session: AsyncSession) -> None:
+    await subscriptions.subscribe(session, "a@example.org", key("a"), "fr", now=NOW)
+    await subscriptions.announce(session, await a_forum(session), now=NOW)
+
+    await subscriptions.unsubscribe(session, "a@example.org", key("a"))
+
+    message = (await session.exec(select(OutboxMessage))).one()
+    assert (message.status, message.facts["token"]) == ("dropped", "…")
 
 
 async def announcement(session: AsyncSession, settings: Settings) -> EmailMessage:
@@ -111,3 +124,10 @@ async def test_the_button_of_the_page_does_the_same_and_again_it_changes_nothing
     answers = [(await site.post(f"{link}/fin")).status_code for _ in range(2)]
 
     assert (answers, await site.count(Subscription)) == ([303, 303], 0)
+
+
+async def test_a_mail_program_that_only_opens_the_address_gets_the_page_with_the_button(site: Site, link: str) -> None:
+    opened = await site.get(f"{link}/fin")
+
+    assert (opened.status_code, await site.count(Subscription)) == (200, 1)
+    assert "Ne plus recevoir les annonces" in opened.text

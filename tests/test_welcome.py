@@ -20,6 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import attendance_list, registrations
 from forums.database import Database
 from forums.models import AuditEvent, Forum, Registration
+from forums.pages import page
 from forums.registrations import Figures, WalkInForm
 from forums.schedule import forum_by_slug
 from tests.factories import NOW, a_confirmed_registration, a_forum, a_registration
@@ -119,7 +120,7 @@ async def test_who_waits_is_welcomed_while_a_seat_is_given_back(database: Databa
 async def test_a_walk_in_is_present_at_once_without_an_address_or_a_seat(session: AsyncSession) -> None:
     forum = await a_forum(session)
 
-    added = await registrations.add_walk_in(session, forum, a_walk_in_form(), now=EVENING)
+    added, _ = await registrations.add_walk_in(session, forum, a_walk_in_form(), now=EVENING)
 
     await session.refresh(forum)
     assert (added.status, added.email, added.checked_in_at) == ("walk_in", "", EVENING)
@@ -130,14 +131,14 @@ async def test_the_same_form_sent_twice_at_once_adds_one_person(database: Databa
     async with database.transaction() as session:
         forum = await a_forum(session)
 
-    async def send() -> Registration:
+    async def send() -> tuple[Registration, bool]:
         async with database.transaction() as session:
             return await registrations.add_walk_in(session, forum, a_walk_in_form(), now=EVENING)
 
-    first, second = await asyncio.gather(send(), send())
+    (first, first_is_new), (second, second_is_new) = await asyncio.gather(send(), send())
 
     async with database.reading() as session:
-        assert (first.id == second.id, await present(session)) == (True, 1)
+        assert (first.id == second.id, first_is_new + second_is_new, await present(session)) == (True, 1, 1)
 
 
 async def test_two_people_of_the_same_name_are_two(session: AsyncSession) -> None:
@@ -151,7 +152,7 @@ async def test_two_people_of_the_same_name_are_two(session: AsyncSession) -> Non
 
 async def test_a_walk_in_noted_by_mistake_leaves_the_list_and_can_come_back(session: AsyncSession) -> None:
     forum = await a_forum(session)
-    added = await registrations.add_walk_in(session, forum, a_walk_in_form(), now=EVENING)
+    added, _ = await registrations.add_walk_in(session, forum, a_walk_in_form(), now=EVENING)
 
     await registrations.undo_check_in(session, added.id)
     without = (await found(session, forum), await present(session))
@@ -218,6 +219,17 @@ async def test_without_a_search_the_list_is_of_those_expected_and_those_who_came
 
     assert await found(session, forum) == ["Aragon", "Éluard", "Zola"]
     assert await found(session, forum, "breton") == ["Breton"]
+
+
+async def test_who_is_still_to_come_is_before_who_has_arrived_each_by_name(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    for name, arrived in {"Zola": None, "Aragon": EVENING, "Dumas": None, "Éluard": EVENING}.items():
+        await a_confirmed_registration(session, forum, f"{name.lower()[1:]}@example.org", family_name=name, checked_in_at=arrived)
+
+    at_the_door = await registrations.arrivals(session, forum, expected_first=True)
+
+    assert [each.family_name for each in at_the_door] == ["Dumas", "Zola", "Aragon", "Éluard"]
+    assert await found(session, forum) == ["Aragon", "Dumas", "Éluard", "Zola"]
 
 
 async def test_a_code_opens_the_person_of_its_own_forum_alone(session: AsyncSession) -> None:
@@ -338,7 +350,7 @@ def test_a_long_list_repeats_its_header_and_says_everyone_and_who_arrived() -> N
 def test_the_paper_of_a_forum_nobody_registered_for_has_room_for_those_who_come() -> None:
     _, text = read(attendance_list.on_paper(a_paper_forum(day=None, theme=None), [], language="fr"))
 
-    assert "Personne n'est encore inscrit." in text
+    assert "Aucune inscription confirmée pour l'instant." in text
     assert "Personnes venues sans inscription" in text
 
 
@@ -347,30 +359,34 @@ def test_the_paper_of_a_forum_nobody_registered_for_has_room_for_those_who_come(
 
 def test_the_csv_says_who_how_and_when_without_an_address_or_a_need() -> None:
     people = [
-        a_person("Martin", organisation="Regards, citoyens", checked_in_at=EVENING),
+        a_person("Martin", organisation="Regards ; citoyens", checked_in_at=EVENING),
         a_person("Petit", status="walk_in", attendance="on_site"),
         a_person("Zola", status="waiting", attendance="remote"),
     ]
 
-    assert attendance_list.as_csv(people).splitlines() == [
-        "nom,prenom,organisation,participation,inscription,arrivee",
-        'Martin,Camille,"Regards, citoyens",sur place,inscription confirmée,2027-03-03T10:00:00+01:00',
-        "Petit,Camille,,sur place,sans inscription,",
-        "Zola,Camille,,à distance,liste d'attente,",
+    assert attendance_list.as_csv(people).decode("utf-8-sig").splitlines() == [
+        "nom;prenom;organisation;participation;inscription;arrivee",
+        'Martin;Camille;"Regards ; citoyens";sur place;inscription confirmée;2027-03-03T10:00:00+01:00',
+        "Petit;Camille;;sur place;sans inscription;",
+        "Zola;Camille;;à distance;liste d'attente;",
     ]
 
 
+def test_the_csv_says_that_it_is_utf_8_for_the_accents_of_a_french_spreadsheet() -> None:
+    assert attendance_list.as_csv([a_person("Éluard")]).startswith("\ufeffnom;prenom;".encode())
+
+
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30) | st.builds(
-    lambda first, rest: first + rest, st.sampled_from("=+-@\t\r"), st.text("=cmd|' /C calc'!A0\",\n", max_size=20)
+    lambda first, rest: first + rest, st.sampled_from("=+-@\t\r"), st.text("=cmd|' /C calc'!A0\",;\n", max_size=20)
 )
 
 
 @given(names=st.tuples(CELLS, CELLS, CELLS))
 def test_no_cell_of_the_csv_is_a_formula_and_each_is_read_back_as_typed(names: tuple[str, str, str]) -> None:
     family_name, given_name, organisation = names
-    text = attendance_list.as_csv([a_person(family_name, given_name=given_name, organisation=organisation)])
+    text = attendance_list.as_csv([a_person(family_name, given_name=given_name, organisation=organisation)]).decode("utf-8-sig")
 
-    cells = list(csv.reader(StringIO(text, newline="")))[1]
+    cells = list(csv.reader(StringIO(text, newline=""), delimiter=";"))[1]
 
     assert [cell for cell in cells if cell[:1] in tuple("=+-@\t\r")] == []
     assert [cell.removeprefix("'") for cell in cells[:3]] == [name.removeprefix("'") for name in names]
@@ -461,6 +477,31 @@ async def test_a_code_shows_the_person_their_state_and_one_button_and_notes_noth
     assert (await seen(site, guest)).checked_in_at is None
 
 
+async def test_what_the_organisers_must_know_at_the_door_stays_said_once_the_person_has_arrived(site: Site) -> None:
+    desk, guest = await a_guest(site, attendance="remote", accessibility_needs="Boucle magnétique")
+    await site.sign_in("organiser")
+
+    expected = [await site.get(f"{desk}/code/abcd2345"), await site.get(desk, params={"q": "loebel"})]
+    noted = await site.post(f"{desk}/{guest.id}/arrivee")
+    arrived = [await site.get(noted.headers["location"]), await site.get(desk, params={"q": "loebel"})]
+
+    for shown in [unescape(each.text) for each in expected + arrived]:
+        assert "Inscription à distance" in shown
+        assert re.search(r"Besoin d'accessibilité\s:</strong> <span>Boucle magnétique</span>", shown)
+
+
+async def test_each_button_names_the_person_it_is_about(site: Site) -> None:
+    desk, guest = await a_guest(site)
+    await site.sign_in("organiser")
+
+    expected = unescape((await site.get(desk, params={"q": "loebel"})).text)
+    await site.post(f"{desk}/{guest.id}/arrivee")
+    arrived = unescape((await site.get(desk, params={"q": "loebel"})).text)
+
+    assert 'Noter l\'arrivée<span class="fr-sr-only"> (Ève Lœbel)</span></button>' in expected
+    assert 'Annuler l\'arrivée<span class="fr-sr-only"> (Ève Lœbel)</span></button>' in arrived
+
+
 async def test_a_code_of_nobody_leads_back_to_the_search(site: Site) -> None:
     desk, _ = await a_guest(site)
     await site.sign_in("organiser")
@@ -549,3 +590,52 @@ async def test_each_list_taken_along_is_noted_in_the_journal(site: Site, kind: s
     assert event is not None
     assert (event.verb, event.detail) == ("read_attendance_list", kind.upper())
     assert "Liste de présence téléchargée" in (await site.get("/organisation/journal")).text
+
+
+# -- The journal of the evening --------------------------------------------------------------------------------
+
+
+async def told(site: Site) -> list[tuple[str, str, str]]:
+    """What the journal says, oldest first."""
+    async with site.database.reading() as session:
+        events = (await session.exec(select(AuditEvent).where(AuditEvent.actor == "organiser").order_by(col(AuditEvent.at)))).all()
+    return [(each.verb, each.subject, each.detail) for each in events]
+
+
+async def test_the_journal_says_once_an_hour_for_each_forum_that_its_list_was_looked_at(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, _ = await a_guest(site)
+    other = "/organisation/forums/demonstration-1/accueil"
+    hour = page.now().replace(minute=5)
+    monkeypatch.setattr(page, "now", lambda: hour)
+    await site.sign_in("organiser")
+    before = len(await told(site))
+
+    for address in (desk, f"{desk}?q=loebel", other, desk):
+        await site.get(address)
+    first_hour = (await told(site))[before:]
+    monkeypatch.setattr(page, "now", lambda: hour + timedelta(minutes=56))
+    await site.get(desk)
+
+    slug = desk.split("/")[3]
+    read = ("read_registrations", f"forum {slug}", "")
+    assert first_hour == [read, ("read_registrations", "forum demonstration-1", "")]
+    assert (await told(site))[before:] == [*first_hour, read]
+
+
+async def test_the_journal_says_each_arrival_noted_undone_or_added_once_and_never_whose(site: Site) -> None:
+    desk, guest = await a_guest(site)
+    await site.sign_in("organiser")
+    before = len(await told(site))
+
+    for deed in ("arrivee", "arrivee", "annuler", "annuler"):
+        await site.post(f"{desk}/{guest.id}/{deed}")
+    for _ in range(2):
+        await site.post(f"{desk}/sans-inscription", sending="un-envoi", family_name="Petit", given_name="Sacha", organisation="")
+
+    subject = f"forum {desk.split('/')[3]}"
+    assert (await told(site))[before:] == [(verb, subject, "") for verb in ("check_in", "undo_check_in", "add_walk_in")]
+    journal = unescape((await site.get("/organisation/journal")).text)
+    assert [each for each in ("Arrivée notée", "Arrivée annulée", "Personne ajoutée sans inscription") if each not in journal] == []
+    assert "Petit" not in journal

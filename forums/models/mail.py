@@ -23,8 +23,9 @@ class OutboxMessage(SQLModel, table=True):
     promised; `content` is the bytes, made once at the first delivery, sent unchanged at each retry,
     and forgotten with the secret link they hold once the relay has them.
     `id` is the left part of the Message-ID. `fact` names what must be told once only (a reminder, an
-    answer): a second message for the same fact is not written. A message is dropped when what it says
-    is no longer true, and bounced when the address turned out to be unreachable after the relay took it.
+    answer): a second message for the same fact is not written. After `not_after` (the forum has begun,
+    a link has expired) nobody wants it any more. A message is dropped when what it says is no longer
+    true, and bounced when the address turned out to be unreachable after the relay took it.
     """
 
     __tablename__ = "outbox_message"
@@ -42,6 +43,7 @@ class OutboxMessage(SQLModel, table=True):
     kind: str
     recipient: str = Field(index=True)
     fact: str | None = Field(default=None, unique=True)
+    not_after: datetime | None = None
     language: str = "fr"
     facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     forum_id: UUID | None = link_to("forum", on_delete="SET NULL", nullable=True)

@@ -9,7 +9,7 @@ after a crash a message goes again with the same Message-ID.
 from forums.outbox.bouncing import record_bounce
 from forums.outbox.courier import Courier, deliver_due, work
 from forums.outbox.ledger import GIVE_UP_AFTER, LEASE
-from forums.outbox.promising import drop, enqueue, enqueue_once
+from forums.outbox.promising import drop, drop_late, enqueue, enqueue_once, restate
 from forums.outbox.queries import (
     PAGE,
     Alarm,
@@ -35,6 +35,7 @@ __all__ = [
     "counts",
     "deliver_due",
     "drop",
+    "drop_late",
     "enqueue",
     "enqueue_once",
     "judge",
@@ -42,6 +43,7 @@ __all__ = [
     "message_by_id",
     "recent",
     "record_bounce",
+    "restate",
     "retry",
     "try_relay",
     "unreachable",

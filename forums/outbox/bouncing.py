@@ -15,7 +15,7 @@ from sqlmodel import col, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.models import DeliveryAttempt, OutboxMessage
-from forums.outbox.ledger import without_secret
+from forums.outbox.promising import without_secret
 
 _GONE = ("waiting", "sending", "sent")
 

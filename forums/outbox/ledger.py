@@ -23,6 +23,7 @@ from forums import limits
 from forums.database import Database, DatabaseUnavailable
 from forums.limits import Limit
 from forums.models import DeliveryAttempt, OutboxMessage
+from forums.outbox.promising import without_secret
 from forums.outbox.relay import Verdict
 from forums.settings import Smtp
 
@@ -89,6 +90,7 @@ def _due(now: datetime, limit: int) -> SelectOfScalar[UUID]:
             text("status IN ('waiting', 'sending')"),  # as the index says it: a bound value does not find it
             ((col(OutboxMessage.status) == "waiting") & (col(OutboxMessage.next_attempt_at) <= now))
             | ((col(OutboxMessage.status) == "sending") & (col(OutboxMessage.lease_until) < now)),
+            col(OutboxMessage.not_after).is_(None) | (col(OutboxMessage.not_after) > now),
         )
         .order_by(col(OutboxMessage.next_attempt_at))
         .limit(limit)
@@ -222,11 +224,6 @@ _ATTEMPT = insert(DeliveryAttempt).from_select(
 
 def _as_sent(outcome: Outcome) -> dict[str, Any]:
     return {"row": outcome.row.id, "at": outcome.at, "kept": without_secret(outcome.row.facts)}
-
-
-def without_secret(facts: dict[str, Any]) -> dict[str, Any]:
-    """A secret link is its reader's alone once it is delivered: nothing here can open it any more."""
-    return facts | {"token": "…"} if "token" in facts else facts
 
 
 def _as_attempt(outcome: Outcome) -> dict[str, Any]:

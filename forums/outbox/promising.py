@@ -5,14 +5,19 @@ Everything here belongs to the caller's transaction: a message exists if and onl
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlmodel import col, update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
+from forums import emails
 from forums.database import insert_new
 from forums.emails import Message
-from forums.models import OutboxMessage
+from forums.models import Forum, OutboxMessage
+
+UNSENT = ("waiting", "sending", "failed")
 
 
 def enqueue(session: AsyncSession, message: Message, *, now: datetime) -> None:
@@ -25,6 +30,7 @@ def enqueue(session: AsyncSession, message: Message, *, now: datetime) -> None:
             facts=message.facts,
             forum_id=message.forum_id,
             fact=message.fact,
+            not_after=message.not_after,
             created_at=now,
             next_attempt_at=now,
         )
@@ -38,10 +44,41 @@ async def enqueue_once(session: AsyncSession, messages: Sequence[Message], *, no
     return len(await insert_new(session, OutboxMessage, rows, same=["fact"]))
 
 
-async def drop(session: AsyncSession, forum_id: UUID, kinds: Collection[str], *, recipient: str | None = None) -> int:
-    """Take back messages that are not sent yet and no longer true, such as a reminder of a forum that moved."""
-    query = update(OutboxMessage).where(col(OutboxMessage.forum_id) == forum_id, col(OutboxMessage.kind).in_(kinds))
+async def drop(session: AsyncSession, kinds: Collection[str], *, forum_id: UUID | None = None, recipient: str | None = None) -> int:
+    """Take back messages of these kinds that are not sent yet and no longer true, such as a reminder of a forum that moved."""
+    query = select(OutboxMessage).where(col(OutboxMessage.kind).in_(kinds), col(OutboxMessage.status).in_(UNSENT))
+    if forum_id is not None:
+        query = query.where(OutboxMessage.forum_id == forum_id)
     if recipient is not None:
-        query = query.where(col(OutboxMessage.recipient) == recipient)
-    unsent = query.where(col(OutboxMessage.status).in_(("waiting", "sending", "failed")))
-    return (await session.exec(unsent.values(status="dropped", lease_until=None, content=None))).rowcount
+        query = query.where(OutboxMessage.recipient == recipient)
+    return await _drop(session, query)
+
+
+async def drop_late(session: AsyncSession, *, now: datetime) -> int:
+    """Take back what waited until nobody wants it any more: a relay that was down, or configured after the forum."""
+    late = select(OutboxMessage).where(col(OutboxMessage.status).in_(("waiting", "failed")), col(OutboxMessage.not_after) <= now)
+    return await _drop(session, late)
+
+
+async def _drop(session: AsyncSession, query: SelectOfScalar[OutboxMessage]) -> int:
+    rows = (await session.exec(query.with_for_update())).all()
+    for row in rows:
+        row.status, row.lease_until, row.content, row.facts = "dropped", None, None, without_secret(row.facts)
+        row.fact = None  # it may be told later after all
+        session.add(row)
+    return len(rows)
+
+
+async def restate(session: AsyncSession, forum: Forum) -> None:
+    """What is not sent yet says what is true now: a confirmation that waits must not bring the old date after the new."""
+    query = select(OutboxMessage).where(OutboxMessage.forum_id == forum.id, col(OutboxMessage.status).in_(UNSENT))
+    for row in (await session.exec(query.with_for_update())).all():
+        if "forum" in row.facts:
+            row.facts, row.content = row.facts | {"forum": emails.told_of(forum)}, None
+            row.not_after = max(row.not_after, forum.starts_at) if row.not_after and forum.starts_at else row.not_after
+            session.add(row)
+
+
+def without_secret(facts: dict[str, Any]) -> dict[str, Any]:
+    """A secret link is its reader's alone once it is delivered, and nobody's once it is taken back."""
+    return facts | {"token": "…"} if "token" in facts else facts

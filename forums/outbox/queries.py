@@ -44,8 +44,10 @@ async def attempts_of(session: AsyncSession, message: OutboxMessage) -> Sequence
 # -- Try again ---------------------------------------------------------------------------------------------
 
 
-def may_go_again(message: OutboxMessage) -> bool:
-    """What failed or came back may go again, and what waits after a fault at once; but not with a link that was forgotten."""
+def may_go_again(message: OutboxMessage, *, now: datetime) -> bool:
+    """What failed or came back may go again, and what waits after a fault at once; not with a forgotten link, nor too late."""
+    if message.not_after is not None and message.not_after <= now:
+        return False
     stuck = message.status in ("failed", "bounced") or (message.status == "waiting" and message.last_error is not None)
     return stuck and message.facts.get("token") != "…"
 
@@ -53,7 +55,7 @@ def may_go_again(message: OutboxMessage) -> bool:
 async def retry(session: AsyncSession, message_id: UUID, *, now: datetime) -> bool:
     """Put a message back in the queue, its age counted anew; a stopped queue starts again. False if it may not go again."""
     message = await message_by_id(session, message_id)
-    if message is None or not may_go_again(message):
+    if message is None or not may_go_again(message, now=now):
         return False
     done = await session.exec(
         update(OutboxMessage)

@@ -5,6 +5,7 @@ one, which no relay minds. `judge` never raises: each fault, of a message or of 
 verdict.
 """
 
+import asyncio
 import contextlib
 import re
 import ssl
@@ -21,6 +22,8 @@ from forums.settings import Smtp
 # The ten minutes a relay may take to answer its last final dot (RFC 5321 4.5.3.2.6).
 FINAL_DOT = 600.0
 CONNECT = 60.0
+# Each command may take as long as the last one: together they must end before the lease does.
+ALTOGETHER = 660.0
 KEPT_IDLE = 30.0
 MESSAGES_EACH = 100
 
@@ -87,7 +90,13 @@ class Connection:
             raise Unwritable("an address that cannot be written to")
         mail = ["RET=HDRS", f"ENVID={row.id}"] if self._reports else []
         rcpt = ["NOTIFY=FAILURE"] if self._reports else []
-        await self._client.sendmail(sender.addr_spec, [row.recipient], content, mail_options=mail, rcpt_options=rcpt, timeout=FINAL_DOT)
+        try:
+            async with asyncio.timeout(ALTOGETHER):
+                await self._client.sendmail(
+                    sender.addr_spec, [row.recipient], content, mail_options=mail, rcpt_options=rcpt, timeout=FINAL_DOT
+                )
+        except TimeoutError as error:
+            raise aiosmtplib.SMTPReadTimeoutError("the relay took too long over one message") from error
         self.carried += 1
 
     async def still_answers(self) -> bool:

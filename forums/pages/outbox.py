@@ -63,7 +63,7 @@ async def show(request: Request) -> Response:
         # A link is its holder's own: it is shown only where no mail server can carry it.
         text=text if config.smtp is None else _SECRET.sub(r"/\1/…", text),
         readable=readable,
-        may_go_again=outbox.may_go_again(row),
+        may_go_again=outbox.may_go_again(row, now=page.now()),
         attempts=attempts,
     )
 

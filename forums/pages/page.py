@@ -52,7 +52,6 @@ DONE = {
     "question-refusee": N_("La question est refusée ; la raison est envoyée à la personne qui l'a posée."),
     "renvoi": N_("Le message est remis dans la file d'envoi."),
     "inscription": N_("Votre inscription est à jour."),
-    "effacees": N_("Vos données sont effacées. Il n'en reste que des nombres, qui ne disent rien de vous."),
     "deconnexion": N_("Vous êtes déconnecté."),
 }
 

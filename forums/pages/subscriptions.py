@@ -22,5 +22,5 @@ async def end(request: Request) -> Response:
     async with page.transaction(request) as session:
         found = await subscriptions.subscription_of_link(session, request.path_params["token"], now=page.now())
         if found is not None:
-            await subscriptions.unsubscribe(session, found.email_key)
+            await subscriptions.unsubscribe(session, found.email, found.email_key)
     return page.go(request, f"/abonnements/{request.path_params['token']}")

@@ -1,17 +1,20 @@
 """The evening at the door, on a phone: find who comes, note that they have arrived, add who had not registered.
 
 No name is ever in an address, and looking notes nobody's arrival: what a QR code opens has a button.
+The journal says who looked at the list and who noted an arrival, at which forum, and never whose.
 """
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import attendance_list, members, registrations, secret_links
+from forums import attendance_list, limits, members, registrations, secret_links
+from forums.limits import Limit
 from forums.models import Forum, Registration
 from forums.pages import page
 from forums.pages.page import Filled
@@ -19,6 +22,9 @@ from forums.registrations import WalkInForm
 
 # More would be slow to read on a phone, and a name is quicker to type than to scroll to.
 SHOWN = 50
+
+# An evening is hundreds of looks at the same list: one line an hour says it.
+SAID = Limit(1, timedelta(hours=1))
 
 
 async def show(request: Request) -> Response:
@@ -28,9 +34,10 @@ async def show(request: Request) -> Response:
 async def _desk(request: Request, filled: Filled[WalkInForm], *, status: int = 200) -> Response:
     """The people sought or expected, and above them the one just welcomed (`?personne=`)."""
     search = request.query_params.get("q", "")[:200]
+    await _record_reading(request)
     async with page.reading(request) as session:
         forum = await page.forum(session, request, drafts=True)
-        people = await registrations.arrivals(session, forum, search)
+        people = await registrations.arrivals(session, forum, search, expected_first=True)
         figures = await registrations.figures(session, forum)
         noted = await _noted(session, request, forum)
     return page.show(
@@ -46,6 +53,14 @@ async def _desk(request: Request, filled: Filled[WalkInForm], *, status: int = 2
         already="deja" in request.query_params,
         filled=filled,
     )
+
+
+async def _record_reading(request: Request) -> None:
+    member, now = request.state.member, page.now()
+    async with page.transaction(request) as session:
+        forum = await page.forum(session, request, drafts=True)
+        if await limits.spend(session, f"welcome:{member.id}:{forum.id}", SAID, now=now):
+            members.record(session, member, "read_registrations", f"forum {forum.slug}", now=now)
 
 
 async def _noted(session: AsyncSession, request: Request, forum: Forum) -> Registration | None:
@@ -69,13 +84,16 @@ async def check_in(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum, found = await _person(session, request)
         noted = await registrations.check_in(session, found.id, now=page.now())
+        if noted:
+            _record(session, request, "check_in", forum)
     return _back(request, forum, found, already=not noted)
 
 
 async def undo(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum, found = await _person(session, request)
-        await registrations.undo_check_in(session, found.id)
+        if await registrations.undo_check_in(session, found.id):
+            _record(session, request, "undo_check_in", forum)
     return _back(request, forum, found)
 
 
@@ -93,8 +111,14 @@ async def add_walk_in(request: Request) -> Response:
         return await _desk(request, filled, status=422)
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
-        added = await registrations.add_walk_in(session, forum, filled.form, now=page.now())
+        added, new = await registrations.add_walk_in(session, forum, filled.form, now=page.now())
+        if new:
+            _record(session, request, "add_walk_in", forum)
     return _back(request, forum, added)
+
+
+def _record(session: AsyncSession, request: Request, verb: str, forum: Forum) -> None:
+    members.record(session, request.state.member, verb, f"forum {forum.slug}", now=page.now())
 
 
 def _back(request: Request, forum: Forum, found: Registration, *, already: bool = False) -> Response:
@@ -114,7 +138,7 @@ async def as_pdf(request: Request) -> Response:
 
 async def as_csv(request: Request) -> Response:
     forum, people = await _list(request, "CSV")
-    return _file(attendance_list.as_csv(people).encode(), "text/csv; charset=utf-8", f"presence-{forum.slug}.csv")
+    return _file(attendance_list.as_csv(people), "text/csv; charset=utf-8", f"presence-{forum.slug}.csv")
 
 
 async def _list(request: Request, kind: str) -> tuple[Forum, Sequence[Registration]]:

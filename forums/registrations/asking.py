@@ -23,7 +23,7 @@ from forums.registrations.seats import ATTENDANCE, FAMILY_NAME, GIVEN_NAME
 MAIL_AGAIN_AFTER = timedelta(minutes=15)
 
 
-# However often an address is typed, here or under a question, its owner gets so many messages a day.
+# However often an address is typed again, here or under a question, its owner gets so many messages a day.
 MAILS_A_DAY = Limit(10, timedelta(days=1))
 
 
@@ -94,6 +94,7 @@ async def register_all(
     await _promise_confirmations(session, [(registration, forum) for registration, forum in welcome if registration.id in new], now)
     for registration, forum in welcome:
         if registration.id not in new:
+            await _keep_what_was_typed_last(session, registration)
             await _mail_again(session, forum, registration.email_key, now)
     return refusals
 
@@ -173,6 +174,14 @@ def _table(of: type[SQLModel]) -> Table:
     return SQLModel.metadata.tables[str(of.__tablename__)]
 
 
+async def _keep_what_was_typed_last(session: AsyncSession, typed: Registration) -> None:
+    """While nothing is decided, the last answers count: the page of the link shows them all before its button."""
+    same = (col(Registration.forum_id) == typed.forum_id, col(Registration.email_key) == typed.email_key)
+    undecided = update(Registration).where(*same, col(Registration.status).in_(("pending", "given_up")))
+    names = ("family_name", "given_name", "organisation", "attendance", "accessibility_needs", "show_name", "wants_news")
+    await session.exec(undecided.values({name: getattr(typed, name) for name in names}))
+
+
 async def ask_for_link(session: AsyncSession, forum: Forum, form: LinkForm, *, secret_key: str, now: datetime) -> None:
     """Mail a fresh link to who is registered with that address; do nothing for anyone else, in the same way for the eye."""
     if not form.site_web:
@@ -193,5 +202,6 @@ async def _mail_again(session: AsyncSession, forum: Forum, email_key: str, now: 
     registration = (await session.exec(query)).one()
     token, link = secret_links.link_for(registration, now=now)
     session.add(link)
-    message = emails.confirm_registration if registration.status in ("pending", "given_up") else emails.already_registered
+    asks = registration.status in ("pending", "given_up") and state_of(forum, now=now) in OPEN
+    message = emails.confirm_registration if asks else emails.already_registered
     outbox.enqueue(session, message(registration, forum, token), now=now)

@@ -1,7 +1,7 @@
 """Seats: confirmed or waited for, changed, given back, passed on in strict order.
 
-Whoever holds the lock of a waiting person's row takes no lock on the forum afterwards, since a promotion
-locks the forum and then the first who waits.
+The forum is locked first, then a person's row, everywhere: a promotion does so, and whoever did otherwise
+would meet it halfway. Locked, the forum is also what it is now: nobody is written a date it has left.
 """
 
 from datetime import datetime
@@ -17,11 +17,12 @@ from forums.language import N_
 from forums.models import Forum, Registration
 from forums.models.columns import public_code
 from forums.models.people import Attendance
-from forums.refusals import AttendanceFull, RegistrationClosed
-from forums.registrations.queries import OPEN, promotes, state_of
+from forums.refusals import AttendanceFull, Refusal, RegistrationClosed
+from forums.registrations.queries import OPEN, promotes, seats_of, state_of
 
 FAMILY_NAME = line(100, N_("Indiquez votre nom, par exemple Martin."))
 GIVEN_NAME = line(100, N_("Indiquez votre prénom, par exemple Camille."))
+NOT_OFFERED = N_("Ce forum ne propose pas cette façon de participer : choisissez l'autre.")
 ATTENDANCE = choice("on_site", "remote", message=N_("Dites si vous venez sur place ou si vous suivez à distance."))
 
 
@@ -40,41 +41,36 @@ class ChangeForm(Form):
 async def confirm(session: AsyncSession, registration_id: UUID, token: str, *, now: datetime) -> Registration:
     """Claim the seat, or a place in the waiting list. Done twice, it changes nothing more.
 
-    Who waits may take a free seat themselves once nobody is promoted any more. Raises `RegistrationClosed`.
+    Who waits may take a free seat themselves once nobody is promoted any more. Raises `RegistrationClosed`,
+    or a refusal when the forum offers that way of attending no more.
     """
-    registration = await _locked(session, registration_id)
-    if registration.status == "registered":
+    forum, registration = await _locked(session, registration_id)
+    if registration.status in ("registered", "walk_in"):
         return registration
-    forum = await _forum_of(session, registration)
-    if registration.status == "waiting" and promotes(forum, now=now):
+    waited = registration.status == "waiting"
+    if waited and promotes(forum, now=now):
         return registration
     if state_of(forum, now=now) not in OPEN:
         raise RegistrationClosed
-    waited = registration.status == "waiting"
+    if registration.attendance not in {way.attendance for way in seats_of(forum)}:
+        raise Refusal(NOT_OFFERED)
     if registration.status == "given_up":
         registration.bump += 1
+        await outbox.drop(session, ["given_up"], forum_id=forum.id, recipient=registration.email)
     if await _claim_seat(session, forum.id, registration.attendance):
-        message = _seated(registration, forum, token, now)
+        _sit(registration, now)
+        message = emails.registered(registration, forum, token)
     elif waited:
         return registration
     else:
         registration.rank = await _next_rank(session, forum.id)
-        # The counter's UPDATE has locked the forum: a seat given back meanwhile is seen now.
-        if await _claim_seat(session, forum.id, registration.attendance):
-            message = _seated(registration, forum, token, now)
-        else:
-            registration.status, registration.decided_at = "waiting", now
-            message = emails.waiting(registration, forum, token)
+        registration.status, registration.decided_at = "waiting", now
+        message = emails.waiting(registration, forum, token)
     if registration.wants_news:
         await subscriptions.subscribe(session, registration.email, registration.email_key, registration.language, now=now)
     session.add(registration)
     outbox.enqueue(session, message, now=now)
     return registration
-
-
-def _seated(registration: Registration, forum: Forum, token: str, now: datetime) -> emails.Message:
-    _sit(registration, now)
-    return emails.registered(registration, forum, token)
 
 
 def _sit(registration: Registration, now: datetime) -> None:
@@ -100,39 +96,40 @@ async def change(session: AsyncSession, registration_id: UUID, form: ChangeForm,
     Who holds a seat keeps it when the other way is full (`AttendanceFull`); who waits goes to the end of
     the other line. Raises `RegistrationClosed` when the forum has begun and another way is asked for.
     """
-    registration = await _locked_after_its_forum(session, registration_id)
+    forum, registration = await _locked(session, registration_id)
     if form.attendance != registration.attendance:
-        await _attend_otherwise(session, registration, form.attendance, now)  # type: ignore[arg-type]
+        await _attend_otherwise(session, forum, registration, form.attendance, now)  # type: ignore[arg-type]
     for name in ("family_name", "given_name", "organisation", "accessibility_needs", "show_name", "wants_news"):
         setattr(registration, name, getattr(form, name))
-    if registration.status not in ("registered", "waiting"):
-        pass  # an address nobody has proved yet subscribes to nothing
-    elif form.wants_news:
+    session.add(registration)
+    await session.flush()
+    # Whoever holds the link has proved the address.
+    if form.wants_news:
         await subscriptions.subscribe(session, registration.email, registration.email_key, registration.language, now=now)
     else:
-        await subscriptions.unsubscribe(session, registration.email_key)
-    session.add(registration)
+        await subscriptions.unsubscribe(session, registration.email, registration.email_key)
     return registration
 
 
-async def _attend_otherwise(session: AsyncSession, registration: Registration, attendance: Attendance, now: datetime) -> None:
-    forum = await _forum_of(session, registration)
+async def _attend_otherwise(session: AsyncSession, forum: Forum, registration: Registration, attendance: Attendance, now: datetime) -> None:
     if forum.status != "announced" or forum.starts_at is None or forum.starts_at <= now:
         raise RegistrationClosed(N_("Le forum a commencé : on ne peut plus changer de façon de participer."))
-    if (forum.remote_capacity if attendance == "remote" else forum.capacity) == 0:
-        raise AttendanceFull(N_("Ce forum ne propose pas cette façon de participer : choisissez l'autre."))
+    if attendance not in {way.attendance for way in seats_of(forum)}:
+        raise AttendanceFull(NOT_OFFERED)
     before, registration.attendance = registration.attendance, attendance
     if registration.status == "registered":
         if not await _claim_seat(session, forum.id, attendance):
             registration.attendance = before
             raise AttendanceFull
+        registration.entry_code = registration.entry_code or public_code()
         session.add(registration)
         await _free(session, forum, before, now)
         outbox.enqueue(session, emails.attendance_changed(registration, forum), now=now)
     elif registration.status == "waiting":
         token, link = secret_links.link_for(registration, now=now)
         if promotes(forum, now=now) and await _claim_seat(session, forum.id, attendance):
-            message = _seated(registration, forum, token, now)
+            _sit(registration, now)
+            message = emails.registered(registration, forum, token)
         else:
             registration.rank = await _next_rank(session, forum.id)
             message = emails.waiting(registration, forum, token)
@@ -142,10 +139,9 @@ async def _attend_otherwise(session: AsyncSession, registration: Registration, a
 
 async def give_up(session: AsyncSession, registration_id: UUID, *, now: datetime) -> Registration:
     """Give a seat or a place in line back. The first who waits gets the seat at once. Done twice, nothing more."""
-    registration = await _locked(session, registration_id)
-    if registration.status in ("given_up", "walk_in"):
+    forum, registration = await _locked(session, registration_id)
+    if registration.status in ("given_up", "walk_in") or forum.is_past(now):
         return registration
-    forum = await _forum_of(session, registration)
     held, told = registration.status == "registered", registration.status != "pending"
     registration.status, registration.rank, registration.decided_at = "given_up", None, now
     registration.bump += 1
@@ -153,16 +149,15 @@ async def give_up(session: AsyncSession, registration_id: UUID, *, now: datetime
     if held:
         await _free(session, forum, registration.attendance, now)
     if told:
-        # What was about to remind them of a forum they no longer come to is taken back.
-        await outbox.drop(session, forum.id, emails.REMINDERS, recipient=registration.email)
+        # What is still to be sent of the seat they had is no longer true.
+        await outbox.drop(session, emails.OF_A_SEAT, forum_id=forum.id, recipient=registration.email)
         outbox.enqueue(session, emails.given_up(registration, forum, held=held), now=now)
     return registration
 
 
 async def erase(session: AsyncSession, registration_id: UUID, *, now: datetime) -> None:
     """Delete a registration; a seat of a forum to come goes to who waits. What was counted of a past forum stays counted."""
-    registration = await _locked(session, registration_id)
-    forum = await _forum_of(session, registration)
+    forum, registration = await _locked(session, registration_id)
     await session.delete(registration)
     if registration.status == "registered" and not forum.is_past(now):
         await _free(session, forum, registration.attendance, now)
@@ -175,14 +170,14 @@ async def _free(session: AsyncSession, forum: Forum, attendance: Attendance, now
     await promote(session, forum, now=now)
 
 
-async def promote(session: AsyncSession, forum: Forum, *, now: datetime) -> int:
-    """Give free seats to those who wait, strictly in order, each in their own way of attending.
+async def promote(session: AsyncSession, forum: Forum, *, now: datetime) -> list[Registration]:
+    """Give free seats to those who wait, strictly in order, each in their own way of attending. Returns who got one.
 
     Nobody is promoted to a forum that is over or cancelled, nor after `Forum.promotions_end_at`.
     """
     if not promotes(forum, now=now):
-        return 0
-    promoted = 0
+        return []
+    promoted = []
     for attendance in ("on_site", "remote"):
         while (first := await _first_waiting(session, forum.id, attendance)) and await _claim_seat(session, forum.id, attendance):
             _sit(first, now)
@@ -191,7 +186,7 @@ async def promote(session: AsyncSession, forum: Forum, *, now: datetime) -> int:
             token, link = secret_links.link_for(first, now=now)
             session.add(link)
             outbox.enqueue(session, emails.promoted(first, forum, token), now=now)
-            promoted += 1
+            promoted.append(first)
     if promoted:
         await session.refresh(forum)
     return promoted
@@ -208,19 +203,14 @@ async def _first_waiting(session: AsyncSession, forum_id: UUID, attendance: str)
     return first
 
 
-async def _locked(session: AsyncSession, registration_id: UUID) -> Registration:
-    query = select(Registration).where(Registration.id == registration_id).with_for_update()
-    return (await session.exec(query.execution_options(populate_existing=True))).one()
-
-
-async def _locked_after_its_forum(session: AsyncSession, registration_id: UUID) -> Registration:
+async def _locked(session: AsyncSession, registration_id: UUID) -> tuple[Forum, Registration]:
+    """The forum, then the person, as they are now and until the end of the transaction."""
     of = select(Registration.forum_id).where(Registration.id == registration_id).scalar_subquery()
-    await session.exec(select(Forum.id).where(col(Forum.id) == of).with_for_update())
-    return await _locked(session, registration_id)
-
-
-async def _forum_of(session: AsyncSession, registration: Registration) -> Forum:
-    return (await session.exec(select(Forum).where(Forum.id == registration.forum_id))).one()
+    # Registrations that are being written refer to the forum meanwhile: only its own row is held.
+    its_forum = select(Forum).where(col(Forum.id) == of).with_for_update(key_share=True)
+    forum = (await session.exec(its_forum.execution_options(populate_existing=True))).one()
+    person = select(Registration).where(Registration.id == registration_id).with_for_update()
+    return forum, (await session.exec(person.execution_options(populate_existing=True))).one()
 
 
 def _columns(attendance: str) -> tuple[Any, Any]:

@@ -46,15 +46,17 @@ class Figures(NamedTuple):
 # -- Who is expected -------------------------------------------------------------------------------------
 
 
-async def arrivals(session: AsyncSession, forum: Forum, search: str = "") -> Sequence[Registration]:
+async def arrivals(session: AsyncSession, forum: Forum, search: str = "", *, expected_first: bool = False) -> Sequence[Registration]:
     """The people of the list, by family name: those expected and those who came, or all whom `search` names.
 
     Without accents nor case, by any part of a name, of an organisation, or by the code of a confirmation.
+    With `expected_first`, those who have arrived come after all the others.
     """
     everyone = (await session.exec(select(Registration).where(Registration.forum_id == forum.id))).all()
     words, code = plain(search).split(), code_in(search)
     found = [each for each in everyone if (_is_named(each, words, code) if words else _is_expected(each))]
-    return sorted(found, key=lambda each: (plain(each.family_name), plain(each.given_name), each.id))
+    here = {each.id for each in found if expected_first and each.checked_in_at is not None}
+    return sorted(found, key=lambda each: (each.id in here, plain(each.family_name), plain(each.given_name), each.id))
 
 
 def _is_named(person: Registration, words: Sequence[str], code: str) -> bool:
@@ -119,9 +121,9 @@ async def undo_check_in(session: AsyncSession, registration_id: UUID) -> bool:
 
 async def _note(session: AsyncSession, registration_id: UUID, *, arrived: bool, checked_in_at: datetime | None) -> bool:
     person = col(Registration.id) == registration_id
-    # A promotion locks the forum and then who waits: whoever waits is locked in that order here too.
-    of_who_waits = select(Registration.forum_id).where(person, Registration.status == "waiting").scalar_subquery()
-    await session.exec(select(Forum.id).where(Forum.id == of_who_waits).with_for_update(key_share=True))
+    # The forum is locked first, as everywhere (`seats`).
+    of = select(Registration.forum_id).where(person).scalar_subquery()
+    await session.exec(select(Forum.id).where(Forum.id == of).with_for_update(key_share=True))
     before = col(Registration.checked_in_at).is_not(None) if arrived else col(Registration.checked_in_at).is_(None)
     # One conditional UPDATE: two desks may welcome the same person at the same instant.
     noted = await session.exec(
@@ -134,8 +136,8 @@ async def _note(session: AsyncSession, registration_id: UUID, *, arrived: bool, 
     return True
 
 
-async def add_walk_in(session: AsyncSession, forum: Forum, form: WalkInForm, *, now: datetime) -> Registration:
-    """Write down and welcome someone who had not registered. The same form sent again changes nothing more."""
+async def add_walk_in(session: AsyncSession, forum: Forum, form: WalkInForm, *, now: datetime) -> tuple[Registration, bool]:
+    """Write down and welcome someone who had not registered. The same form sent again changes nothing more: it says False."""
     key = f"walk-in {form.sending or secret_links.new_token()}"  # no address can have that key: it is not a hash
     walk_in = Registration(
         id=uuid4(),
@@ -151,9 +153,10 @@ async def add_walk_in(session: AsyncSession, forum: Forum, form: WalkInForm, *, 
         decided_at=now,
         checked_in_at=now,
     )
-    if await insert_new(session, Registration, [walk_in.model_dump()], same=["forum_id", "email_key"]):
+    new = bool(await insert_new(session, Registration, [walk_in.model_dump()], same=["forum_id", "email_key"]))
+    if new:
         await _count(session, forum.id, 1)
-    return (await session.exec(select(Registration).where(Registration.forum_id == forum.id, Registration.email_key == key))).one()
+    return (await session.exec(select(Registration).where(Registration.forum_id == forum.id, Registration.email_key == key))).one(), new
 
 
 async def _count(session: AsyncSession, forum_id: UUID, change: int) -> None:

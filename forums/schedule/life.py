@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, outbox, registrations, subscriptions
+from forums import calendar_feed, emails, outbox, registrations, subscriptions
+from forums.calendar_feed import Announced
 from forums.forms import Day, Form, Hour, OptionalMoment, OptionalWebAddress, line, prose, refuse, whole
 from forums.language import N_
 from forums.models import AgendaItem, Commitment, Forum, ForumCommitment, Season
@@ -115,7 +116,8 @@ def _instant(form: ForumForm, name: str) -> datetime | None:
 
 
 def shown_in_calendars(forum: Forum) -> tuple[object, ...]:
-    return (forum.theme, forum.description, forum.place, forum.address, forum.online_url, forum.day, forum.starts_at, forum.ends_at)
+    link = forum.online_url, forum.remote_capacity == 0  # whether everybody may see it
+    return (forum.theme, forum.description, forum.place, forum.address, link, forum.day, forum.starts_at, forum.ends_at)
 
 
 def changed(forum: Forum, now: datetime) -> None:
@@ -134,21 +136,26 @@ async def announce(session: AsyncSession, forum: Forum, *, now: datetime) -> Non
     await subscriptions.announce(session, forum, now=now)
 
 
+async def _locked(session: AsyncSession, forum: Forum) -> None:
+    """Locked before it is read: someone may be taking a seat, to be told or counted with the others.
+
+    Flushed first, since refreshing drops what this transaction changed and has not written yet.
+    """
+    await session.flush()
+    await session.refresh(forum, with_for_update={"key_share": True})
+
+
 async def edit(session: AsyncSession, forum: Forum, form: ForumForm, commitments: Sequence[Commitment], *, now: datetime) -> None:
     """Change what a forum is about, where it is, how many it holds and when. Raises `SeatsTaken` or `WrongMoment`.
 
     More seats go at once to those who wait. A place that changed is told to those registered.
     """
-    # Locked before it is read: someone may be taking the seat that is about to go. Flushed first, since
-    # refreshing drops what this transaction changed and has not written yet (an announcement, for one).
-    await session.flush()
-    await session.refresh(forum, with_for_update=True)
+    await _locked(session, forum)
     if form.capacity < forum.seats_taken:
         raise SeatsTaken(taken=forum.seats_taken)
     if form.remote_capacity < forum.remote_taken:
         raise SeatsTaken(taken=forum.remote_taken)
-    before = shown_in_calendars(forum)
-    place_before = (forum.place, forum.address, forum.online_url)
+    before, was = shown_in_calendars(forum), calendar_feed.announced(forum)
     forum.theme, forum.description = form.theme or None, form.description
     forum.place, forum.address, forum.online_url = form.place or None, form.address or None, form.online_url
     forum.organisers = [name.strip() for name in form.organisers.split(",") if name.strip()]
@@ -159,32 +166,51 @@ async def edit(session: AsyncSession, forum: Forum, form: ForumForm, commitments
         changed(forum, now)
     session.add(forum)
     await link_commitments(session, forum, commitments)
+    await _serve_and_tell(session, forum, was, now)
+
+
+async def _serve_and_tell(session: AsyncSession, forum: Forum, was: Announced, now: datetime) -> None:
+    """After a change: the seats there are now go to who waits, and those a change of date or place concerns are told."""
     await session.flush()
-    await registrations.promote(session, forum, now=now)
-    to_come = forum.status == "announced" and not forum.is_past(now)
-    if to_come and place_before != (forum.place, forum.address, forum.online_url):
-        for registration in await registrations.holders(session, forum):
-            outbox.enqueue(session, emails.moved(registration, forum), now=now)
+    promoted = {each.id for each in await registrations.promote(session, forum, now=now)}
+    if forum.status != "announced" or forum.is_past(now):
+        return
+    await outbox.restate(session, forum)
+    if _where_and_when(was) == _where_and_when(calendar_feed.announced(forum)):
+        return
+    await outbox.drop(session, ["moved"], forum_id=forum.id)
+    for registration in await registrations.holders(session, forum):
+        if registration.id not in promoted:  # they have just been told where and when
+            outbox.enqueue(session, emails.moved(registration, forum, was), now=now)
+
+
+def _where_and_when(forum: Announced) -> tuple[object, ...]:
+    return forum.starts_at, forum.ends_at, forum.place, forum.address, forum.online_url
 
 
 async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: datetime) -> None:
-    """Another day or hour, the same UID. Those who hold or wait for a seat are told in this transaction."""
+    """Another day or hour, the same UID. Those who hold or wait for a seat are told in this transaction.
+
+    Raises a form error for an hour that cannot be, or has passed; `NotAnnounced` once it was held or cancelled.
+    """
+    await _locked(session, forum)
     if forum.status == "cancelled":
         raise NotAnnounced(N_("Ce forum est annulé : on ne peut plus le déplacer."))
-    before = (forum.starts_at, forum.ends_at)
+    if forum.announced_at and forum.is_past(now):
+        raise NotAnnounced(N_("Ce forum a eu lieu : on ne peut plus le déplacer."))
+    was = calendar_feed.announced(forum)
     _place_in_time(forum, form.day, form.starts, form.ends)
-    if before == (forum.starts_at, forum.ends_at):
+    if (was.starts_at, was.ends_at) == (forum.starts_at, forum.ends_at):
         return
+    if forum.announced_at and forum.starts_at and forum.starts_at <= now:
+        raise refuse(N_("Ce moment est déjà passé : choisissez une date à venir."))
     await _take_agenda_along(session, forum, form.day)
     registrations.forget_reminders(forum, now=now)
-    await outbox.drop(session, forum.id, emails.REMINDERS)
+    await outbox.drop(session, emails.REMINDERS, forum_id=forum.id)
     if forum.announced_at:
         changed(forum, now)
     session.add(forum)
-    await session.flush()
-    if forum.announced_at:
-        for registration in await registrations.holders(session, forum):
-            outbox.enqueue(session, emails.moved(registration, forum), now=now)
+    await _serve_and_tell(session, forum, was, now)
 
 
 async def _take_agenda_along(session: AsyncSession, forum: Forum, day: date) -> None:
@@ -197,13 +223,16 @@ async def _take_agenda_along(session: AsyncSession, forum: Forum, day: date) -> 
 
 async def cancel(session: AsyncSession, forum: Forum, form: CancelForm, *, now: datetime) -> None:
     """Cancel an announced forum: it stays public and in every feed, as CANCELLED, and people are told."""
+    await _locked(session, forum)
     if forum.status != "announced":
         raise NotAnnounced
+    if forum.is_past(now):
+        raise NotAnnounced(N_("Ce forum a eu lieu : on ne l'annule plus."))
     forum.status, forum.cancelled_at, forum.cancel_reason = "cancelled", now, form.reason
     changed(forum, now)
     session.add(forum)
     await session.flush()
-    await outbox.drop(session, forum.id, (*emails.REMINDERS, "announced"))
+    await outbox.drop(session, emails.BEFOREHAND, forum_id=forum.id)
     for registration in await registrations.holders(session, forum):
         outbox.enqueue(session, emails.cancelled(registration, forum), now=now)
 

@@ -94,6 +94,7 @@ def secret_links() -> None:
 def mail() -> None:
     with op.batch_alter_table("outbox_message") as message:
         message.add_column(sa.Column("fact", sa.String(), nullable=True))
+        message.add_column(sa.Column("not_after", sa.DateTime(timezone=True), nullable=True))
         message.create_unique_constraint(op.f("uq_outbox_message_fact"), ["fact"])
         message.create_index(op.f("ix_outbox_message_recipient"), ["recipient"])
         one_of(message, "outbox_message", STATUSES)
@@ -123,6 +124,7 @@ def downgrade() -> None:
         message.drop_index(op.f("ix_outbox_message_recipient"))
         message.drop_constraint(op.f("uq_outbox_message_fact"), type_="unique")
         message.drop_column("fact")
+        message.drop_column("not_after")
     op.execute("DELETE FROM secret_link WHERE purpose = 'subscription'")
     with op.batch_alter_table("secret_link") as link:
         purposes_are(link, list(PURPOSES)[:3])

@@ -44,7 +44,8 @@ class Desk:
         """As the rule of that name, and raises what it raises. False when no such forum was announced."""
         arrival = Arrival(slug, form, language, client, asyncio.get_running_loop().create_future())
         self.arrived.append(arrival)
-        self.writing = self.writing or asyncio.create_task(self._write())
+        if self.writing is None or self.writing.done():
+            self.writing = asyncio.create_task(self._write())
         return await arrival.answer
 
     async def _write(self) -> None:
@@ -52,7 +53,6 @@ class Desk:
             await asyncio.sleep(PATIENCE)
             together, self.arrived = self.arrived, []
             await self._write_down(together)
-        self.writing = None
 
     async def _write_down(self, together: Sequence[Arrival]) -> None:
         try:

@@ -5,17 +5,21 @@ done twice it changes nothing more.
 """
 
 import json
+from datetime import timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import calendar_feed, entry_codes, privacy, registrations, schedule, subscriptions
+from forums import calendar_feed, entry_codes, limits, privacy, registrations, schedule, subscriptions
+from forums.limits import Limit
 from forums.models import Forum, Registration
 from forums.pages import page
 from forums.pages.page import Filled
-from forums.refusals import AttendanceFull, RegistrationClosed
+from forums.refusals import AttendanceFull, RegistrationClosed, TooManyRequests
 from forums.registrations import ChangeForm
+
+DEEDS_A_DAY = Limit(40, timedelta(days=1))
 
 
 async def show(request: Request) -> Response:
@@ -49,7 +53,7 @@ def _entry(request: Request, registration: Registration, forum: Forum) -> str | 
 async def confirm(request: Request) -> Response:
     token = request.path_params["token"]
     async with page.transaction(request) as session:
-        registration = await _registration(request, session)
+        registration = await _registration_to_change(request, session)
         await registrations.confirm(session, registration.id, token, now=page.now())
     return page.go(request, f"/inscriptions/{token}")
 
@@ -57,7 +61,7 @@ async def confirm(request: Request) -> Response:
 async def give_up(request: Request) -> Response:
     token = request.path_params["token"]
     async with page.transaction(request) as session:
-        registration = await _registration(request, session)
+        registration = await _registration_to_change(request, session)
         await registrations.give_up(session, registration.id, now=page.now())
     return page.go(request, f"/inscriptions/{token}")
 
@@ -86,7 +90,7 @@ async def change(request: Request) -> Response:
         return await _change_form(request, filled, status=422)
     try:
         async with page.transaction(request) as session:
-            registration = await _registration(request, session)
+            registration = await _registration_to_change(request, session)
             await registrations.change(session, registration.id, filled.form, now=page.now())
     except (AttendanceFull, RegistrationClosed) as refusal:
         filled.refuse("attendance", refusal)
@@ -98,15 +102,19 @@ async def invitation(request: Request) -> Response:
     """The forum for the holder's own calendar. It holds no secret link: people share their calendars."""
     config = page.settings(request)
     async with page.reading(request) as session:
-        forum = await _forum_of(session, await _registration(request, session))
+        registration = await _registration(request, session)
+        forum = await _forum_of(session, registration)
+    facts = calendar_feed.announced(forum)
+    # As new as the last invitation that was mailed: their calendar may hold it already.
     content = calendar_feed.feed(
-        [calendar_feed.announced(forum)],
+        [calendar_feed.bumped(facts, registration.bump, registration.decided_at or facts.changed_at)],
         name=f"Forum Open d'État n° {forum.number}",
         description="",
         page=f"/forums/{forum.slug}",
         address=f"/forums/{forum.slug}.ics",
         organiser=config.mail_from,
         public_url=config.public_url,
+        with_link=registration.status == "registered" and registration.attendance == "remote",
     )
     return Response(content, media_type="text/calendar; charset=utf-8", headers={"content-disposition": 'attachment; filename="forum.ics"'})
 
@@ -129,16 +137,37 @@ async def download(request: Request) -> Response:
     return Response(content, media_type="application/json", headers={"content-disposition": 'attachment; filename="mes-donnees.json"'})
 
 
+async def erase_form(request: Request) -> Response:
+    """What cannot be undone is asked twice (RGAA 11.12)."""
+    async with page.reading(request) as session:
+        registration = await _registration(request, session)
+        held_seats = await registrations.of_person(session, registration.email_key)
+    coming = sum(each.status in ("registered", "waiting") and not forum.is_past(page.now()) for each, forum in held_seats)
+    return page.show(request, "registrations/erase.html", token=request.path_params["token"], forums=coming)
+
+
 async def erase(request: Request) -> Response:
     async with page.transaction(request) as session:
         await privacy.erase(session, await _registration(request, session), now=page.now())
-    return page.go(request, "/donnees-personnelles?fait=effacees")
+    return page.go(request, "/inscriptions/effacees/merci")
+
+
+async def erased(request: Request) -> Response:
+    return page.show(request, "registrations/erased.html")
 
 
 async def _registration(request: Request, session: AsyncSession) -> Registration:
     registration = await registrations.registration_of_link(session, request.path_params["token"], now=page.now())
     if registration is None:
         raise page.not_found()
+    return registration
+
+
+async def _registration_to_change(request: Request, session: AsyncSession) -> Registration:
+    """The same, so many times a day: each deed may write a message to the owner of the address. Raises `TooManyRequests`."""
+    registration = await _registration(request, session)
+    if not await limits.spend(session, f"deeds:{registration.id}", DEEDS_A_DAY, now=page.now()):
+        raise TooManyRequests
     return registration
 
 
