@@ -45,7 +45,10 @@ EACH_WORKER = Smtp.connections
 """The connections a worker opens when SMTP_URL does not say."""
 
 OTHER_FORUMS = 8
-"""To register for: one takes 3,000 in an hour at most."""
+"""To register for."""
+
+SETTLED = ("sent", "dropped")
+"""A message is dropped when the seat it speaks of was given back before it went."""
 
 LONG_ENOUGH = 8.0
 """After which a process counts as at work, though nothing was seen of it."""
@@ -152,7 +155,7 @@ async def _drain(database: Database, workers: Sequence[Program]) -> float:
 
 async def _unsent(database: Database) -> int:
     async with database.reading() as session:
-        return (await session.exec(select(func.count()).where(col(OutboxMessage.status) != "sent"))).one()
+        return (await session.exec(select(func.count()).where(col(OutboxMessage.status).not_in(SETTLED)))).one()
 
 
 # -- What is judged -------------------------------------------------------------------------------------------
@@ -211,7 +214,7 @@ def _of_deliveries(rows: dict[str, tuple[str, str]], taken: Sequence[Taken]) -> 
     by_start = Counter((each.worker, each.start) for each in again)
     return [
         Finding("messages the relay took", len(taken)),
-        none("promised and not sent", sum(status != "sent" for _, status in rows.values())),
+        none("promised and neither sent nor taken back", sum(status not in SETTLED for _, status in rows.values())),
         none("said to be sent, and the relay has none", sum(status == "sent" and each not in has for each, (_, status) in rows.items())),
         none("with another Message-ID, or for someone else", len(strange)),
         Finding("sent again after a kill, with the same Message-ID", sum(each.was_killed for each in again)),
