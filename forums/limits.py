@@ -7,6 +7,8 @@ fixed (each whole hour, each whole minute): one row per key, which is a hash and
 
 import hashlib
 import hmac
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
@@ -29,12 +31,54 @@ class Limit(NamedTuple):
 
 async def spend(session: AsyncSession, key: str, limit: Limit, *, now: datetime, times: int = 1) -> int:
     """Count that something is done `times` more. Returns how many of them are still allowed, 0 to `times`."""
-    seconds = int(limit.per.total_seconds())
-    # The length of the window is part of the key: an hour's count and a minute's begin at the same instant.
-    added = insert_into(session, RateCount).values(key=f"{key} {seconds}", since=_beginning(now, seconds), count=times)
-    counted = added.on_conflict_do_update(index_elements=["key", "since"], set_={"count": added.table.c.count + times})
-    count: int = (await (await session.connection()).execute(counted.returning(added.table.c.count))).scalar_one()
+    window = _kept(key, limit), _beginning(now, int(limit.per.total_seconds()))
+    count = (await _add(session, {window: times}))[window]
     return max(0, min(times, limit.most - (count - times)))
+
+
+class Tally:
+    """The same counts for what comes too fast to write each time: kept in memory, shared once a second.
+
+    What other processes count is known a second late, so each lets through at most what arrives in that second.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._here: dict[tuple[str, Limit, datetime], int] = {}
+        self._everywhere: dict[tuple[str, Limit, datetime], int] = {}
+        self._shared_at = -1.0
+
+    def allows(self, key: str, limit: Limit, *, now: datetime) -> bool:
+        """Count one more. Whether it is still allowed."""
+        window = key, limit, _beginning(now, int(limit.per.total_seconds()))
+        self._here[window] = self._here.get(window, 0) + 1
+        return self._everywhere.get(window, 0) + self._here[window] <= limit.most
+
+    async def share(self, session: AsyncSession, *, now: datetime) -> None:
+        """Once a second, add what was counted here to what everybody counted, and learn the sum."""
+        if not self._here or self._clock() - self._shared_at < 1:
+            return
+        here, self._here, self._shared_at = self._here, {}, self._clock()
+        counts = await _add(session, {(_kept(key, limit), since): times for (key, limit, since), times in here.items()})
+        known = self._everywhere | {window: counts[_kept(window[0], window[1]), window[2]] for window in here}
+        self._everywhere = {window: count for window, count in known.items() if now < window[2] + window[1].per}
+
+
+def _kept(key: str, limit: Limit) -> str:
+    """The length of the window is part of the key: an hour's count and a minute's begin at the same instant."""
+    return f"{key} {int(limit.per.total_seconds())}"
+
+
+async def _add(session: AsyncSession, times: Mapping[tuple[str, datetime], int]) -> dict[tuple[str, datetime], int]:
+    # In one order: two processes that count the same keys must not wait for each other.
+    rows = [{"key": key, "since": since, "count": count} for (key, since), count in sorted(times.items())]
+    added = insert_into(session, RateCount)
+    total = added.table.c.count + added.excluded["count"]
+    counted = added.on_conflict_do_update(index_elements=["key", "since"], set_={"count": total}).returning(
+        added.table.c.key, added.table.c.since, added.table.c["count"]
+    )
+    found = await (await session.connection()).execute(counted, rows)
+    return {(key, since): count for key, since, count in found}
 
 
 def _beginning(now: datetime, seconds: int) -> datetime:

@@ -9,10 +9,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import limits
 from forums.database import Database
-from forums.limits import Limit
+from forums.limits import Limit, Tally
 from forums.models import RateCount
 from forums.settings import Settings
-from tests.factories import SECRET_KEY
+from tests.factories import NOW, SECRET_KEY
 
 TEN_AN_HOUR = Limit(10, timedelta(hours=1))
 
@@ -87,3 +87,21 @@ def test_the_key_of_a_visitor_says_nothing_of_the_address_and_is_the_sites_own()
     assert len(key) == 64
     assert "192.0.2.1" not in key
     assert key != limits.client_key("une autre clé", "192.0.2.1")
+
+
+# -- Counted in memory, shared once a second -----------------------------------------------------------------------
+
+
+async def test_what_two_processes_count_in_memory_is_shared_once_a_second(session: AsyncSession) -> None:
+    limit, clock = Limit(5, timedelta(minutes=10)), iter(range(100))
+    one, other = [Tally(lambda: float(next(clock))) for _ in range(2)]
+
+    allowed = [tally.allows("x", limit, now=NOW) for tally in (one, other) for _ in range(4)]
+    for tally in (one, other, one):
+        await tally.share(session, now=NOW)
+        tally.allows("x", limit, now=NOW)
+
+    assert allowed == [True] * 8
+    assert [tally.allows("x", limit, now=NOW) for tally in (one, other)] == [False, False]
+    assert one.allows("y", limit, now=NOW)
+    assert one.allows("x", limit, now=NOW + timedelta(minutes=10))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
@@ -19,11 +19,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import registrations, schedule
 from forums.database import Database
-from forums.limits import Limit
 from forums.models import Forum, OutboxMessage, Question, Registration
 from forums.models.forum import PARIS
+from forums.pages.registrations.desk import Desk
 from forums.refusals import AttendanceFull, NotAnnounced, Refusal, RegistrationClosed, SeatsTaken, TooManyRequests, WrongMoment
-from forums.registrations import MAIL_AGAIN_AFTER, MAILS_A_DAY, Asked, LinkForm, RegistrationForm
+from forums.registrations import MAIL_AGAIN_AFTER, MAILS_A_DAY, LinkForm, RegistrationForm
 from forums.schedule import CancelForm
 from forums.settings import Settings
 from tests.factories import (
@@ -711,18 +711,18 @@ async def test_however_it_is_asked_for_one_address_gets_so_many_messages_a_day(s
     assert len(await told(session, "already_registered")) == MAILS_A_DAY.most
 
 
-async def test_one_connection_may_ask_so_often_and_the_others_are_not_held_up(session: AsyncSession) -> None:
-    forum, limit = await a_forum(session, capacity=1), Limit(3, timedelta(minutes=10))
-    crowd = [Asked(forum, a_registration_form(f"p{number}@example.org"), "fr", "une connexion") for number in range(5)]
-    neighbour = Asked(forum, a_registration_form("voisine@example.org"), "fr", "une autre")
+async def test_one_connection_may_ask_so_often_and_the_others_are_not_held_up(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+    desk = Desk(site.database, replace(site.settings, client_limit=3))
+    form = a_registration_form
 
-    first = await registrations.register_all(session, [*crowd, neighbour], secret_key=SECRET_KEY, now=NOW, per_client=limit)
-    again = await registrations.register_all(session, crowd[3:4], secret_key=SECRET_KEY, now=NOW, per_client=limit)
-    later = await registrations.register_all(session, crowd[3:4], secret_key=SECRET_KEY, now=NOW + timedelta(minutes=10), per_client=limit)
+    crowd = [desk.register(slug, form(f"p{number}@example.org"), "fr", "une connexion") for number in range(5)]
+    answers = await asyncio.gather(*crowd, desk.register(slug, form("voisine@example.org"), "fr", "une autre"), return_exceptions=True)
 
-    assert [type(each) for each in first] == [type(None)] * 3 + [TooManyRequests] * 2 + [type(None)]
-    assert ([type(each) for each in again], later) == ([TooManyRequests], [None])
-    assert {row.email for row in await rows(session)} == {f"p{number}@example.org" for number in range(4)} | {"voisine@example.org"}
+    assert [type(each) for each in answers] == [bool] * 3 + [TooManyRequests] * 2 + [bool]
+    async with site.database.reading() as session:
+        query = select(Registration.email).where(col(Registration.email).like("p%@example.org") | col(Registration.email).like("voisine%"))
+        assert sorted((await session.exec(query)).all()) == ["p0@example.org", "p1@example.org", "p2@example.org", "voisine@example.org"]
 
 
 async def test_too_many_forms_from_one_connection_get_a_clear_answer_and_lose_nothing_typed(site: Site) -> None:
@@ -736,8 +736,15 @@ async def test_too_many_forms_from_one_connection_get_a_clear_answer_and_lose_no
     assert answers[-1].headers["retry-after"] == "600"
     assert "Trop de demandes viennent de votre connexion" in answers[-1].text
     assert "Une rampe." in answers[-1].text
-    for path in ("/connexion", f"/forums/{slug}/inscription/lien"):
-        assert (await site.post(path, email="p@example.org")).status_code == 429
+
+
+async def test_the_other_forms_count_together_and_say_the_same(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+    paths = ["/connexion", f"/forums/{slug}/inscription/lien"]
+
+    answers = [(await site.post(paths[number % 2], email="p@example.org")).status_code for number in range(site.settings.client_limit + 2)]
+
+    assert answers == [303] * site.settings.client_limit + [429] * 2
 
 
 async def test_asking_for_a_lost_link_says_the_same_to_everybody(site: Site) -> None:

@@ -1,6 +1,6 @@
 """A registration asked for: written down with the message that confirms it, once per address."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
 from uuid import uuid4
@@ -15,7 +15,7 @@ from forums.forms import Email, Form, Tick, line, prose
 from forums.language import N_
 from forums.limits import Limit
 from forums.models import Forum, OutboxMessage, Registration, SecretLink
-from forums.refusals import Refusal, RegistrationClosed, TooManyRequests
+from forums.refusals import Refusal, RegistrationClosed
 from forums.registrations.queries import OPEN, state_of
 from forums.registrations.seats import ATTENDANCE, FAMILY_NAME, GIVEN_NAME
 
@@ -53,15 +53,13 @@ class Asked(NamedTuple):
     forum: Forum
     form: RegistrationForm
     language: str
-    client: str | None = None
-    """The key of where it comes from (`limits.client_key`); None is not counted."""
 
 
 async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, *, language: str, secret_key: str, now: datetime) -> None:
     """Write a registration down and promise its confirmation message. No seat is taken yet.
 
     Raises `RegistrationClosed`. Sent again for the same address, it makes no second row: the person
-    gets a fresh link, at most every quarter of an hour, and what they had typed first is kept.
+    gets a fresh link, at most every quarter of an hour, and the last answers count while nothing is decided.
     """
     for refusal in await register_all(session, [Asked(forum, form, language)], secret_key=secret_key, now=now):
         if refusal is not None:
@@ -74,16 +72,9 @@ async def register_all(
     *,
     secret_key: str,
     now: datetime,
-    per_client: Limit | None = None,
-    per_forum: Limit | None = None,
 ) -> list[Refusal | None]:
-    """The same for several people, in as many statements as for one. Returns what refuses each, or None.
-
-    `per_client` limits what one connection may ask, whoever shares it; `per_forum` what all may ask of one
-    forum, so that nobody fills a disk by typing.
-    """
+    """The same for several people, in as many statements as for one. Returns what refuses each, or None."""
     refusals = [_refusal(each, now) for each in asked]
-    await _refuse_too_many(session, asked, refusals, per_client, per_forum, now)
     welcome = [
         (_pending(each, secret_key, now), each.forum)
         for each, refusal in zip(asked, refusals, strict=True)
@@ -106,33 +97,6 @@ def _refusal(asked: Asked, now: datetime) -> Refusal | None:
     if not form.site_web and (forum.remote_capacity if form.attendance == "remote" else forum.capacity) == 0:
         return Refusal(N_("Ce forum ne propose pas cette façon de participer : choisissez l'autre."))
     return None
-
-
-async def _refuse_too_many(
-    session: AsyncSession,
-    asked: Sequence[Asked],
-    refusals: list[Refusal | None],
-    per_client: Limit | None,
-    per_forum: Limit | None,
-    now: datetime,
-) -> None:
-    """Of those not refused yet, the ones beyond what their connection, then their forum, may ask."""
-    counted: list[tuple[Limit | None, Callable[[Asked], str | None], str]] = [
-        (per_client, lambda each: each.client, "client"),
-        (per_forum, lambda each: str(each.forum.id), "forum"),
-    ]
-    for limit, key_of, name in counted:
-        if limit is None:
-            continue
-        together: dict[str, list[int]] = {}
-        for position, each in enumerate(asked):
-            if refusals[position] is None and (key := key_of(each)) is not None:
-                together.setdefault(key, []).append(position)
-        for key in sorted(together):
-            positions = together[key]
-            allowed = await limits.spend(session, f"{name}:{key}", limit, now=now, times=len(positions))
-            for position in positions[allowed:]:
-                refusals[position] = TooManyRequests()
 
 
 def _pending(asked: Asked, secret_key: str, now: datetime) -> Registration:

@@ -9,7 +9,9 @@ from starlette.requests import Request
 
 from forums import registrations, schedule
 from forums.database import Database, DatabaseUnavailable
+from forums.limits import Tally
 from forums.pages import page
+from forums.refusals import TooManyRequests
 from forums.registrations import Asked, RegistrationForm
 from forums.settings import Settings
 
@@ -36,6 +38,7 @@ class Desk:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database, self.secret_key = database, settings.secret_key
+        self.tally = Tally()
         self.per_client, self.per_forum = page.client_limit(settings), page.forum_limit(settings)
         self.arrived: list[Arrival] = []
         self.writing: asyncio.Task[None] | None = None
@@ -73,13 +76,21 @@ class Desk:
                 each.answer.set_result(outcome)
 
     async def _registered(self, session: AsyncSession, together: Sequence[Arrival]) -> list[bool | Exception]:
+        await self.tally.share(session, now=page.now())
         found = {slug: await schedule.forum_by_slug(session, slug) for slug in {each.slug for each in together}}
-        asked = [Asked(forum, each.form, each.language, each.client) for each in together if (forum := found[each.slug])]
-        answers = await registrations.register_all(
-            session, asked, secret_key=self.secret_key, now=page.now(), per_client=self.per_client, per_forum=self.per_forum
+        let_in = [each for each in together if found[each.slug] and self._allows(each)]
+        asked = [Asked(forum, each.form, each.language) for each in let_in if (forum := found[each.slug])]
+        refusals = await registrations.register_all(session, asked, secret_key=self.secret_key, now=page.now())
+        outcomes = {id(each): refusal or True for each, refusal in zip(let_in, refusals, strict=True)}
+        return [outcomes.get(id(each), TooManyRequests()) if found[each.slug] else False for each in together]
+
+    def _allows(self, arrival: Arrival) -> bool:
+        """Whether their connection, and all who ask for that forum together, may ask once more."""
+        of_client = not (self.per_client and arrival.client) or self.tally.allows(
+            f"client:{arrival.client}", self.per_client, now=page.now()
         )
-        refusals = iter(answers)
-        return [(next(refusals) or True) if found[each.slug] else False for each in together]
+        of_forum = not self.per_forum or self.tally.allows(f"forum:{arrival.slug}", self.per_forum, now=page.now())
+        return of_client and of_forum
 
 
 def desk_of(request: Request) -> Desk:
