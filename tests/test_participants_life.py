@@ -22,7 +22,7 @@ from tests.mailbox import Mailbox
 DAY = date(2031, 1, 23)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def site(request: pytest.FixtureRequest, tmp_path: Path, mailbox: Mailbox) -> Iterator[Served]:
     """A site with one forum: one seat in the room, one from afar. With PostgreSQL the worker is a process of its own."""
     url = f"sqlite:///{tmp_path / 'forums.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")()
@@ -50,8 +50,12 @@ async def one_forum(environment: dict[str, str]) -> None:
     await database.close()
 
 
-@pytest.mark.parametrize("width", [320, 1280], ids=["phone", "wide"])
-@pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.parametrize(
+    ("site", "scripts", "width"),
+    [("sqlite", True, 320), ("sqlite", False, 1280), ("postgresql", False, 320), ("postgresql", True, 1280)],
+    indirect=["site"],
+    ids=["phone with JavaScript", "wide without JavaScript", "phone without JavaScript", "wide with JavaScript"],
+)
 def test_from_the_form_to_the_erasure(site: Served, mailbox: Mailbox, chromium: Browser, scripts: bool, width: int):
     alice, basile = (Visitor(chromium, site, scripts=scripts, width=width) for _ in range(2))
 
