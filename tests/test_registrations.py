@@ -18,7 +18,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import registrations, schedule
-from forums.database import Database
+from forums.database import Database, DatabaseUnavailable
 from forums.models import Forum, OutboxMessage, Question, Registration
 from forums.models.forum import PARIS
 from forums.pages.registrations.desk import Desk
@@ -1055,3 +1055,46 @@ async def test_a_neighbour_who_is_refused_or_lost_changes_nothing_for_the_others
 
     assert answers == [303, 409, 404, 303, 303]
     assert [len(await site.mailed(f"{name}@example.org")) for name in ("une", "autre", "robot", "trop-tard", "perdue")] == [1, 1, 0, 0, 0]
+
+
+async def test_with_the_disk_full_nobody_is_told_it_is_done_and_the_desk_goes_on_once_there_is_room(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+    desk = Desk(site.database, site.settings)
+    before = await site.count(Registration)
+
+    async def room_for(pages: int) -> None:
+        async with site.database.writer.connect() as connection:
+            await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")  # what SQLite then says is what a full disk makes it say
+
+    async def arrivals(name: str) -> list[object]:
+        people = [a_registration_form(f"{name}{number}@example.org", accessibility_needs="x" * 500) for number in range(400)]
+        return await asyncio.gather(*(desk.register(slug, form, "fr", None) for form in people), return_exceptions=True)
+
+    await room_for(1)
+    refused = await arrivals("plein")
+    kept = await site.count(Registration) - before
+    await room_for(1_000_000)
+    taken = await arrivals("place")
+
+    refusals = {type(answer) for answer in refused if answer is not True}
+    assert refusals <= set(DatabaseUnavailable)
+    assert refusals
+    assert kept == sum(answer is True for answer in refused)
+    assert taken == [True] * 400
+
+
+async def test_a_link_of_another_kind_or_of_nobody_opens_no_registration(site: Site, mine: str) -> None:
+    await site.post("/questions/poser", kind="question", text="Et moi ?", email="autre@example.org")
+    question = links_in((await site.mailed("autre@example.org"))[0])[0].rpartition("/")[2]
+    token = mine.rpartition("/")[2]
+    before = (await site.get(mine)).text
+
+    for stranger in (question, "j" * 43, token[:-1]):
+        for path in ("", "/modifier", "/donnees", "/donnees.json", "/effacer", "/invitation.ics"):
+            assert (await site.get(f"/inscriptions/{stranger}{path}")).status_code == 404
+        for deed in ("confirmer", "renoncer", "effacer"):
+            assert (await site.post(f"/inscriptions/{stranger}/{deed}")).status_code == 404
+    await site.post(f"/abonnements/{token}/fin")
+
+    assert (await site.get(mine)).text == before
+    assert (await site.get(f"/questions/confirmer/{token}")).status_code == 404
