@@ -33,6 +33,7 @@ KINDS = {
     "workshop": N_("Atelier"),
     "restitution": N_("Restitution"),
     "break": N_("Pause"),
+    "follow_ups": N_("Suites des forums précédents"),
 }
 
 
@@ -58,7 +59,7 @@ class Point:
 
 async def points_of(session: AsyncSession, forum: Forum) -> list[Point]:
     """The agenda in order: by hour, then as organisers placed them."""
-    query = select(AgendaItem).where(AgendaItem.forum_id == forum.id)
+    query = select(AgendaItem).where(AgendaItem.forum_id == forum.id, AgendaItem.version == 0)
     items = (await session.exec(query.order_by(col(AgendaItem.starts_at).nulls_last(), col(AgendaItem.position)))).all()
     ids = [item.id for item in items]
     commitments: dict[UUID, list[Commitment]] = {}
@@ -92,7 +93,7 @@ async def items_taking_up(session: AsyncSession, question: Question) -> Sequence
         select(AgendaItem, Forum)
         .join(AgendaItemQuestion, col(AgendaItemQuestion.agenda_item_id) == col(AgendaItem.id))
         .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
-        .where(AgendaItemQuestion.question_id == question.id, col(Forum.agenda_published_at).is_not(None))
+        .where(AgendaItemQuestion.question_id == question.id, AgendaItem.version == 0, col(Forum.agenda_published_at).is_not(None))
         .order_by(col(Forum.day))
     )
     return (await session.exec(query)).all()
@@ -104,7 +105,7 @@ async def items_about(session: AsyncSession, commitment: Commitment) -> Sequence
         select(AgendaItem, Forum)
         .join(AgendaItemCommitment, col(AgendaItemCommitment.agenda_item_id) == col(AgendaItem.id))
         .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
-        .where(AgendaItemCommitment.commitment_id == commitment.id, col(Forum.agenda_published_at).is_not(None))
+        .where(AgendaItemCommitment.commitment_id == commitment.id, AgendaItem.version == 0, col(Forum.agenda_published_at).is_not(None))
         .order_by(col(Forum.day).desc(), col(AgendaItem.position))
     )
     return (await session.exec(query)).all()
@@ -120,8 +121,9 @@ async def add(
     now: datetime,
 ) -> AgendaItem:
     """A new item after the others. Raises a form error when its hours cannot be."""
-    count = select(func.coalesce(func.max(AgendaItem.position), 0)).where(AgendaItem.forum_id == forum.id)
-    item = AgendaItem(forum_id=forum.id, position=(await session.exec(count)).one() + 1, title=form.title)
+    last = select(func.coalesce(func.max(AgendaItem.number), 0)).where(AgendaItem.forum_id == forum.id)
+    number = (await session.exec(last)).one() + 1
+    item = AgendaItem(forum_id=forum.id, number=number, position=number, title=form.title)
     return await edit(session, forum, item, form, commitments, questions, now=now)
 
 

@@ -13,7 +13,7 @@ import runpy
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     member = commands.add_parser("member", help="inscrire un membre ou changer son rôle ; affiche un lien de connexion")
     member.add_argument("email", metavar="ADRESSE")
     member.add_argument("--role", choices=ROLES, required=True)
-    member.add_argument("--institution", metavar="SLUG", help="pour un agent : son administration")
+    member.add_argument("--institution", metavar="SLUG", action="append", help="pour un agent : son administration ; répétable")
     member.set_defaults(run=_member)
 
     commands.add_parser(
@@ -155,7 +155,7 @@ async def _welcome(config: Settings) -> None:
             for path in PLANS:
                 await load(database, path)
             await _load_demo(database, config)
-        print(f"Pour entrer comme organisateur : {await _enrol(database, config, 'organisateur@example.org', 'admin', None)}")
+        print(f"Pour entrer comme organisateur : {await _enrol(database, config, 'organisateur@example.org', 'admin', [])}")
     finally:
         await database.close()
 
@@ -255,17 +255,17 @@ def _member(options: argparse.Namespace) -> None:
         raise Impossible("Un agent appartient à une administration : ajoutez --institution SLUG.")
 
     def work(database: Database, config: Settings) -> Coroutine[Any, Any, str]:
-        return _enrol(database, config, email, options.role, options.institution)
+        return _enrol(database, config, email, options.role, options.institution or [])
 
     print(f"Lien de connexion, valable dix minutes et une seule fois : {_with_database(work)}")
 
 
-async def _enrol(database: Database, config: Settings, email: str, role: Any, institution_slug: str | None) -> str:
+async def _enrol(database: Database, config: Settings, email: str, role: Any, slugs: Sequence[str]) -> str:
     async with database.transaction() as session:
-        institution = await action_plan.institution_by_slug(session, institution_slug) if institution_slug else None
-        if institution_slug and institution is None:
-            raise Impossible(f"Aucune administration n'a le nom court « {institution_slug} ».")
-        member = await members.enrol(session, email, role, institution, now=datetime.now(UTC))
+        institutions = [await action_plan.institution_by_slug(session, slug) for slug in slugs]
+        if None in institutions:
+            raise Impossible(f"Aucune administration n'a le nom court « {slugs[institutions.index(None)]} ».")
+        member = await members.enrol(session, email, role, [each for each in institutions if each], now=datetime.now(UTC))
         token = await members.link_to_sign_in(session, member, now=datetime.now(UTC))
     return f"{config.public_url}/connexion/{token}"
 

@@ -13,9 +13,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, limits, outbox, secret_links
 from forums.forms import Email, Form, line
+from forums.language import N_
 from forums.limits import Limit
-from forums.models import AuditEvent, Institution, Member, MemberSession
+from forums.models import AuditEvent, Institution, Member, MemberInstitution, MemberSession
 from forums.models.people import Role
+from forums.refusals import Refusal
 
 SESSION_LASTS = timedelta(hours=12)
 IDLE = timedelta(minutes=60)
@@ -41,15 +43,29 @@ async def everyone(session: AsyncSession) -> Sequence[Member]:
     return (await session.exec(select(Member).order_by(col(Member.email)))).all()
 
 
-async def enrol(session: AsyncSession, email: str, role: Role, institution: Institution | None, *, now: datetime) -> Member:
-    """Add a member, or change their role. A change ends their sessions."""
+async def institutions_of(session: AsyncSession, member: Member) -> Sequence[Institution]:
+    """Those an agent speaks for, by name."""
+    query = select(Institution).join(MemberInstitution, col(MemberInstitution.institution_id) == col(Institution.id))
+    return (await session.exec(query.where(MemberInstitution.member_id == member.id).order_by(col(Institution.name)))).all()
+
+
+async def enrol(session: AsyncSession, email: str, role: Role, institutions: Sequence[Institution] = (), *, now: datetime) -> Member:
+    """Add a member, or change their role and whom they speak for. A change ends their sessions.
+
+    Raises `Refusal` for an agent of no institution.
+    """
+    if role == "agent" and not institutions:
+        raise Refusal(N_("Un agent appartient à une administration : choisissez-en une au moins."))
     member = await member_by_email(session, email)
     if member is None:
-        member = Member(email=email.lower(), role=role, institution_id=institution.id if institution else None, created_at=now)
-    elif (member.role, member.institution_id) != (role, institution.id if institution else None):
+        member = Member(email=email.lower(), role=role, created_at=now)
+    elif member.role != role or {each.id for each in await institutions_of(session, member)} != {each.id for each in institutions}:
         await sign_out_everywhere(session, member)
-    member.role, member.institution_id = role, institution.id if institution else None
+    member.role = role
     session.add(member)
+    await session.flush()
+    await session.exec(delete(MemberInstitution).where(col(MemberInstitution.member_id) == member.id))
+    session.add_all(MemberInstitution(member_id=member.id, institution_id=each.id) for each in institutions)
     await session.flush()
     return member
 

@@ -118,7 +118,7 @@ async def states_of(session: AsyncSession, questions: Sequence[Question]) -> dic
         select(AgendaItemQuestion.question_id)
         .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
         .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
-        .where(col(AgendaItemQuestion.question_id).in_(ids), col(Forum.agenda_published_at).is_not(None))
+        .where(col(AgendaItemQuestion.question_id).in_(ids), AgendaItem.version == 0, col(Forum.agenda_published_at).is_not(None))
     )
     states: dict[UUID, State] = dict.fromkeys(ids, "waiting")
     states |= dict.fromkeys((await session.exec(on_agenda)).all(), "on_agenda")
@@ -139,19 +139,21 @@ async def passages_answering(session: AsyncSession, question: Question) -> Seque
     return (await session.exec(query)).all()
 
 
-async def to_moderate(session: AsyncSession, *, institution_id: UUID | None = None) -> Sequence[Question]:
-    """Confirmed questions that wait for a moderator, the oldest first; an agent sees those of their institution."""
+async def to_moderate(session: AsyncSession, *, institutions: Sequence[Institution] | None = None) -> Sequence[Question]:
+    """Confirmed questions that wait for a moderator, the oldest first; an agent sees those of their institutions."""
     query = select(Question).where(Question.status == "pending").order_by(col(Question.confirmed_at))
-    if institution_id is not None:
-        carried = select(CommitmentInstitution.commitment_id).where(CommitmentInstitution.institution_id == institution_id)
+    if institutions is not None:
+        theirs = [each.id for each in institutions]
+        carried = select(CommitmentInstitution.commitment_id).where(col(CommitmentInstitution.institution_id).in_(theirs))
         query = query.where(col(Question.commitment_id).in_(carried))
     return (await session.exec(query)).all()
 
 
-async def concerns(session: AsyncSession, question: Question, institution_id: UUID) -> bool:
-    """Whether a question is on a commitment that institution carries or takes part in."""
+async def concerns(session: AsyncSession, question: Question, institutions: Sequence[Institution]) -> bool:
+    """Whether a question is on a commitment that one of these institutions carries or takes part in."""
+    theirs = [each.id for each in institutions]
     query = select(CommitmentInstitution).where(
-        CommitmentInstitution.institution_id == institution_id, CommitmentInstitution.commitment_id == question.commitment_id
+        col(CommitmentInstitution.institution_id).in_(theirs), CommitmentInstitution.commitment_id == question.commitment_id
     )
     return (await session.exec(query)).first() is not None
 

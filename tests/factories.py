@@ -108,7 +108,9 @@ async def a_forum(session: AsyncSession, *, number: int = 1, season: Season | No
 
 
 async def an_agenda_item(session: AsyncSession, forum: Forum, position: int = 1, **facts: Any) -> AgendaItem:
-    return await _added(session, AgendaItem(**{"forum_id": forum.id, "position": position, "title": f"Point {position}"} | facts))
+    return await _added(
+        session, AgendaItem(**{"forum_id": forum.id, "number": position, "position": position, "title": f"Point {position}"} | facts)
+    )
 
 
 async def some_minutes(session: AsyncSession, forum: Forum, *, published_at: datetime | None = None) -> Minutes:

@@ -50,7 +50,8 @@ class Site:
         """Come in as a member of that role, by a link, like anyone."""
         async with self.database.transaction() as session:
             carrier = await action_plan.institution_by_slug(session, institution or "hatvp") if role == "agent" else None
-            member = await members.enrol(session, f"{role}@example.org", role, carrier, now=datetime.now(UTC))  # type: ignore[arg-type]
+            carriers = [carrier] if carrier else []
+            member = await members.enrol(session, f"{role}@example.org", role, carriers, now=datetime.now(UTC))  # type: ignore[arg-type]
             token = await members.link_to_sign_in(session, member, now=datetime.now(UTC))
         self.client.cookies.clear()
         assert (await self.post(f"/connexion/{token}")).status_code == 303

@@ -251,7 +251,7 @@ async def test_moderators_see_the_oldest_first_and_an_agent_only_what_concerns_t
         await a_question(session, commitment=commitment, text=text, status="pending", confirmed_at=NOW + timedelta(hours=hours))
 
     everything = await questions.to_moderate(session)
-    for_the_agent = await questions.to_moderate(session, institution_id=institution.id)
+    for_the_agent = await questions.to_moderate(session, institutions=[institution])
 
     assert [row.text for row in everything] == ["ancienne", "autre", "récente"]
     assert [row.text for row in for_the_agent] == ["ancienne", "récente"]
@@ -263,7 +263,7 @@ async def test_a_question_concerns_the_institutions_of_its_commitment_alone(sess
     institution = await an_institution(session, leads=[theirs])
     asked = [await a_question(session, None, commitment) for commitment in (theirs, others, None)]
 
-    assert [await questions.concerns(session, question, institution.id) for question in asked] == [True, False, False]
+    assert [await questions.concerns(session, question, [institution]) for question in asked] == [True, False, False]
 
 
 # -- The chain ----------------------------------------------------------------------------------------------

@@ -1,18 +1,18 @@
 """People: those who register, those who run the forums, the secret links both hold, and the journal."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, UniqueConstraint
 from sqlmodel import AutoString, Field, SQLModel
 
-from forums.models.columns import key, link_to, one_of
+from forums.models.columns import key, link_to, one_of, public_code
 
 Attendance = Literal["on_site", "remote"]
 RegistrationStatus = Literal["pending", "registered", "waiting", "given_up", "walk_in"]
 Role = Literal["admin", "organiser", "moderator", "agent"]
-LinkPurpose = Literal["registration", "question", "sign_in", "subscription"]
+LinkPurpose = Literal["registration", "question", "sign_in", "subscription", "support"]
 
 
 def _now() -> datetime:
@@ -79,31 +79,72 @@ class RateCount(SQLModel, table=True):
 
 
 class Member(SQLModel, table=True):
-    """Organisateur, modérateur or agent; an agent belongs to an institution."""
+    """Organisateur, modérateur or agent; an agent belongs to one or several institutions.
 
-    __table_args__ = (
-        one_of("role", Role),
-        CheckConstraint("role <> 'agent' OR institution_id IS NOT NULL", name="agent_of_an_institution"),
-    )
+    `oidc_subject` is who they are for the identity provider, once they came in through it.
+    """
+
+    __table_args__ = (one_of("role", Role),)
 
     id: UUID = key()
     email: str = Field(unique=True)
+    name: str = ""
     role: Role = Field(sa_type=AutoString)
-    institution_id: UUID | None = link_to("institution", on_delete="RESTRICT", nullable=True)
+    oidc_subject: str | None = Field(default=None, unique=True)
     created_at: datetime = Field(default_factory=_now)
     link_mailed_at: datetime | None = None
 
 
+class MemberInstitution(SQLModel, table=True):
+    """An institution an agent speaks for."""
+
+    __tablename__ = "member_institution"
+
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", primary_key=True)
+    institution_id: UUID = Field(foreign_key="institution.id", ondelete="RESTRICT", primary_key=True, index=True)
+
+
 class MemberSession(SQLModel, table=True):
-    """A signed-in browser, known by the hash of its cookie's token. Ended by deleting the row."""
+    """A signed-in browser, known by the hash of its cookie's token. Ended by deleting the row.
+
+    `code` names it on the page where its member may end it; `browser` is what it says of itself, in two
+    words. `id_token` is what OpenID Connect's logout asks for.
+    """
 
     __tablename__ = "member_session"
 
     token_hash: str = Field(primary_key=True)
+    code: str = Field(default_factory=public_code, unique=True)
     member_id: UUID = link_to("member")
+    browser: str = ""
+    id_token: str | None = None
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+
+
+class OidcAttempt(SQLModel, table=True):
+    """A sign-in begun at the identity provider (OpenID Connect): what its answer must match, used once."""
+
+    __tablename__ = "oidc_attempt"
+
+    state_hash: str = Field(primary_key=True)
+    browser_hash: str
+    nonce: str
+    verifier: str
+    suite: str = ""
+    created_at: datetime
+    expires_at: datetime = Field(index=True)
+
+
+class Draft(SQLModel, table=True):
+    """Brouillon: what a member was typing in a form of the back office, saved as they go; `address` is the form's."""
+
+    member_id: UUID = Field(foreign_key="member.id", ondelete="CASCADE", primary_key=True)
+    address: str = Field(primary_key=True)
+    typed: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    edition: int = 0
+    saved_at: datetime = Field(index=True)
 
 
 class SecretLink(SQLModel, table=True):
@@ -116,7 +157,8 @@ class SecretLink(SQLModel, table=True):
             "(purpose = 'registration' AND registration_id IS NOT NULL)"
             " OR (purpose = 'question' AND question_id IS NOT NULL)"
             " OR (purpose = 'sign_in' AND member_id IS NOT NULL)"
-            " OR (purpose = 'subscription' AND subscription_id IS NOT NULL)",
+            " OR (purpose = 'subscription' AND subscription_id IS NOT NULL)"
+            " OR (purpose = 'support' AND support_id IS NOT NULL)",
             name="its_object",
         ),
     )
@@ -127,6 +169,7 @@ class SecretLink(SQLModel, table=True):
     question_id: UUID | None = link_to("question", nullable=True)
     member_id: UUID | None = link_to("member", nullable=True)
     subscription_id: UUID | None = link_to("subscription", nullable=True)
+    support_id: UUID | None = link_to("support", nullable=True)
     browser_hash: str | None = None
     created_at: datetime
     expires_at: datetime | None = None

@@ -205,7 +205,8 @@ async def confirm(request: Request) -> Response:
 async def queue(request: Request) -> Response:
     member = request.state.member
     async with page.reading(request) as session:
-        waiting = await questions.to_moderate(session, institution_id=member.institution_id if member.role == "agent" else None)
+        theirs = await members.institutions_of(session, member) if member.role == "agent" else None
+        waiting = await questions.to_moderate(session, institutions=theirs)
         forums, commitments = await _subjects(session, waiting)
     return page.show(
         request, "questions/queue.html", questions=waiting, forums=forums, commitments=commitments, may_decide=_may_decide(request)
@@ -268,6 +269,6 @@ async def _question(session: AsyncSession, request: Request) -> Question:
     if question is None or question.status == "unconfirmed":
         raise page.not_found()
     member = request.state.member
-    if member.role == "agent" and not await questions.concerns(session, question, member.institution_id):
+    if member.role == "agent" and not await questions.concerns(session, question, await members.institutions_of(session, member)):
         raise page.not_found()
     return question

@@ -73,7 +73,8 @@ async def show(request: Request) -> Response:
 async def dashboard(request: Request) -> Response:
     member = request.state.member
     async with page.reading(request) as session:
-        waiting = await questions.to_moderate(session, institution_id=member.institution_id if member.role == "agent" else None)
+        theirs = await members.institutions_of(session, member) if member.role == "agent" else None
+        waiting = await questions.to_moderate(session, institutions=theirs)
         desks = await steps.desks(session, now=page.now()) if member.role in members.ORGANISERS else []
         counts = await outbox.counts(session)
         alarm = await outbox.alarm(session, page.now())

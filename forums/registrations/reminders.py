@@ -62,7 +62,7 @@ async def _programme(session: AsyncSession, forum: Forum) -> Sequence[tuple[str 
     """The published agenda, as (hour, title)."""
     if forum.agenda_published_at is None:
         return []
-    query = select(AgendaItem).where(AgendaItem.forum_id == forum.id)
+    query = select(AgendaItem).where(AgendaItem.forum_id == forum.id, AgendaItem.version == 0)
     items = (await session.exec(query.order_by(col(AgendaItem.starts_at).nulls_last(), col(AgendaItem.position)))).all()
     return [(item.starts_at.isoformat() if item.starts_at else None, item.title) for item in items]
 

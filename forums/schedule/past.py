@@ -52,9 +52,9 @@ async def _store_past_forum(session: AsyncSession, season: Season, entry: PastFo
         changed(forum, now)
     session.add(forum)
     await session.flush()
-    items = (await session.exec(select(func.count()).select_from(AgendaItem).where(AgendaItem.forum_id == forum.id))).one()
+    items = (await session.exec(select(func.count()).where(AgendaItem.forum_id == forum.id, AgendaItem.version == 0))).one()
     for position, title in enumerate(entry.deroule[items:], start=items + 1):
         workshop = title.startswith("Atelier") or "ateliers" in title
         kind = "workshop" if workshop else "restitution" if title.startswith("Restitution") else "plenary"
-        session.add(AgendaItem(forum_id=forum.id, position=position, title=title, kind=kind))  # type: ignore[arg-type]
+        session.add(AgendaItem(forum_id=forum.id, number=position, position=position, title=title, kind=kind))  # type: ignore[arg-type]
     return forum
