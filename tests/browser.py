@@ -32,10 +32,11 @@ class Served:
     url: str
     environment: dict[str, str]
     log: Path
+    program: list[str]
 
     def command(self, *words: str) -> str:
         """Run a `forums` command on the same database; what it printed."""
-        done = subprocess.run([*FORUMS, *words], env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*self.program, *words], env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -43,7 +44,7 @@ class Served:
     def worker(self) -> Iterator[None]:
         """`forums worker` on the same database until the end of the block."""
         with self.log.open("a") as log:
-            process = subprocess.Popen([*FORUMS, "worker"], env=self.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            process = subprocess.Popen([*self.program, "worker"], env=self.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield
         finally:
@@ -61,8 +62,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(database_url: str, *, seconds: float = 60, **settings: str) -> Iterator[Served]:
-    """`forums serve` until the end of the block; it is asked to stop gently."""
+def served(database_url: str, *, seconds: float = 60, clock: Path | None = None, **settings: str) -> Iterator[Served]:
+    """`forums serve` until the end of the block; it is asked to stop gently. `clock` holds the moment it believes it is."""
+    program = FORUMS if clock is None else [sys.executable, "-m", "tests.moved_clock", str(clock)]
     port = free_port()
     url = f"http://localhost:{port}"
     environment = {
@@ -75,10 +77,10 @@ def served(database_url: str, *, seconds: float = 60, **settings: str) -> Iterat
         **settings,
     }
     log = Path(f"/tmp/forums-{port}.log").open("w")  # noqa: SIM115
-    process = subprocess.Popen([*FORUMS, "serve"], env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    process = subprocess.Popen([*program, "serve"], env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
     try:
         _wait_for(url, process, seconds)
-        yield Served(url, environment, Path(log.name))
+        yield Served(url, environment, Path(log.name), program)
     finally:
         process.terminate()
         process.wait(timeout=60)
