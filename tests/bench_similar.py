@@ -23,9 +23,46 @@ from forums import questions
 from forums.settings import ROOT
 from tests.factories import NOW, SECRET_KEY, a_question, opened
 
-WHAT = ["données", "indicateurs", "délais", "budget", "code source", "rapports", "comptes", "résultats", "marchés", "démarches", "consultations", "contrats", "archives"]
-OF = ["la santé", "l'école", "la justice", "la culture", "l'agriculture", "la défense", "l'énergie", "la mer", "la ville", "l'emploi", "le sport", "la recherche"]
-WHO = ["le ministère", "la préfecture", "la région", "la commune", "l'université", "l'hôpital", "l'agence", "le département", "la métropole"]
+WHAT = [
+    "données",
+    "indicateurs",
+    "délais",
+    "budget",
+    "code source",
+    "rapports",
+    "comptes",
+    "résultats",
+    "marchés",
+    "démarches",
+    "consultations",
+    "contrats",
+    "archives",
+]
+OF = [
+    "la santé",
+    "l'école",
+    "la justice",
+    "la culture",
+    "l'agriculture",
+    "la défense",
+    "l'énergie",
+    "la mer",
+    "la ville",
+    "l'emploi",
+    "le sport",
+    "la recherche",
+]
+WHO = [
+    "le ministère",
+    "la préfecture",
+    "la région",
+    "la commune",
+    "l'université",
+    "l'hôpital",
+    "l'agence",
+    "le département",
+    "la métropole",
+]
 FORMS = [
     "Quand {who} publiera-t-{pronoun} {article} {what} sur {of} pour {year} ?",
     "Pourquoi {who} n'a-t-{pronoun} pas répondu sur {article} {what} de {year} concernant {of} ?",

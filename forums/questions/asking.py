@@ -30,6 +30,8 @@ class QuestionForm(Form):
     author_name: Annotated[str, line(100)]
     show_name: Tick
     email: Email
+    shown: tuple[Annotated[str, line(20)], ...] = ()
+    """The codes of the similar questions this person was shown."""
     site_web: Annotated[str, line(500)]
     """A trap for robots: hidden from people, always empty."""
 
