@@ -20,6 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 import forums.settings
 from forums import questions
+from forums.models import Question
 from forums.settings import ROOT
 from tests.factories import NOW, SECRET_KEY, a_question, opened
 
@@ -105,8 +106,11 @@ def others(count: int) -> list[str]:
 
 
 async def publish(session: AsyncSession, texts: Sequence[str]) -> None:
-    for number, text in enumerate(texts):
-        await a_question(session, text=text, decided_at=NOW + timedelta(seconds=number))
+    session.add_all(
+        Question(text=text, author_key=str(number), text_hash="", status="published", decided_at=NOW + timedelta(seconds=number))
+        for number, text in enumerate(texts)
+    )
+    await session.flush()
 
 
 async def measure(session: AsyncSession) -> Found:
@@ -141,7 +145,7 @@ async def main(count: int) -> None:
                     await questions.similar_to(session, pair.asked)
                     times.append(time.perf_counter() - begun)
             async with database.transaction() as session:
-                await publish(session, ["Une question de plus ?"])
+                await a_question(session, text="Une question de plus ?")
             async with database.reading() as session:
                 begun = time.perf_counter()
                 await questions.similar_to(session, "Quand les données seront-elles complètes ?")

@@ -23,10 +23,10 @@ from forums.refusals import AlreadyDecided, Refusal
 
 
 def _edition(typed: object) -> object:
-    """What is no edition matches none: the page then shows where things stand."""
-    return (
-        int(typed) if isinstance(typed, str) and typed.isascii() and typed.isdigit() and len(typed) < 9 else typed if typed is None else -1
-    )
+    """What is typed and is no edition matches none: the page then shows where things stand."""
+    if isinstance(typed, str):
+        return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else -1
+    return typed
 
 
 Edition = Annotated[int | None, BeforeValidator(_edition)]

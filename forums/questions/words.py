@@ -41,8 +41,8 @@ _SAME_THING = """
       actualisation | trimestre | mensuel
     qui | lequel | par qui
     pourquoi | raison | raisons
-    open data | donnees ouvertes | ouverture des donnees | ouvrir leurs donnees | ouvrir ses donnees | ouvert leurs donnees |
-      donnees publiques | format ouvert | format reutilisable | reutilisable | reutilisables
+    ouvrir | ouvre | ouvrent | ouvert | ouverte | ouverts | ouvertes | ouverture | ouvriront | open | reutilisable | reutilisables
+    donnees | donnee | data
     marches publics | marche public | marches de l etat | marche de l etat | commande publique | achats publics |
       achats de l etat | acheteur | acheteurs
     publier | publie | publies | publiee | publiees | publierez vous | publiera | publieront | publication | mis en ligne |
