@@ -296,6 +296,7 @@ def _purge(options: argparse.Namespace) -> None:
     print(
         f"Effacé : {purged.registrations} inscriptions après leur forum, {purged.unconfirmed_registrations} jamais confirmées, "
         f"{purged.unconfirmed_questions} questions jamais confirmées, {purged.addresses_of_authors} adresses d'auteurs, "
+        f"{purged.unconfirmed_supports} soutiens jamais confirmés, {purged.addresses_of_supporters} adresses de soutiens, "
         f"{purged.messages} messages."
     )
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from forums import calendar_feed, entry_codes
 from forums.calendar_feed import Announced
-from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
+from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription, Support
 from forums.rendering import environment, markdown
 from forums.settings import Settings
 
@@ -136,6 +136,32 @@ def question_published(question: Question) -> Message:
 
 def question_declined(question: Question) -> Message:
     return _to_author(question, "question_declined", text=question.text, reason=question.decline_reason)
+
+
+def question_corrected(question: Question) -> Message:
+    """What was taken out is not written again."""
+    return _to_author(question, "question_corrected", code=question.code, text=question.text, public=question.status == "published")
+
+
+def question_merged(question: Question, target: Question) -> Message:
+    return _to_author(question, "question_merged", code=question.code, text=question.text, kept_code=target.code, kept_text=target.text)
+
+
+def question_unpublished(question: Question) -> Message:
+    return _to_author(question, "question_unpublished", code=question.code, text=question.text, reason=question.decline_reason)
+
+
+def confirm_support(support: Support, question: Question, recipient: str, language: str, token: str) -> Message:
+    """`recipient` was just typed: the address of a confirmed support is not kept. Nothing else typed is in it."""
+    facts = {"code": question.code, "text": question.text, "token": token, "counted": support.confirmed_at is not None}
+    return Message("confirm_support", recipient, language, facts)
+
+
+def support_answered(support: Support, question: Question, where: str, token: str, about: object) -> Message:
+    """`where` is the address of the answer on the site; told once of what it is `about`, a forum or an institution."""
+    facts = {"code": question.code, "text": question.text, "where": where, "token": token}
+    message = Message("support_answered", support.email or "", support.language, facts, question.forum_id)
+    return _once(message, support.id, question.id, about)
 
 
 def sign_in(member: Member, token: str, *, not_after: datetime) -> Message:

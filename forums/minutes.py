@@ -27,6 +27,7 @@ from forums.models import (
     MinutesEntryQuestion,
     Question,
 )
+from forums.questions import tell_supporters
 from forums.refusals import AlreadyPublished, NothingToPublish, Refusal
 
 
@@ -177,6 +178,10 @@ async def _tell_authors(
     forum = await _forum_of(session, minutes)
     answered = [(question, entry) for entry, questions in answers for question in questions if question.email]
     await outbox.enqueue_once(session, [emails.question_answered(question, forum, entry) for question, entry in answered], now=now)
+    for entry, questions in answers:
+        for question in questions:
+            where = f"/forums/{forum.slug}/compte-rendu#p-{entry.number}"
+            await tell_supporters(session, question, where, about=forum.id, now=now)
 
 
 async def _forum_of(session: AsyncSession, minutes: Minutes) -> Forum:

@@ -17,8 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from forums import members, registrations, subscriptions
-from forums.models import Forum, OutboxMessage, Question, Registration, Subscription
-from forums.questions import CONFIRM_WITHIN
+from forums.models import Forum, OutboxMessage, Question, Registration, Subscription, Support
+from forums.questions import CONFIRM_WITHIN, PUBLIC
 
 UNCONFIRMED = timedelta(days=7)
 
@@ -38,6 +38,8 @@ class Purged:
     unconfirmed_questions: int
     addresses_of_authors: int
     messages: int
+    unconfirmed_supports: int = 0
+    addresses_of_supporters: int = 0
 
 
 # -- My data ----------------------------------------------------------------------------------------------
@@ -49,12 +51,14 @@ async def held_on(session: AsyncSession, registration: Registration) -> dict[str
     asked = (
         await session.exec(select(Question).where(Question.author_key == registration.email_key).order_by(col(Question.created_at)))
     ).all()
+    supported = select(Support, Question).join(Question, col(Question.id) == col(Support.question_id)).where(_supports_of(registration))
     subscription = await subscriptions.subscription_of(session, registration.email_key)
     mailed = select(OutboxMessage).where(_to(registration.email)).order_by(col(OutboxMessage.created_at))
     return {
         "adresse": registration.email,
         "inscriptions": [_registration(each, forum) for each, forum in registered],
         "questions": [_question(each) for each in asked],
+        "soutiens": [_support(*each) for each in (await session.exec(supported.order_by(col(Support.created_at)))).all()],
         "annonces_demandees_le": subscription.created_at.isoformat() if subscription else None,
         "messages": [
             {"genre": each.kind, "ecrit_le": each.created_at.isoformat(), "envoye_le": each.sent_at.isoformat() if each.sent_at else None}
@@ -97,10 +101,33 @@ def _question(question: Question) -> dict[str, Any]:
         "contexte": question.context,
         "nom": question.author_name,
         "nom_affiche": question.show_name,
-        "etat": {"unconfirmed": "a_confirmer", "pending": "a_moderer", "published": "publiee", "declined": "refusee"}[question.status],
-        "adresse_publique": f"/questions/{question.code}" if question.status == "published" else None,
+        "texte_d_origine": question.original_text,
+        "contexte_d_origine": question.original_context,
+        "etat": {
+            "unconfirmed": "a_confirmer",
+            "pending": "a_moderer",
+            "published": "publiee",
+            "declined": "refusee",
+            "merged": "reunie_a_une_autre",
+            "unpublished": "retiree",
+        }[question.status],
+        "adresse_publique": f"/questions/{question.code}" if question.status in PUBLIC else None,
         "envoyee_le": question.created_at.isoformat(),
     }
+
+
+def _support(support: Support, question: Question) -> dict[str, Any]:
+    return {
+        "question": f"/questions/{question.code}",
+        "confirme_le": support.confirmed_at.isoformat() if support.confirmed_at else None,
+        "prevenir_de_la_reponse": support.wants_news,
+        "demande_le": support.created_at.isoformat(),
+    }
+
+
+def _supports_of(registration: Registration) -> ColumnElement[bool]:
+    """By key, since most addresses are forgotten; one asked for with a `+label` is known by its address while it is kept."""
+    return (col(Support.email_key) == registration.email_key) | (func.lower(Support.email) == registration.email.lower())
 
 
 async def erase(session: AsyncSession, registration: Registration, *, now: datetime) -> None:
@@ -113,10 +140,14 @@ async def erase(session: AsyncSession, registration: Registration, *, now: datet
         await registrations.erase(session, each.id, now=now)
         members.note(session, "participant", "erase", f"forum {forum.slug}", now=now)
     await subscriptions.unsubscribe(session, email, email_key)
+    await session.exec(delete(Support).where(_supports_of(registration)))
     theirs = select(Question).where(Question.author_key == email_key)
     for question in (await session.exec(theirs)).all():
-        if question.status == "published":
+        if question.status in ("published", "merged", "unpublished"):  # their addresses answer for ever
             question.email, question.author_name, question.show_name, question.author_key = None, "", False, uuid4().hex
+            question.original_text = question.original_context = None
+            if question.status == "unpublished":
+                question.text = question.context = ""
             session.add(question)
         else:
             await session.delete(question)
@@ -162,6 +193,14 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
         .where(col(Question.forum_id).in_(over) | (col(Question.forum_id).is_(None) & (col(Question.created_at) < limit)))
         .values(email=None)
     )
+    originals = update(Question).where(col(Question.email).is_(None), col(Question.original_text).is_not(None))
+    await session.exec(originals.values(original_text=None, original_context=None))
+    never = delete(Support).where(col(Support.confirmed_at).is_(None), col(Support.mailed_at) < now - UNCONFIRMED)
+    unconfirmed_supports = await session.exec(never)
+    of_forums_over = select(Question.id).where(col(Question.forum_id).in_(over))
+    of_no_forum = select(Question.id).where(col(Question.forum_id).is_(None))
+    told = col(Support.question_id).in_(of_forums_over) | (col(Support.question_id).in_(of_no_forum) & (col(Support.created_at) < limit))
+    supporters = await session.exec(update(Support).where(col(Support.email).is_not(None), told).values(email=None, wants_news=False))
     anonymous = update(Question).where(col(Question.email).is_(None), col(Question.show_name).is_(False), col(Question.author_name) != "")
     await session.exec(anonymous.values(author_name=""))
     messages = await session.exec(
@@ -169,7 +208,15 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
         delete(OutboxMessage).where(col(OutboxMessage.status) != "sending", col(OutboxMessage.created_at) < limit)
     )
     await _say_so(session, over, now)
-    return Purged(gone.rowcount, unconfirmed.rowcount, forgotten.rowcount, authors.rowcount, messages.rowcount)
+    return Purged(
+        gone.rowcount,
+        unconfirmed.rowcount,
+        forgotten.rowcount,
+        authors.rowcount,
+        messages.rowcount,
+        unconfirmed_supports.rowcount,
+        supporters.rowcount,
+    )
 
 
 def _over_before(moment: datetime) -> SelectOfScalar[UUID]:

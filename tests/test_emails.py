@@ -24,7 +24,7 @@ from PIL import Image
 import forums.settings
 from forums import calendar_feed, emails, schedule
 from forums.emails import Message
-from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
+from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription, Support
 from forums.questions import DeclineForm
 from tests.factories import NOW, SECRET_KEY, a_forum_form, a_question_form, a_registration_form
 
@@ -93,13 +93,20 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "question_received": lambda *facts: emails.question_received(facts[2]),
     "question_on_agenda": lambda *facts: emails.question_on_agenda(facts[2], facts[1], the_item(facts[1])),
     "question_answered": lambda *facts: emails.question_answered(facts[2], facts[1], MinutesEntry(number=3, text="Oui.")),
+    "question_corrected": lambda *facts: emails.question_corrected(facts[2]),
+    "question_merged": lambda *facts: emails.question_merged(facts[2], the_question(code="kept2345", text=facts[2].text)),
+    "question_unpublished": lambda *facts: emails.question_unpublished(facts[2]),
+    "confirm_support": lambda *facts: emails.confirm_support(Support(email_key=""), facts[2], RECIPIENT, "fr", TOKEN),
+    "support_answered": lambda *facts: emails.support_answered(
+        Support(email=RECIPIENT, email_key=""), facts[2], "/forums/2027-1/compte-rendu#p-3", TOKEN, facts[1].id
+    ),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
-ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if "question" not in kind and kind != "sign_in"]
+ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if "question" not in kind and "support" not in kind and kind != "sign_in"]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
 PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}
-PERSONAL_LINK |= {"reminder_week", "reminder_eve", "announced"}
+PERSONAL_LINK |= {"reminder_week", "reminder_eve", "announced", "confirm_support", "support_answered"}
 
 
 def facts(**given: Any) -> Facts:
@@ -354,7 +361,21 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
 
     assert named == {
         "reminder_week", "reminder_eve", "minutes_published", "announced", "question_received", "question_on_agenda", "question_answered",
+        "support_answered",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_who_supports_already_is_told_so_and_who_does_not_how_to_confirm(counted: bool) -> None:
+    support = Support(email_key="", confirmed_at=NOW if counted else None)
+    message = emails.confirm_support(support, the_question(), RECIPIENT, "fr", TOKEN)
+    row = OutboxMessage(kind=message.kind, recipient=message.recipient, language="fr", facts=message.facts, created_at=NOW)
+
+    content = emails.compose(row, SETTINGS)
+
+    said = part(read(content), "text/plain").get_content()
+    assert ("déjà" in emails.subject_of(row, SETTINGS), "Confirmer mon soutien" in said) == (counted, not counted)
+    assert f"https://forums.example.fr/questions/soutiens/{TOKEN}" in page(content).links
 
 
 # -- Hostile texts ------------------------------------------------------------------------------------------------

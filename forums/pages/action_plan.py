@@ -51,6 +51,7 @@ async def commitment(request: Request) -> Response:
         items = await agenda.items_about(session, found)
         asked = await action_plan.questions_about(session, found)
         states = await questions.states_of(session, asked)
+        supports = await questions.support_counts(session, asked)
         passages = await action_plan.passages_about(session, found)
     return page.show(
         request,
@@ -67,6 +68,7 @@ async def commitment(request: Request) -> Response:
         items=items,
         questions=asked,
         states=states,
+        supports=supports,
         passages=passages,
     )
 

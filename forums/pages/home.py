@@ -14,6 +14,7 @@ async def show(request: Request) -> Response:
         latest = await schedule.latest_minutes(session)
         asked, total = await questions.published(session, limit=4)
         states = await questions.states_of(session, asked)
+        supports = await questions.support_counts(session, asked)
         plan = await action_plan.current_plan(session)
         count = len(await action_plan.commitments_of(session, plan)) if plan else 0
         examined = len(await action_plan.forums_held_about(session, plan)) if plan else 0
@@ -28,6 +29,7 @@ async def show(request: Request) -> Response:
         questions=asked,
         questions_total=total,
         states=states,
+        supports=supports,
         plan=plan,
         commitment_count=count,
         examined_count=examined,

@@ -44,6 +44,7 @@ async def show(request: Request) -> Response:
         points = await agenda.points_of(session, forum) if forum.agenda_published_at else []
         asked, total = await questions.published(session, forum=forum, limit=5)
         states = await questions.states_of(session, asked)
+        supports = await questions.support_counts(session, asked)
         written = await minutes.published(session, forum)
         entries = [each.entry for each in await minutes.entries_of(session, written)] if written else []
         late = [step for step in steps.steps_of(forum, written, now=page.now()) if step.state == "late"]
@@ -59,6 +60,7 @@ async def show(request: Request) -> Response:
         questions_total=total,
         questions_open=questions.are_open(forum, now=page.now()),
         states=states,
+        supports=supports,
         minutes=written,
         passages={item: [entry for entry in entries if entry.agenda_item_id == item] for item in {e.agenda_item_id for e in entries}},
         state=registrations.state_of(forum, now=page.now()),

@@ -1,0 +1,191 @@
+"""Questions moderated: the queue, and for each what may be decided, from the edition its page was made from.
+
+Who decides from an older edition loses nothing: the page comes back with what was typed, what the
+other did, and the question as it is now.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forums import action_plan, members, questions, schedule
+from forums.language import N_
+from forums.models import Commitment, Forum, Question
+from forums.pages import page
+from forums.pages.page import Filled
+from forums.questions import CorrectForm, DecisionForm, DeclineForm, MergeForm, UnpublishForm
+from forums.refusals import AlreadyDecided, Refusal
+
+
+async def queue(request: Request) -> Response:
+    member = request.state.member
+    async with page.reading(request) as session:
+        theirs = await members.institutions_of(session, member) if member.role == "agent" else None
+        waiting = await questions.to_moderate(session, institutions=theirs)
+        forums, commitments = await _subjects(session, waiting)
+    return page.show(
+        request, "questions/queue.html", questions=waiting, forums=forums, commitments=commitments, may_decide=_may_decide(request)
+    )
+
+
+async def _subjects(session: AsyncSession, found: Sequence[Question]) -> tuple[dict[UUID | None, Forum], dict[UUID | None, Commitment]]:
+    cited = [question.commitment_id for question in found if question.commitment_id]
+    return (
+        {forum.id: forum for forum, _ in await schedule.all_forums(session)},
+        {commitment.id: commitment for commitment in await action_plan.commitments_by_ids(session, cited)},
+    )
+
+
+def _may_decide(request: Request) -> bool:
+    return request.state.member.role in members.MODERATORS
+
+
+async def moderate_form(request: Request) -> Response:
+    return await _moderate(request)
+
+
+async def _moderate(
+    request: Request, typed: Filled[Any] | None = None, at: str = "", *, status: int = 200, too_late: bool = False
+) -> Response:
+    """The page of one question; `typed` is the form sent from its part `at`, shown again as it was."""
+    async with page.reading(request) as session:
+        question = await _question(session, request)
+        forums, commitments = await _subjects(session, [question])
+        kept = await session.get(Question, question.merged_into_id) if question.merged_into_id else None
+        undecided = question.status in ("pending", "published")
+        similar = await questions.similar_to(session, question.text, without={question.id}) if undecided else ()
+        past = await questions.history(session, question)
+    filled = {
+        "corriger": page.blank(CorrectForm, text=question.text, context=question.context),
+        "refuser": page.blank(DeclineForm),
+        "reunir": page.blank(MergeForm),
+        "retirer": page.blank(UnpublishForm),
+    }
+    if typed is not None:
+        filled[at] = typed
+    return page.show(
+        request,
+        "questions/moderate.html",
+        status=status,
+        question=question,
+        forum=forums.get(question.forum_id),
+        commitment=commitments.get(question.commitment_id),
+        kept=kept,
+        similar=similar,
+        past=past,
+        filled=filled,
+        wrong=filled.get(at, filled["corriger"]),
+        at=at,
+        too_late=too_late,
+        may_decide=_may_decide(request),
+    )
+
+
+async def publish(request: Request) -> Response:
+    filled = await page.read(request, DecisionForm)
+    assert filled.form is not None  # it has nothing to get wrong
+    try:
+        async with page.transaction(request) as session:
+            question = await _question(session, request)
+            await questions.publish(session, question, filled.form, now=page.now())
+            _record(session, request, "publish", question)
+    except AlreadyDecided:
+        if not await _did_already(request, "publish", filled.form):
+            return await _moderate(request, status=409, too_late=True)
+    return page.go(request, "/organisation/questions?fait=question-publiee")
+
+
+async def decline(request: Request) -> Response:
+    filled = await page.read(request, DeclineForm)
+    if filled.form is None:
+        return await _moderate(request, filled, "refuser", status=422)
+    try:
+        async with page.transaction(request) as session:
+            question = await _question(session, request)
+            await questions.decline(session, question, filled.form, now=page.now())
+            _record(session, request, "decline", question, filled.form.reason)
+    except AlreadyDecided:
+        if not await _did_already(request, "decline", filled.form):
+            return await _moderate(request, filled, "refuser", status=409, too_late=True)
+    return page.go(request, "/organisation/questions?fait=question-refusee")
+
+
+async def correct(request: Request) -> Response:
+    """Take personal data out, before or after publication."""
+    filled = await page.read(request, CorrectForm)
+    if filled.form is None:
+        return await _moderate(request, filled, "corriger", status=422)
+    try:
+        async with page.transaction(request) as session:
+            question = await _question(session, request)
+            if await questions.correct(session, question, filled.form, now=page.now()):
+                _record(session, request, "correct", question)
+    except AlreadyDecided:
+        if not await _did_already(request, "correct", filled.form):
+            return await _moderate(request, filled, "corriger", status=409, too_late=True)
+    return page.go(request, f"/organisation/questions/{request.path_params['code']}?fait=question-corrigee")
+
+
+async def merge(request: Request) -> Response:
+    filled = await page.read(request, MergeForm)
+    if filled.form is None:
+        return await _moderate(request, filled, "reunir", status=422)
+    try:
+        async with page.transaction(request) as session:
+            question = await _question(session, request)
+            target = await questions.published_question(session, filled.form.code)
+            if target is None:
+                raise Refusal(N_("Aucune question publiée n'a cette adresse : copiez celle de sa page."))
+            await questions.merge(session, question, target, filled.form, now=page.now())
+            _record(session, request, "merge", question, f"/questions/{target.code}")
+    except AlreadyDecided:
+        if not await _did_already(request, "merge", filled.form):
+            return await _moderate(request, filled, "reunir", status=409, too_late=True)
+    except Refusal as refusal:
+        filled.refuse("into", refusal)
+        return await _moderate(request, filled, "reunir", status=422)
+    return page.go(request, "/organisation/questions?fait=question-reunie")
+
+
+async def unpublish(request: Request) -> Response:
+    filled = await page.read(request, UnpublishForm)
+    if filled.form is None:
+        return await _moderate(request, filled, "retirer", status=422)
+    try:
+        async with page.transaction(request) as session:
+            question = await _question(session, request)
+            await questions.unpublish(session, question, filled.form, now=page.now())
+            _record(session, request, "unpublish", question, filled.form.reason)
+    except AlreadyDecided:
+        if not await _did_already(request, "unpublish", filled.form):
+            return await _moderate(request, filled, "retirer", status=409, too_late=True)
+    return page.go(request, f"/organisation/questions/{request.path_params['code']}?fait=question-retiree")
+
+
+async def _did_already(request: Request, verb: str, form: DecisionForm) -> bool:
+    """Whether the change that came before is this very one: a button pressed twice."""
+    async with page.reading(request) as session:
+        question = await _question(session, request)
+        last = next(iter(await questions.history(session, question)), None)
+    mine = last is not None and last.member_id == request.state.member.id and last.verb == verb
+    said = last is None or not isinstance(form, DeclineForm | UnpublishForm) or last.detail == form.reason
+    written = not isinstance(form, CorrectForm) or (question.text, question.context) == (form.text, form.context)
+    return mine and said and written and form.edition == question.edition - 1
+
+
+def _record(session: AsyncSession, request: Request, verb: str, question: Question, detail: str = "") -> None:
+    members.record(session, request.state.member, verb, f"question {question.code}", detail, now=page.now())
+
+
+async def _question(session: AsyncSession, request: Request) -> Question:
+    question = await questions.question_by_code(session, request.path_params["code"])
+    if question is None or question.status == "unconfirmed":
+        raise page.not_found()
+    member = request.state.member
+    if member.role == "agent" and not await questions.concerns(session, question, await members.institutions_of(session, member)):
+        raise page.not_found()
+    return question

@@ -1,0 +1,122 @@
+"""A question asked: written down with the message that confirms it, and confirmed by its author alone."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import emails, limits, outbox, secret_links
+from forums.database import insert_new
+from forums.forms import Email, Form, Tick, choice, line, prose
+from forums.language import N_
+from forums.models import Commitment, Forum, Question
+from forums.questions.queries import are_open
+from forums.refusals import QuestionsClosed
+from forums.registrations import MAILS_A_DAY
+
+CONFIRM_WITHIN = timedelta(days=7)
+MAIL_AGAIN_AFTER = timedelta(minutes=15)
+
+
+class QuestionForm(Form):
+    kind: Annotated[str, choice("question", "idea", message=N_("Dites s'il s'agit d'une question ou d'une idée."))]
+    text: Annotated[
+        str, prose(600, N_("Écrivez votre question, par exemple « Quand les données de la commande publique seront-elles complètes ? »."))
+    ]
+    context: Annotated[str, prose(3000)]
+    commitment: Annotated[str, line(4)]
+    author_name: Annotated[str, line(100)]
+    show_name: Tick
+    email: Email
+    shown: tuple[Annotated[str, line(20)], ...] = ()
+    """The codes of the similar questions this person was shown."""
+    site_web: Annotated[str, line(500)]
+    """A trap for robots: hidden from people, always empty."""
+
+
+async def ask(
+    session: AsyncSession,
+    forum: Forum | None,
+    commitment: Commitment | None,
+    form: QuestionForm,
+    *,
+    language: str,
+    secret_key: str,
+    now: datetime,
+) -> None:
+    """Write a question down and promise the message that confirms it. The same text sent twice is one question.
+
+    Raises `QuestionsClosed`.
+    """
+    if forum is not None and not are_open(forum, now=now):
+        raise QuestionsClosed
+    if form.site_web:
+        return  # a robot: it sees the same page as everyone
+    question = Question(
+        forum_id=forum.id if forum else None,
+        commitment_id=commitment.id if commitment else None,
+        kind=form.kind,  # type: ignore[arg-type]
+        text=form.text,
+        context=form.context,
+        email=form.email,
+        author_key=secret_links.person_key(secret_key, form.email),
+        text_hash=_hash_of(form.text, forum, commitment),
+        author_name=form.author_name,
+        show_name=form.show_name and bool(form.author_name),
+        language=language,
+        created_at=now,
+        mailed_at=now,
+    )
+    if await insert_new(session, Question, [question.model_dump()], same=["author_key", "text_hash"]):
+        # Each of many texts would be one more message to whoever owns the address that was typed.
+        if await limits.spend(session, f"mail:{question.author_key}", MAILS_A_DAY, now=now):
+            _mail_link(session, question, now)
+    else:
+        await _mail_again(session, question.author_key, question.text_hash, now)
+
+
+def _mail_link(session: AsyncSession, question: Question, now: datetime) -> None:
+    token, link = secret_links.link_for(question, now=now, lasts=CONFIRM_WITHIN)
+    session.add(link)
+    outbox.enqueue(session, emails.confirm_question(question, token), now=now)
+
+
+async def _mail_again(session: AsyncSession, author_key: str, text_hash: str, now: datetime) -> None:
+    """A fresh link for who lost the first, at most every quarter of an hour: the limit is inside the statement."""
+    allowed = await session.exec(
+        update(Question)
+        .where(col(Question.author_key) == author_key, col(Question.text_hash) == text_hash)
+        .where(col(Question.status) == "unconfirmed", col(Question.mailed_at) <= now - MAIL_AGAIN_AFTER)
+        .values(mailed_at=now, created_at=now)
+    )
+    if allowed.rowcount == 1 and await limits.spend(session, f"mail:{author_key}", MAILS_A_DAY, now=now):
+        query = select(Question).where(Question.author_key == author_key, Question.text_hash == text_hash)
+        _mail_link(session, (await session.exec(query)).one(), now)
+
+
+def _hash_of(text: str, forum: Forum | None, commitment: Commitment | None) -> str:
+    """The same words about another forum or commitment are another question."""
+    about = [str(each.id) if each else "" for each in (forum, commitment)]
+    return hashlib.sha256("\n".join([*about, text.casefold()]).encode()).hexdigest()
+
+
+async def confirm(session: AsyncSession, token: str, *, now: datetime) -> Question | None:
+    """The author says it is theirs: the question goes to the moderators. None for a link that is not valid."""
+    question = await question_of_link(session, token, now=now)
+    if question is None:
+        return None
+    confirmed = await session.exec(
+        update(Question)
+        .where(col(Question.id) == question.id, col(Question.status) == "unconfirmed")
+        .values(status="pending", confirmed_at=now)
+    )
+    if confirmed.rowcount == 1:
+        await outbox.enqueue_once(session, [emails.question_received(question)], now=now)
+    return question
+
+
+async def question_of_link(session: AsyncSession, token: str, *, now: datetime) -> Question | None:
+    link = await secret_links.find(session, token, "question", now=now)
+    return await session.get(Question, link.question_id) if link else None

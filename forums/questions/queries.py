@@ -1,0 +1,162 @@
+"""What is asked of the questions: those published, what became of each, those that wait for a moderator.
+
+Where a question stands is derived from what was published, and typed nowhere.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.models import (
+    AgendaItem,
+    AgendaItemQuestion,
+    Commitment,
+    CommitmentInstitution,
+    Forum,
+    ForumCommitment,
+    Institution,
+    Minutes,
+    MinutesEntry,
+    MinutesEntryQuestion,
+    Question,
+    Support,
+)
+
+State = Literal["answered", "on_agenda", "waiting"]
+
+# What the public may read at a question's own address; of those declined or withdrawn, the reason alone.
+PUBLIC = ("published", "merged", "declined", "unpublished")
+
+
+def are_open(forum: Forum, *, now: datetime) -> bool:
+    """Whether questions may be asked for a forum."""
+    return forum.status == "announced" and forum.questions_close_at is not None and now < forum.questions_close_at
+
+
+async def published_question(session: AsyncSession, code: str) -> Question | None:
+    return (await session.exec(select(Question).where(Question.code == code, Question.status == "published"))).first()
+
+
+async def public_question(session: AsyncSession, code: str) -> Question | None:
+    """A question whose address answers to everybody: published, or decided otherwise with a public reason."""
+    return (await session.exec(select(Question).where(Question.code == code, col(Question.status).in_(PUBLIC)))).first()
+
+
+async def merged_into(session: AsyncSession, question: Question) -> Sequence[Question]:
+    """The questions merged into this one, the oldest first."""
+    query = select(Question).where(Question.merged_into_id == question.id, Question.status == "merged")
+    return (await session.exec(query.order_by(col(Question.created_at)))).all()
+
+
+async def published(
+    session: AsyncSession,
+    *,
+    forum: Forum | None = None,
+    commitment: Commitment | None = None,
+    institution: Institution | None = None,
+    state: str | None = None,
+    by_support: bool = False,
+    offset: int = 0,
+    limit: int = 20,
+) -> tuple[Sequence[Question], int]:
+    """A page of published questions, the newest or the most supported first, and how many there are in all."""
+    query = select(Question).where(Question.status == "published")
+    if forum is not None:
+        query = query.where(Question.forum_id == forum.id)
+    if commitment is not None:
+        query = query.where(Question.commitment_id == commitment.id)
+    if institution is not None:
+        carried = select(CommitmentInstitution.commitment_id).where(
+            CommitmentInstitution.institution_id == institution.id, CommitmentInstitution.role == "lead"
+        )
+        query = query.where(col(Question.commitment_id).in_(carried))
+    answered = (
+        select(MinutesEntryQuestion.question_id)
+        .join(MinutesEntry, col(MinutesEntry.id) == col(MinutesEntryQuestion.entry_id))
+        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
+        .where(col(Minutes.published_at).is_not(None))
+    )
+    if state == "repondue":
+        query = query.where(col(Question.id).in_(answered))
+    elif state == "en-attente":
+        query = query.where(col(Question.id).not_in(answered))
+    total = (await session.exec(select(func.count()).select_from(query.subquery()))).one()
+    if by_support:
+        supported = select(func.count()).where(Support.question_id == Question.id, col(Support.confirmed_at).is_not(None))
+        query = query.order_by(supported.scalar_subquery().desc())
+    page = query.order_by(col(Question.decided_at).desc(), col(Question.code)).offset(offset).limit(limit)
+    return (await session.exec(page)).all(), total
+
+
+async def states_of(session: AsyncSession, questions: Sequence[Question]) -> dict[UUID, State]:
+    """Where each question stands, derived from facts: answered in published minutes, on a published agenda, waiting."""
+    ids = [question.id for question in questions]
+    answered = (
+        select(MinutesEntryQuestion.question_id)
+        .join(MinutesEntry, col(MinutesEntry.id) == col(MinutesEntryQuestion.entry_id))
+        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
+        .where(col(MinutesEntryQuestion.question_id).in_(ids), col(Minutes.published_at).is_not(None))
+    )
+    on_agenda = (
+        select(AgendaItemQuestion.question_id)
+        .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
+        .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
+        .where(col(AgendaItemQuestion.question_id).in_(ids), AgendaItem.version == 0, col(Forum.agenda_published_at).is_not(None))
+    )
+    states: dict[UUID, State] = dict.fromkeys(ids, "waiting")
+    states |= dict.fromkeys((await session.exec(on_agenda)).all(), "on_agenda")
+    states |= dict.fromkeys((await session.exec(answered)).all(), "answered")
+    return states
+
+
+async def passages_answering(session: AsyncSession, question: Question) -> Sequence[tuple[MinutesEntry, Forum]]:
+    """The published passages that answer a question, the newest forum first."""
+    query = (
+        select(MinutesEntry, Forum)
+        .join(MinutesEntryQuestion, col(MinutesEntryQuestion.entry_id) == col(MinutesEntry.id))
+        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
+        .join(Forum, col(Forum.id) == col(Minutes.forum_id))
+        .where(MinutesEntryQuestion.question_id == question.id, col(Minutes.published_at).is_not(None))
+        .order_by(col(Forum.day).desc(), col(MinutesEntry.number))
+    )
+    return (await session.exec(query)).all()
+
+
+async def to_moderate(session: AsyncSession, *, institutions: Sequence[Institution] | None = None) -> Sequence[Question]:
+    """Confirmed questions that wait for a moderator, the oldest first; an agent sees those of their institutions."""
+    query = select(Question).where(Question.status == "pending").order_by(col(Question.confirmed_at))
+    if institutions is not None:
+        theirs = [each.id for each in institutions]
+        carried = select(CommitmentInstitution.commitment_id).where(col(CommitmentInstitution.institution_id).in_(theirs))
+        query = query.where(col(Question.commitment_id).in_(carried))
+    return (await session.exec(query)).all()
+
+
+async def concerns(session: AsyncSession, question: Question, institutions: Sequence[Institution]) -> bool:
+    """Whether a question is on a commitment that one of these institutions carries or takes part in."""
+    theirs = [each.id for each in institutions]
+    query = select(CommitmentInstitution).where(
+        col(CommitmentInstitution.institution_id).in_(theirs), CommitmentInstitution.commitment_id == question.commitment_id
+    )
+    return (await session.exec(query)).first() is not None
+
+
+async def question_by_code(session: AsyncSession, code: str) -> Question | None:
+    return (await session.exec(select(Question).where(Question.code == code))).first()
+
+
+async def published_by_codes(session: AsyncSession, codes: Sequence[str]) -> Sequence[Question]:
+    return (await session.exec(select(Question).where(col(Question.code).in_(codes), Question.status == "published"))).all()
+
+
+async def for_forum(session: AsyncSession, forum: Forum) -> Sequence[Question]:
+    """The published questions an organiser may put on a forum's agenda: its own, and those on its commitments."""
+    about = select(ForumCommitment.commitment_id).where(ForumCommitment.forum_id == forum.id)
+    query = select(Question).where(
+        Question.status == "published", (col(Question.forum_id) == forum.id) | col(Question.commitment_id).in_(about)
+    )
+    return (await session.exec(query.order_by(col(Question.created_at)))).all()

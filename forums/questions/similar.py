@@ -1,0 +1,122 @@
+"""Questions that ask the same thing in other words, found in French on any database, in some milliseconds.
+
+Words are reduced to stems without accents, plurals or little words, a few terms of the field to one
+name, and compared by the cosine of their rarity (TF-IDF); triplets of letters count for a little, for
+typing errors and related words. Each process keeps its index and follows what was published, corrected
+or withdrawn by any of them: one cheap query says whether anything changed, and only that is read again.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.models import Question
+from forums.questions.words import letters_of, stems_of
+
+ALIKE = 0.34
+"""From how alike two texts are shown as similar, between 0 and 1; chosen on `tests/similar_questions.yaml`."""
+
+LETTERS = 0.25
+"""What triplets of letters weigh beside stems."""
+
+
+@dataclass
+class _Indexed:
+    edition: int
+    code: str
+    stems: Counter[str]
+    letters: frozenset[str]
+
+
+@dataclass
+class _Index:
+    """What a process knows of the published questions of one database."""
+
+    version: tuple[Any, ...] | None = None
+    questions: dict[UUID, _Indexed] = field(default_factory=dict)
+    by_stem: dict[str, set[UUID]] = field(default_factory=dict)
+
+    def put(self, key: UUID, edition: int, code: str, text: str) -> None:
+        self.remove(key)
+        self.questions[key] = _Indexed(edition, code, stems_of(text), letters_of(text))
+        for stem in self.questions[key].stems:
+            self.by_stem.setdefault(stem, set()).add(key)
+
+    def remove(self, key: UUID) -> None:
+        known = self.questions.pop(key, None)
+        for stem in known.stems if known else ():
+            self.by_stem[stem].discard(key)
+            if not self.by_stem[stem]:
+                del self.by_stem[stem]
+
+    def nearest(self, text: str, limit: int) -> list[tuple[float, UUID]]:
+        """The questions most like a text, the most alike first, and how alike each is."""
+        asked = self._weights(stems_of(text))
+        length = math.sqrt(sum(weight * weight for weight in asked.values()))
+        letters = letters_of(text)
+        shared: dict[UUID, float] = {}
+        for stem, weight in asked.items():
+            for key in self.by_stem.get(stem, ()):
+                shared[key] = shared.get(key, 0.0) + weight * self._weight(stem, self.questions[key].stems[stem])
+        # Only those that share most may come first: the others are not worth measuring.
+        likely = sorted(shared, key=lambda key: shared[key], reverse=True)[:60]
+        found = []
+        for key in likely:
+            known = self.questions[key]
+            theirs = math.sqrt(sum(weight * weight for weight in self._weights(known.stems).values()))
+            by_stems = shared[key] / (length * theirs)
+            by_letters = len(letters & known.letters) / math.sqrt(len(letters) * len(known.letters) or 1)
+            found.append(((1 - LETTERS) * by_stems + LETTERS * by_letters, key))
+        return sorted(found, key=lambda each: (-each[0], self.questions[each[1]].code))[:limit]
+
+    def _weights(self, stems: Counter[str]) -> dict[str, float]:
+        return {stem: self._weight(stem, times) for stem, times in stems.items()}
+
+    def _weight(self, stem: str, times: int) -> float:
+        """What few questions say tells more; a stem nobody has used is as rare as one used once."""
+        rarity = math.log(1 + (len(self.questions) + 1) / (len(self.by_stem.get(stem, ())) + 0.5))
+        return rarity * (1 + math.log(times))
+
+
+# Keyed by the engine: a process may speak to several databases, as the tests do.
+_indexes: WeakKeyDictionary[Any, _Index] = WeakKeyDictionary()
+
+
+async def similar_to(
+    session: AsyncSession, text: str, *, without: Collection[UUID] = (), alike: float = ALIKE, limit: int = 5
+) -> Sequence[Question]:
+    """The published questions that resemble a text, the most alike first."""
+    index = await _up_to_date(session)
+    keys = [key for likeness, key in index.nearest(text, limit + len(without)) if likeness >= alike and key not in without][:limit]
+    query = select(Question).where(col(Question.id).in_(keys), Question.status == "published")
+    found = {question.id: question for question in (await session.exec(query)).all()}
+    return [found[key] for key in keys if key in found]
+
+
+async def _up_to_date(session: AsyncSession) -> _Index:
+    index = _indexes.setdefault(session.get_bind(), _Index())
+    # Publishing changes the first and the last, correcting the second, withdrawing or merging the first.
+    now_is = select(func.count(), func.coalesce(func.sum(Question.edition), 0), func.max(Question.decided_at))
+    version = tuple((await session.exec(now_is.where(Question.status == "published"))).one())
+    if version == index.version:
+        return index
+    listed = select(Question.id, Question.edition).where(Question.status == "published")
+    editions = dict((await session.exec(listed)).all())
+    changed = [key for key, edition in editions.items() if key not in index.questions or index.questions[key].edition != edition]
+    read = select(Question.id, Question.edition, Question.code, Question.text).where(Question.status == "published")
+    if len(changed) < len(editions) // 2:
+        read = read.where(col(Question.id).in_(changed))
+    rows = (await session.exec(read)).all() if changed else []
+    for key in index.questions.keys() - editions.keys():
+        index.remove(key)
+    for row in rows:
+        index.put(*row)
+    index.version = version
+    return index

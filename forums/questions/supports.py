@@ -1,0 +1,194 @@
+"""Support of a question: one per person, without an account, counted once its owner confirmed it.
+
+The mailed link confirms and withdraws, only by a button. An address is a keyed hash, the same whatever
+its case, its spelling of the domain or its `+label`; the address itself is forgotten once confirmed,
+unless the person asked to be told of the answer. Nothing here tells a stranger who supports what.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from sqlmodel import col, delete, func, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import emails, limits, outbox, secret_links
+from forums.database import insert_new
+from forums.forms import Email, Form, Tick, line
+from forums.language import N_
+from forums.models import Question, SecretLink, Support
+from forums.questions.asking import CONFIRM_WITHIN, MAIL_AGAIN_AFTER
+from forums.refusals import Refusal
+from forums.registrations import MAILS_A_DAY
+
+
+class SupportForm(Form):
+    email: Email
+    wants_news: Tick = False
+    site_web: Annotated[str, line(500)]
+    """A trap for robots: hidden from people, always empty."""
+
+
+def support_key(secret_key: str, email: str) -> str:
+    """What stands for a mailbox: `nom+liste@` is the mailbox of `nom@`, which else would count a hundred times."""
+    name, _, domain = email.partition("@")
+    return secret_links.person_key(secret_key, f"{name.split('+')[0] or name}@{domain}")
+
+
+# -- Who supports what -----------------------------------------------------------------------------------
+
+
+async def support_counts(session: AsyncSession, questions: Sequence[Question]) -> dict[UUID, int]:
+    """How many people support each of these questions."""
+    ids = [question.id for question in questions]
+    query = select(Support.question_id, func.count()).where(col(Support.question_id).in_(ids), col(Support.confirmed_at).is_not(None))
+    return dict.fromkeys(ids, 0) | dict((await session.exec(query.group_by(col(Support.question_id)))).all())
+
+
+async def support_of_link(session: AsyncSession, token: str, *, now: datetime) -> tuple[Support, Question] | None:
+    """The support a link stands for, with its question; None once seven days went by without confirmation."""
+    link = await secret_links.find(session, token, "support", now=now)
+    if link is None:
+        return None
+    query = select(Support, Question).join(Question, col(Question.id) == col(Support.question_id)).where(Support.id == link.support_id)
+    found = (await session.exec(query.execution_options(populate_existing=True))).first()
+    if found is None or (found[0].confirmed_at is None and found[0].mailed_at <= now - CONFIRM_WITHIN):
+        return None
+    return found
+
+
+async def supporters_to_tell(session: AsyncSession, question: Question) -> Sequence[Support]:
+    """Those who support a question and asked to be told of its answer."""
+    query = select(Support).where(Support.question_id == question.id, col(Support.confirmed_at).is_not(None), col(Support.wants_news))
+    found = (await session.exec(query.where(col(Support.email).is_not(None)).order_by(col(Support.created_at)))).all()
+    lost = await outbox.unreachable(session, [each.email for each in found if each.email])
+    return [each for each in found if each.email not in lost]
+
+
+# -- Support, confirm, withdraw ---------------------------------------------------------------------------
+
+
+async def support(session: AsyncSession, question: Question, form: SupportForm, *, language: str, secret_key: str, now: datetime) -> None:
+    """Write a support down and promise the message that confirms it. The same person counts once, and their own question not at all.
+
+    Raises `Refusal` when the question is not published any more.
+    """
+    if form.site_web:
+        return  # a robot: it sees the same page as everyone
+    if not await _still_published(session, question.id):
+        raise Refusal(N_("Cette question n'est plus publiée : on ne peut plus la soutenir."))
+    key = support_key(secret_key, form.email)
+    if question.author_key in (key, secret_links.person_key(secret_key, form.email)):
+        return
+    row = Support(
+        question_id=question.id,
+        email=form.email,
+        email_key=key,
+        wants_news=form.wants_news,
+        language=language,
+        created_at=now,
+        mailed_at=now,
+    )
+    if not await insert_new(session, Support, [row.model_dump()], same=["question_id", "email_key"]):
+        same = update(Support).where(col(Support.question_id) == question.id, col(Support.email_key) == key)
+        # While nothing is confirmed, the last answers count; afterwards a stranger changes nothing.
+        undecided = same.where(col(Support.confirmed_at).is_(None))
+        await session.exec(undecided.values(email=form.email, wants_news=form.wants_news, language=language))
+        # The limit is inside the statement: processes that race send one message between them.
+        again = await session.exec(same.where(col(Support.mailed_at) <= now - MAIL_AGAIN_AFTER).values(mailed_at=now))
+        if again.rowcount != 1:
+            return
+    person = secret_links.person_key(secret_key, form.email)
+    if await limits.spend(session, f"mail:{person}", MAILS_A_DAY, now=now):
+        written = select(Support).where(Support.question_id == question.id, Support.email_key == key)
+        support = (await session.exec(written.execution_options(populate_existing=True))).one()
+        token, link = secret_links.link_for(support, now=now)
+        session.add(link)
+        outbox.enqueue(session, emails.confirm_support(support, question, form.email, language, token), now=now)
+
+
+async def _still_published(session: AsyncSession, question_id: UUID) -> bool:
+    """Held until the end of the transaction: a merge that moves the supports waits for this one, or comes before."""
+    query = select(Question.status).where(Question.id == question_id).with_for_update(read=True)
+    return (await session.exec(query)).first() == "published"
+
+
+async def confirm_support(session: AsyncSession, token: str, *, now: datetime) -> tuple[Support, Question] | None:
+    """Count a support and forget its address unless news were asked for. None for a link that is not valid."""
+    found = await support_of_link(session, token, now=now)
+    if found is None:
+        return None
+    published = await _still_published(session, found[1].id)
+    found = await support_of_link(session, token, now=now)  # a merge may have moved it meanwhile
+    if found is None or not published:
+        return found
+    confirmed = update(Support).where(col(Support.id) == found[0].id, col(Support.confirmed_at).is_(None))
+    await session.exec(confirmed.values(confirmed_at=now, email=found[0].email if found[0].wants_news else None))
+    await session.refresh(found[0])
+    return found
+
+
+async def withdraw_support(session: AsyncSession, token: str, *, now: datetime) -> tuple[Support, Question] | None:
+    """Count a support no more and forget its address; the same link may confirm it again for a week."""
+    found = await support_of_link(session, token, now=now)
+    if found is None:
+        return None
+    forgotten = {"email": None, "wants_news": False, "confirmed_at": None, "mailed_at": now - MAIL_AGAIN_AFTER}
+    await session.exec(update(Support).where(col(Support.id) == found[0].id).values(forgotten))
+    await session.refresh(found[0])
+    return found
+
+
+# -- What comes of them -----------------------------------------------------------------------------------
+
+
+async def tell_supporters(session: AsyncSession, question: Question, where: str, *, about: object, now: datetime) -> None:
+    """Tell those who asked that there is an answer at the address `where`; once for what it is `about`."""
+    messages = []
+    for each in await supporters_to_tell(session, question):
+        token, link = secret_links.link_for(each, now=now)
+        session.add(link)
+        messages.append(emails.support_answered(each, question, where, token, about))
+    await session.flush()
+    await outbox.enqueue_once(session, messages, now=now)
+
+
+async def move_supports(session: AsyncSession, question: Question, target: Question, *, now: datetime) -> None:
+    """Give a merged question's supports to the one that is kept, and its author's too; who supported both counts once."""
+    already = {each.email_key: each for each in (await session.exec(select(Support).where(Support.question_id == target.id))).all()}
+    for each in (await session.exec(select(Support).where(Support.question_id == question.id))).all():
+        if each.email_key == target.author_key:
+            await session.delete(each)
+        elif each.email_key not in already:
+            each.question_id = target.id
+            session.add(each)
+            already[each.email_key] = each
+        else:
+            await _become_one(session, already[each.email_key], each)
+    await session.flush()
+    if question.author_key == target.author_key:
+        return
+    theirs = already.get(question.author_key)
+    if theirs is None:
+        theirs = Support(question_id=target.id, email_key=question.author_key, language=question.language, created_at=now, mailed_at=now)
+    theirs.confirmed_at = theirs.confirmed_at or now
+    if question.email:  # an author is told of answers
+        theirs.email, theirs.wants_news = question.email, True
+    session.add(theirs)
+    await session.flush()
+
+
+async def _become_one(session: AsyncSession, kept: Support, other: Support) -> None:
+    """Two supports of one person: what one of them confirmed stands, and the links of both lead to it."""
+    if other.confirmed_at is not None:
+        news = other.email if other.wants_news else None
+        if kept.confirmed_at is None:
+            kept.email, kept.wants_news = news, news is not None
+        elif news is not None:
+            kept.email, kept.wants_news = news, True
+        kept.confirmed_at = min(kept.confirmed_at or other.confirmed_at, other.confirmed_at)
+        session.add(kept)
+    await session.flush()
+    await session.exec(update(SecretLink).where(col(SecretLink.support_id) == other.id).values(support_id=kept.id))
+    await session.exec(delete(Support).where(col(Support.id) == other.id))
