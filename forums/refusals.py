@@ -39,7 +39,9 @@ class AlreadyDecided(Refusal):
 
 
 class AnswerChanged(Refusal):
-    sentence = N_("Quelqu'un a enregistré cette réponse pendant que vous l'écriviez. Rien n'est perdu : les deux textes sont sur cette page.")
+    sentence = N_(
+        "Quelqu'un a enregistré cette réponse pendant que vous l'écriviez. Rien n'est perdu : les deux textes sont sur cette page."
+    )
 
 
 class RoutingChanged(Refusal):

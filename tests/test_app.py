@@ -229,7 +229,7 @@ async def test_an_agent_reads_the_questions_of_their_institution_and_no_others(s
         waiting = await questions.to_moderate(session)
         hatvp = await action_plan.institution_by_slug(session, "hatvp")
         assert hatvp
-        theirs = {question.code: await questions.concerns(session, question, hatvp.id) for question in waiting}
+        theirs = {question.code: await questions.concerns(session, question, [hatvp]) for question in waiting}
     await site.sign_in("agent", "hatvp")
 
     answers = {code: (await site.get(f"/organisation/questions/{code}")).status_code for code in theirs}

@@ -15,7 +15,17 @@ from forums.answers.queries import (
     given,
     outcomes_of,
 )
-from forums.answers.routing import assign, concerning, institutions_of, proposed, route, route_and_tell, routed_to
+from forums.answers.routing import (
+    RoutingForm,
+    assign,
+    concerning,
+    institutions_called,
+    institutions_of,
+    proposed,
+    route,
+    route_and_tell,
+    routed_to,
+)
 from forums.answers.standing import ON_AGENDA, STATES, WAITING, Standing, standing_in, standings
 from forums.answers.writing import AnswerForm, may_publish, opens_at, publish, write
 
@@ -26,6 +36,7 @@ __all__ = [
     "AnswerForm",
     "Assignment",
     "Given",
+    "RoutingForm",
     "Standing",
     "about",
     "assign",
@@ -34,6 +45,7 @@ __all__ = [
     "awaited",
     "concerning",
     "given",
+    "institutions_called",
     "institutions_of",
     "may_publish",
     "opens_at",

@@ -7,7 +7,7 @@ asks a number of statements that does not grow with what it shows.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlmodel import col, func, select
@@ -72,16 +72,16 @@ async def assignments(
     return [Assignment(*found) for found in (await session.exec(query)).all()], total
 
 
-async def awaited(session: AsyncSession, institutions: Sequence[Institution], *, now: datetime) -> Sequence[tuple[Forum | None, int]]:
+async def awaited(session: AsyncSession, institutions: Sequence[Institution], *, now: datetime) -> list[tuple[Forum | None, int]]:
     """How many questions wait for an answer of these institutions, by forum, the oldest and nearest first."""
     ids = _assignments(institutions).where(*_at("to_answer", now)).with_only_columns(Question.id, Question.forum_id).distinct().subquery()
     query: Any = select(Forum, func.count()).select_from(ids).outerjoin(Forum, col(Forum.id) == ids.c.forum_id)
-    return (await session.exec(query.group_by(col(Forum.id)).order_by(col(Forum.day).nulls_last()))).all()
+    return list((await session.exec(query.group_by(col(Forum.id)).order_by(col(Forum.day).nulls_last()))).all())
 
 
 def _assignments(institutions: Sequence[Institution] | None) -> Any:
     query: Any = (
-        select(Question, Institution, Answer, Forum, Season)
+        cast(Any, select)(Question, Institution, Answer, Forum, Season)
         .select_from(QuestionInstitution)
         .join(Question, col(Question.id) == col(QuestionInstitution.question_id))
         .join(Institution, col(Institution.id) == col(QuestionInstitution.institution_id))
@@ -96,11 +96,19 @@ def _assignments(institutions: Sequence[Institution] | None) -> Any:
 def _at(stage: Stage, now: datetime) -> list[Any]:
     if stage == "late":
         today = now.astimezone(PARIS).date()
-        return [col(Answer.published_at).is_not(None), Answer.outcome == "deferred", col(Answer.deferred_to) < today, standing_in("en-retard", now=now)]
+        return [
+            col(Answer.published_at).is_not(None),
+            Answer.outcome == "deferred",
+            col(Answer.deferred_to) < today,
+            standing_in("en-retard", now=now),
+        ]
     if stage == "to_answer":
         # What the minutes say in full needs no answer in writing.
         return [col(Answer.id).is_(None), ~standing_in("repondue", now=now), ~standing_in("refusee", now=now)]
-    return [col(Answer.id).is_not(None), col(Answer.published_at).is_not(None) if stage == "published" else col(Answer.published_at).is_(None)]
+    return [
+        col(Answer.id).is_not(None),
+        col(Answer.published_at).is_not(None) if stage == "published" else col(Answer.published_at).is_(None),
+    ]
 
 
 # -- What was published -----------------------------------------------------------------------------------

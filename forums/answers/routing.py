@@ -6,12 +6,14 @@ moderators decide. One whose answer is published stays: what it said does not lo
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 
 from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, outbox
 from forums.database import insert_into
+from forums.forms import Form, line
 from forums.language import N_
 from forums.models import (
     ActionPlan,
@@ -27,6 +29,12 @@ from forums.models import (
     QuestionInstitution,
 )
 from forums.refusals import Refusal, RoutingChanged
+
+
+class RoutingForm(Form):
+    institutions: tuple[Annotated[str, line(100)], ...] = ()
+    seen: tuple[Annotated[str, line(100)], ...] = ()
+    """Those the choice was made from."""
 
 
 async def institutions_of(session: AsyncSession, question: Question) -> Sequence[Institution]:
@@ -57,10 +65,16 @@ async def concerning(session: AsyncSession) -> Sequence[Institution]:
     return (await session.exec(select(Institution).where(theirs).order_by(func.lower(Institution.name)))).all()
 
 
+async def institutions_called(session: AsyncSession, slugs: Sequence[str]) -> Sequence[Institution]:
+    return (await session.exec(select(Institution).where(col(Institution.slug).in_(slugs)).order_by(col(Institution.name)))).all()
+
+
 async def routed_to(session: AsyncSession, question: Question, institutions: Sequence[Institution]) -> bool:
     """Whether a question is routed to one of these institutions."""
     query = select(QuestionInstitution).where(QuestionInstitution.question_id == question.id)
-    return (await session.exec(query.where(col(QuestionInstitution.institution_id).in_([each.id for each in institutions])))).first() is not None
+    return (
+        await session.exec(query.where(col(QuestionInstitution.institution_id).in_([each.id for each in institutions])))
+    ).first() is not None
 
 
 # -- Route -------------------------------------------------------------------------------------------------

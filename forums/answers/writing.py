@@ -5,7 +5,7 @@ organiser, or by its agents where the season lets them. Once published it may be
 """
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ValidationInfo, field_validator
 from sqlmodel import col, select, update
@@ -23,7 +23,10 @@ from forums.refusals import AnswerChanged, BeforeTheEvening, NothingToPublish, O
 
 class AnswerForm(Form):
     outcome: Annotated[
-        str, choice("answered", "partly", "deferred", "refused", message=N_("Dites ce que vous répondez : en entier, en partie, plus tard, ou non."))
+        str,
+        choice(
+            "answered", "partly", "deferred", "refused", message=N_("Dites ce que vous répondez : en entier, en partie, plus tard, ou non.")
+        ),
     ]
     text: Annotated[str, prose(20_000)]
     deferred_to: OptionalDay
@@ -51,7 +54,7 @@ class AnswerForm(Form):
             raise refuse(N_("Écrivez votre réponse."))
         return text
 
-    def values(self) -> dict[str, object]:
+    def values(self) -> dict[str, Any]:
         """What is kept of it; a day or a reason typed for another outcome is kept too, and not shown."""
         return {"outcome": self.outcome, "deferred_to": self.deferred_to, "reason": self.reason or None, "text": self.text}
 

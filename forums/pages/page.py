@@ -50,6 +50,12 @@ DONE = {
     "compte-rendu": N_("Le compte rendu est publié : chaque passage est aussi sur la page de ses engagements et de ses questions."),
     "question-publiee": N_("La question est publiée et la personne qui l'a posée est prévenue."),
     "question-refusee": N_("La question est refusée ; la raison est envoyée à la personne qui l'a posée."),
+    "administrations": N_(
+        "Les administrations sont enregistrées. Leurs agents sont prévenus, une seule fois, dès que la question est publiée."
+    ),
+    "reponse": N_("La réponse est enregistrée. Elle n'est pas publiée : votre administration et les organisateurs sont seuls à la voir."),
+    "reponse-publiee": N_("La réponse est publiée sur la page de la question, et la personne qui l'a posée est prévenue."),
+    "reponse-corrigee": N_("La réponse publiée est corrigée ; la date de la correction est affichée."),
     "renvoi": N_("Le message est remis dans la file d'envoi."),
     "inscription": N_("Votre inscription est à jour."),
     "deconnexion": N_("Vous êtes déconnecté."),

@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, members, questions, schedule
+from forums import action_plan, agenda, answers, members, questions, schedule
 from forums.models import Commitment, Forum, Question
 from forums.pages import page
 from forums.pages.action_plan import base_of
@@ -37,6 +37,7 @@ async def index(request: Request) -> Response:
             commitment=await action_plan.commitment_by_number(session, plan, chosen) if plan and chosen else None,
             institution=await action_plan.institution_by_slug(session, asked_for.get("institution", "")),
             state=asked_for.get("etat"),
+            now=page.now(),
             offset=(number - 1) * PER_PAGE,
             limit=PER_PAGE,
         )
@@ -69,6 +70,9 @@ async def show(request: Request) -> Response:
         base = await _base_of(session, commitment)
         items = await agenda.items_taking_up(session, question)
         passages = await questions.passages_answering(session, question)
+        outcomes = await answers.outcomes_of(session, question, [entry for entry, _ in passages])
+        routed = await answers.institutions_of(session, question)
+        given = await answers.given(session, question)
         states = await questions.states_of(session, [question])
     return page.show(
         request,
@@ -81,6 +85,9 @@ async def show(request: Request) -> Response:
         followed=followed,
         items=items,
         passages=passages,
+        outcomes=outcomes,
+        routed=routed,
+        given=given,
         state=states[question.id],
     )
 
@@ -233,6 +240,7 @@ async def _moderate(request: Request, filled: Filled[DeclineForm], *, status: in
     async with page.reading(request) as session:
         question = await _question(session, request)
         forums, commitments = await _subjects(session, [question])
+        routed = await answers.institutions_of(session, question)
     return page.show(
         request,
         "questions/moderate.html",
@@ -240,6 +248,7 @@ async def _moderate(request: Request, filled: Filled[DeclineForm], *, status: in
         question=question,
         forum=forums.get(question.forum_id),
         commitment=commitments.get(question.commitment_id),
+        routed=routed,
         filled=filled,
         may_decide=_may_decide(request),
     )

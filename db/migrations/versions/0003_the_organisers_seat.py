@@ -267,8 +267,8 @@ def questions() -> None:
         " JOIN commitment_institution i ON i.commitment_id = f.commitment_id",
     ):
         op.execute(
-            "INSERT INTO question_institution (question_id, institution_id, assigned_at)"
-            f" SELECT DISTINCT q.id, i.institution_id, q.created_at FROM question q {of_the_question}"  # noqa: S608 — ours
+            "INSERT INTO question_institution (question_id, institution_id, assigned_at)"  # noqa: S608 — both ends are written here
+            f" SELECT DISTINCT q.id, i.institution_id, q.created_at FROM question q {of_the_question}"
             " WHERE q.status IN ('pending', 'published') AND i.role = 'lead'"
         )
     added("question", edition=0)
