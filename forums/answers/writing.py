@@ -106,7 +106,9 @@ async def _begin(session: AsyncSession, work: Assignment, form: AnswerForm, now:
     begun = Answer(question_id=work.question.id, institution_id=work.institution.id, edition=1, written_at=now, **form.values())
     if not await insert_new(session, Answer, [begun.model_dump()], same=["question_id", "institution_id"]):
         raise AnswerChanged
-    return begun
+    written = await _held(session, work)
+    assert written is not None
+    return written
 
 
 async def _held(session: AsyncSession, work: Assignment) -> Answer | None:

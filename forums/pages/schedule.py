@@ -76,6 +76,7 @@ async def dashboard(request: Request) -> Response:
         theirs = await members.institutions_of(session, member) if member.role == "agent" else None
         waiting = await questions.to_moderate(session, institutions=theirs)
         to_answer = await answers.awaited(session, theirs, now=page.now()) if theirs is not None else []
+        late = (await answers.assignments(session, institutions=theirs, stage="late", limit=1, now=page.now()))[1] if theirs else 0
         desks = await steps.desks(session, now=page.now()) if member.role in members.ORGANISERS else []
         counts = await outbox.counts(session)
         alarm = await outbox.alarm(session, page.now())
@@ -85,6 +86,7 @@ async def dashboard(request: Request) -> Response:
         desks=desks,
         pending=len(waiting),
         to_answer=to_answer,
+        late_answers=late,
         counts=counts,
         alarm=alarm,
         delivers=page.settings(request).smtp is not None,
