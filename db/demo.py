@@ -11,20 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, agenda, minutes, questions, registrations, schedule
+from forums import action_plan, agenda, answers, minutes, questions, registrations, schedule
 from forums.agenda import AgendaItemForm
+from forums.answers import AnswerForm
 from forums.database import Database
 from forums.minutes import EntryForm
 from forums.models import (
     ActionPlan,
     AgendaItem,
+    Answer,
     Commitment,
     Forum,
     Indicator,
     Measurement,
+    Member,
     OutboxMessage,
     Question,
 )
@@ -82,6 +85,22 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """An institution's answer in writing, `days` after the evening; None for one still prepared.
+
+    `until` counts the days from the day it is written, `later` is what was added a fortnight after publication.
+    """
+
+    question: str
+    text: str
+    days: int | None
+    outcome: str = "answered"
+    until: int | None = None
+    reason: str = ""
+    later: str = ""
+
+
+@dataclass(frozen=True)
 class Evening:
     """What one forum is about and what happens there."""
 
@@ -95,6 +114,7 @@ class Evening:
     welcomed: bool = False
     introduction: str = ""
     minutes: tuple[Said, ...] = ()
+    answers: tuple[Answered, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +172,7 @@ async def load(database: Database, settings: Settings, *, now: datetime) -> None
         await _hold(scene, first, PROCUREMENT, now)
         await _hold(scene, second, ALGORITHMS, now)
         await _prepare(scene, coming, PROCEDURES, looked_at=now)
+        await _answer(scene, coming, PROCEDURES, now)
         await _fill_seats(scene, coming, now)
         await schedule.announce(session, unthemed, now=now - timedelta(days=10))
         for indicator in INDICATORS:
@@ -203,6 +224,32 @@ async def _hold(scene: Scene, forum: Forum, evening: Evening, now: datetime) -> 
             longer = form.model_copy(update={"text": f"{form.text}\n\n{_text(said.later)}"})
             amended_at = min(out + timedelta(days=6), now)
             await minutes.amend(scene.session, written, entry, longer, item, commitments, answered, now=amended_at)
+
+    await _answer(scene, forum, evening, now)
+
+
+async def _answer(scene: Scene, forum: Forum, evening: Evening, now: datetime) -> None:
+    """The first of the institutions a question is put to writes an answer; an organiser publishes it."""
+    assert forum.starts_at is not None
+    organiser = Member(email="personne@example.org", role="organiser")
+    for each in evening.answers:
+        question = scene.asked[each.question]
+        institution = (await answers.institutions_of(scene.session, question))[0]
+        # By the minute, so that of two answers given the same day the order never depends on chance.
+        written = min(forum.starts_at + timedelta(days=each.days, hours=16), now) if each.days is not None else now
+        until = (written.astimezone(PARIS).date() + timedelta(days=each.until)).isoformat() if each.until else ""
+        form = AnswerForm.model_validate(
+            {"outcome": each.outcome, "text": _text(each.text), "deferred_to": until, "reason": _text(each.reason), "edition": 0}
+        )
+        work = await answers.assignment(scene.session, question.code, institution.slug, institutions=None)
+        assert work is not None
+        answer = await answers.write(scene.session, work, form, organiser, now=written)
+        if each.days is not None:
+            await answers.publish(scene.session, work, organiser, edition=1, now=written)
+        if each.later:
+            longer = form.model_copy(update={"text": f"{form.text}\n\n{_text(each.later)}", "edition": 2})
+            await answers.write(scene.session, work, longer, organiser, now=min(written + timedelta(days=14), now))
+        await scene.session.exec(update(Answer).where(col(Answer.id) == answer.id).values(invented=True))
 
 
 def _passage(scene: Scene, points: dict[str, AgendaItem], said: Said) -> Passage:
@@ -521,6 +568,33 @@ PROCUREMENT = Evening(
             """,
         ),
     ),
+    answers=(
+        Answered(
+            "identifiant-commun",
+            """
+                Réponse d'exemple. Le numéro commun figure dans les consignes de saisie relues par l'atelier. Les marchés
+                publiés avant ces consignes ne seront pas renumérotés : le rapprochement par acheteur, objet et date reste
+                décrit dans la notice du jeu de données.
+            """,
+            days=33,
+            later="*Correction :* la notice précise désormais comment lire un numéro absent.",
+        ),
+        Answered(
+            "montant-faux",
+            "Réponse d'exemple. L'adresse de signalement est choisie ; l'affichage des deux dates n'est pas encore développé.",
+            days=35,
+            outcome="partly",
+            reason="La date à laquelle l'affichage sera disponible.",
+        ),
+        Answered(
+            "petite-commune",
+            "Réponse d'exemple. Le calendrier des prochaines demi-journées entre communes n'est pas arrêté.",
+            days=36,
+            outcome="deferred",
+            until=30,
+            reason="Les dates dépendent des communes qui accueillent.",
+        ),
+    ),
 )
 
 ALGORITHMS = Evening(
@@ -707,6 +781,26 @@ ALGORITHMS = Evening(
             """,
         ),
     ),
+    answers=(
+        Answered(
+            "codes-publies",
+            "Réponse d'exemple. Les équipes concernées sont consultées sur les trois lignes proposées par l'atelier.",
+            days=30,
+            outcome="deferred",
+            until=120,
+            reason="Toutes les équipes doivent donner leur accord.",
+        ),
+        Answered(
+            "evaluation-ia",
+            "",
+            days=31,
+            outcome="refused",
+            reason="""
+                Réponse d'exemple. Les résultats d'un essai arrêté contiennent des éléments couverts par le secret des
+                affaires d'un prestataire ; seuls les critères d'arrêt sont publiés.
+            """,
+        ),
+    ),
 )
 
 PROCEDURES = Evening(
@@ -868,6 +962,18 @@ PROCEDURES = Evening(
         ),
         Planned("Pause", time(20, 15), time(20, 25), kind="break"),
         Planned("Restitution et suites", time(20, 25), time(21, 0), kind="restitution", commitments=(1, 11, 13, 15)),
+    ),
+    answers=(
+        Answered(
+            "lecteur-d-ecran",
+            """
+                Réponse d'exemple, en préparation. Un signalement est lu par l'équipe de la démarche. Il reste à vérifier :
+
+                - le délai tenu ces six derniers mois ;
+                - qui répond quand l'équipe est un prestataire.
+            """,
+            days=None,
+        ),
     ),
 )
 

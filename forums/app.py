@@ -22,11 +22,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forums import clock
 from forums.database import Database, DatabaseUnavailable
-from forums.members import MEMBERS, MODERATORS, ORGANISERS
+from forums.members import ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
 from forums.pages import (
     action_plan,
     agenda,
+    answers,
     assets,
     calendar_feed,
     gate,
@@ -179,6 +180,13 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/questions/{code}/corriger",    questions.moderating.correct,   "POST", MODERATORS, PRIVATE, 32 * KB),
     ("/organisation/questions/{code}/reunir",      questions.moderating.merge,     "POST", MODERATORS, PRIVATE, 4 * KB),
     ("/organisation/questions/{code}/retirer",     questions.moderating.unpublish, "POST", MODERATORS, PRIVATE, 16 * KB),
+    ("/organisation/questions/{code}/administrations", answers.routing_form,     "GET",  MODERATORS, PRIVATE, 0),
+    ("/organisation/questions/{code}/administrations", answers.assign,           "POST", MODERATORS, PRIVATE, 32 * KB),
+    ("/organisation/reponses",                     answers.index,                "GET",  ANSWERERS,  PRIVATE, 0),
+    ("/organisation/reponses/{code}",              answers.of_question,          "GET",  ANSWERERS,  PRIVATE, 0),
+    ("/organisation/reponses/{code}/{institution}",         answers.form,        "GET",  ANSWERERS,  PRIVATE, 0),
+    ("/organisation/reponses/{code}/{institution}",         answers.write,       "POST", ANSWERERS,  PRIVATE, 128 * KB),
+    ("/organisation/reponses/{code}/{institution}/publier", answers.publish,     "POST", ANSWERERS,  PRIVATE, 4 * KB),
     ("/organisation/messages",                     outbox.index,                 "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/messages/{message}",           outbox.show,                  "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/messages/{message}/renvoyer",  outbox.retry,                 "POST", ORGANISERS, PRIVATE, 4 * KB),

@@ -18,7 +18,19 @@ from uuid import UUID
 
 from forums import calendar_feed, entry_codes
 from forums.calendar_feed import Announced
-from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription, Support
+from forums.models import (
+    AgendaItem,
+    Answer,
+    Forum,
+    Institution,
+    Member,
+    MinutesEntry,
+    OutboxMessage,
+    Question,
+    Registration,
+    Subscription,
+    Support,
+)
 from forums.rendering import environment, markdown
 from forums.settings import Settings
 
@@ -128,6 +140,20 @@ def question_on_agenda(question: Question, forum: Forum, item: AgendaItem) -> Me
 def question_answered(question: Question, forum: Forum, entry: MinutesEntry) -> Message:
     facts = {"forum": told_of(forum), "number": entry.number}
     return _once(_to_author(question, "question_answered", code=question.code, text=question.text, **facts), question.id, forum.id)
+
+
+def answer_published(question: Question, institution: Institution, answer: Answer) -> Message:
+    """`slug` names the answer on the page of the question."""
+    facts = {"institution": institution.name, "slug": institution.slug, "outcome": answer.outcome}
+    facts |= {"until": answer.deferred_to.isoformat()} if answer.outcome == "deferred" and answer.deferred_to else {}
+    return _once(_to_author(question, "answer_published", code=question.code, text=question.text, **facts), question.id, institution.id)
+
+
+def question_assigned(member: Member, question: Question, forum: Forum | None) -> Message:
+    """To an agent; `forum` is the one still to come where the question will be put."""
+    facts: dict[str, Any] = {"code": question.code, "text": question.text}
+    facts |= {"forum": told_of(forum)} if forum else {}
+    return _once(Message("question_assigned", member.email, "fr", facts, question.forum_id), question.id, member.id)
 
 
 def question_published(question: Question) -> Message:

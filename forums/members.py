@@ -27,6 +27,7 @@ LINKS_A_DAY = Limit(40, timedelta(days=1))
 ADMINS: Final = frozenset[Role]({"admin"})
 ORGANISERS: Final = ADMINS | {"organiser"}
 MODERATORS: Final = ORGANISERS | {"moderator"}
+ANSWERERS: Final = ORGANISERS | {"agent"}
 MEMBERS: Final = MODERATORS | {"agent"}
 
 

@@ -38,6 +38,24 @@ class AlreadyDecided(Refusal):
     sentence = N_("Quelqu'un d'autre a déjà traité cette question : rechargez la page pour voir sa décision.")
 
 
+class AnswerChanged(Refusal):
+    sentence = N_(
+        "Quelqu'un a enregistré cette réponse pendant que vous l'écriviez. Rien n'est perdu : les deux textes sont sur cette page."
+    )
+
+
+class RoutingChanged(Refusal):
+    sentence = N_("Quelqu'un a changé ces administrations entre-temps. Vérifiez la liste, puis enregistrez à nouveau.")
+
+
+class BeforeTheEvening(Refusal):
+    sentence = N_("Une réponse se publie à partir du forum où la question est posée, le {day} : elle reste préparée jusque-là.")
+
+
+class OrganisersPublish(Refusal):
+    sentence = N_("Pour cette question, ce sont les organisateurs qui publient : votre réponse est enregistrée, ils la voient.")
+
+
 class LinkExpired(Refusal):
     sentence = N_("Ce lien a déjà servi ou n'est plus valable.")
 

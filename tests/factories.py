@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import minutes, registrations, schedule, secret_links
 from forums.agenda import AgendaItemForm
+from forums.answers import AnswerForm
 from forums.database import Database
 from forums.minutes import EntryForm
 from forums.models import (
@@ -25,6 +26,7 @@ from forums.models import (
     Forum,
     Institution,
     Member,
+    MemberInstitution,
     Minutes,
     OutboxMessage,
     Question,
@@ -169,6 +171,14 @@ async def a_member(session: AsyncSession, email: str = "organise@example.fr", ro
     return await _added(session, Member(**{"email": email, "role": role, "created_at": NOW} | facts))
 
 
+async def an_agent(session: AsyncSession, *institutions: Institution, email: str = "agent@example.fr") -> Member:
+    """An agent of these institutions."""
+    agent = await a_member(session, email, "agent")
+    for institution in institutions:
+        await _added(session, MemberInstitution(member_id=agent.id, institution_id=institution.id))
+    return agent
+
+
 # -- What people type ----------------------------------------------------------------------------------------
 
 
@@ -216,6 +226,11 @@ def an_agenda_item_form(title: str = "Où en est la commande publique ?", **type
 
 def an_entry_form(text: str = "Le ministère a répondu.", **typed: str) -> EntryForm:
     return EntryForm.model_validate({"title": "", "text": text, "agenda_item": ""} | typed)
+
+
+def an_answer_form(text: str = "Les données seront complètes en juin.", **typed: str) -> AnswerForm:
+    """A complete answer where nothing was written yet."""
+    return AnswerForm.model_validate({"outcome": "answered", "text": text, "deferred_to": "", "reason": "", "edition": "0"} | typed)
 
 
 # -- What was promised ---------------------------------------------------------------------------------------

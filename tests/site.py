@@ -23,7 +23,7 @@ from sqlmodel import col, select
 from forums import action_plan, cli, emails, members, migrations, schedule
 from forums.app import ADDRESSES, create_app
 from forums.database import Database
-from forums.models import AgendaItem, Forum, OutboxMessage, Question, Registration
+from forums.models import AgendaItem, Answer, Forum, Institution, OutboxMessage, Question, Registration
 from forums.settings import ROOT, Settings
 
 PUBLIC_URL = "https://forums.example.fr"
@@ -77,12 +77,17 @@ class Site:
             seated = select(Registration).where(Registration.forum_id == forum.id, Registration.status == "registered")
             guest = (await session.exec(seated)).first()
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
-        assert None not in (item, pending, published, guest, written), "the demonstration lacks an example"
+        draft = (await session.exec(select(Answer).where(col(Answer.published_at).is_(None)))).first()
+        assert draft is not None, "the demonstration lacks a draft"
+        asked, answerer = await session.get(Question, draft.question_id), await session.get(Institution, draft.institution_id)
+        assert None not in (item, pending, published, guest, written, asked, answerer), "the demonstration lacks an example"
         return {
             "slug": forum.slug,
             "item": str(item.id),
             "code": published.code,
             "pending": pending.code,
+            "asked": asked.code,
+            "institution": answerer.slug,
             "written": written.slug,
             "number": "1",
             "plan": "essai",
@@ -103,6 +108,8 @@ def filled(path: str, values: dict[str, str]) -> str:
         values = {**values, "slug": "hatvp"}
     if path.startswith("/organisation/questions"):
         values = {**values, "code": values["pending"]}
+    if path.startswith("/organisation/reponses"):
+        values = {**values, "code": values["asked"]}
     if "compte-rendu" in path:
         values = {**values, "slug": values["written"]}
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values[match[1]], path)

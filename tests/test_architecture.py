@@ -27,6 +27,7 @@ ORDER = [
         "registrations",
         "schedule",
         "agenda",
+        "answers",
         "questions",
         "minutes",
         "members",
@@ -120,6 +121,7 @@ def test_every_word_has_its_four_places():
     for word in (
         "action_plan",
         "agenda",
+        "answers",
         "calendar_feed",
         "members",
         "minutes",

@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from email import message_from_bytes
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -24,7 +24,19 @@ from PIL import Image
 import forums.settings
 from forums import calendar_feed, emails, schedule
 from forums.emails import Message
-from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription, Support
+from forums.models import (
+    AgendaItem,
+    Answer,
+    Forum,
+    Institution,
+    Member,
+    MinutesEntry,
+    OutboxMessage,
+    Question,
+    Registration,
+    Subscription,
+    Support,
+)
 from forums.questions import DeclineForm
 from tests.factories import NOW, SECRET_KEY, a_forum_form, a_question_form, a_registration_form
 
@@ -60,6 +72,11 @@ def the_question(**facts: Any) -> Question:
 def the_item(forum: Forum) -> AgendaItem:
     """Its title is what an organiser typed, like the forum's own theme."""
     return AgendaItem(title=forum.theme or "Où en est-on ?", position=2)
+
+
+def the_institution(forum: Forum) -> Institution:
+    """Its name comes from a plan's file, typed by somebody too."""
+    return Institution(slug="hatvp", name=forum.theme or "HATVP")
 
 
 def before(forum: Forum) -> Forum:
@@ -100,6 +117,8 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "support_answered": lambda *facts: emails.support_answered(
         Support(email=RECIPIENT, email_key=""), facts[2], "/forums/2027-1/compte-rendu#p-3", TOKEN, facts[1].id
     ),
+    "answer_published": lambda *facts: emails.answer_published(facts[2], the_institution(facts[1]), Answer(outcome="partly", text="Oui.")),
+    "question_assigned": lambda *facts: emails.question_assigned(Member(email=RECIPIENT, role="agent"), facts[2], facts[1]),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
@@ -234,6 +253,32 @@ def test_a_forum_without_theme_place_or_hours_can_be_written_about() -> None:
         assert "None" not in part(read(composed(kind, forum=unknown)), "text/plain").get_content()
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"outcome": "answered"}, "HATVP répond à ce que vous aviez écrit"),
+        ({"outcome": "partly"}, "HATVP répond en partie"),
+        ({"outcome": "deferred", "deferred_to": date(2027, 6, 1)}, "HATVP annonce une réponse pour le mardi 1er juin 2027"),
+        ({"outcome": "refused", "reason": "Secret."}, "HATVP refuse de répondre"),
+    ],
+)
+def test_the_author_reads_what_the_institution_did_and_where(answer: dict[str, Any], said: str) -> None:
+    message = emails.answer_published(the_question(), Institution(slug="hatvp", name="HATVP"), Answer(**answer))
+    row = OutboxMessage(kind=message.kind, recipient=message.recipient, language="fr", facts=message.facts, created_at=NOW)
+
+    text = emails.text_of(row, SETTINGS)
+
+    assert said in text
+    assert "https://forums.example.fr/questions/abcdefgh#reponse-hatvp" in text
+
+
+def test_an_agent_is_told_of_a_question_without_forum_too() -> None:
+    message = emails.question_assigned(Member(email=RECIPIENT, role="agent"), the_question(), None)
+    row = OutboxMessage(kind=message.kind, recipient=message.recipient, language="fr", facts=message.facts, created_at=NOW)
+
+    assert "https://forums.example.fr/organisation/reponses/abcdefgh" in emails.text_of(row, SETTINGS)
+
+
 def test_the_message_anyone_can_trigger_carries_nothing_that_was_typed() -> None:
     typed = {"given_name": "PROMOTION", "family_name": "https://pilules.example", "organisation": "pilules"}
 
@@ -362,6 +407,7 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
     assert named == {
         "reminder_week", "reminder_eve", "minutes_published", "announced", "question_received", "question_on_agenda", "question_answered",
         "support_answered",
+        "answer_published", "question_assigned",
     }  # fmt: skip
 
 

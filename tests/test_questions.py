@@ -302,19 +302,19 @@ async def test_a_page_of_questions_says_how_many_there_are_in_all(session: Async
 async def test_where_a_question_stands_follows_from_what_was_published(session: AsyncSession) -> None:
     forum = await a_forum(session)
     question = await a_question(session, forum)
-    states = [(await questions.states_of(session, [question]))[question.id]]
+    states = [(await questions.states_of(session, [question]))[question.id].state]
 
     await agenda.add(session, forum, an_agenda_item_form(), [], [question], now=NOW)
-    states.append((await questions.states_of(session, [question]))[question.id])
+    states.append((await questions.states_of(session, [question]))[question.id].state)
     await agenda.publish(session, forum, now=NOW)
     await session.flush()
-    states.append((await questions.states_of(session, [question]))[question.id])
+    states.append((await questions.states_of(session, [question]))[question.id].state)
     written = await some_minutes(session, forum)
     await minutes.write(session, written, an_entry_form(), None, [], [question], now=NOW)
-    states.append((await questions.states_of(session, [question]))[question.id])
+    states.append((await questions.states_of(session, [question]))[question.id].state)
     await minutes.publish(session, written, now=NOW)
     await session.flush()
-    states.append((await questions.states_of(session, [question]))[question.id])
+    states.append((await questions.states_of(session, [question]))[question.id].state)
 
     assert states == ["waiting", "waiting", "on_agenda", "on_agenda", "answered"]
 

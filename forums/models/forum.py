@@ -244,7 +244,10 @@ class QuestionInstitution(SQLModel, table=True):
 
 
 class Answer(SQLModel, table=True):
-    """Réponse of one institution to a question: prepared in private, then published with its outcome."""
+    """Réponse of one institution to a question: prepared in private, then published with its outcome.
+
+    `edition` rises at each change: who saved from an older one is shown both texts, and overwrites nothing.
+    """
 
     __table_args__ = (UniqueConstraint("question_id", "institution_id"), *_with_what_it_says())
 
@@ -258,6 +261,7 @@ class Answer(SQLModel, table=True):
     edition: int = 0
     written_at: datetime = Field(default_factory=_now)
     published_at: datetime | None = None
+    amended_at: datetime | None = None
     invented: bool = False
 
 

@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import action_plan, agenda, questions
+from forums import action_plan, agenda, answers, questions
 from forums.models import ActionPlan
 from forums.pages import page
 
@@ -53,6 +53,7 @@ async def commitment(request: Request) -> Response:
         states = await questions.states_of(session, asked)
         supports = await questions.support_counts(session, asked)
         passages = await action_plan.passages_about(session, found)
+        given = await answers.about(session, found)
     return page.show(
         request,
         "action_plan/commitment.html",
@@ -70,6 +71,7 @@ async def commitment(request: Request) -> Response:
         states=states,
         supports=supports,
         passages=passages,
+        given=given,
     )
 
 

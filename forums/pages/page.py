@@ -53,6 +53,12 @@ DONE = {
     "question-corrigee": N_("La correction est enregistrée et la personne qui a posé la question est prévenue."),
     "question-reunie": N_("Les deux questions sont réunies, avec leurs soutiens ; la personne qui l'a posée est prévenue."),
     "question-retiree": N_("La question est retirée ; son adresse le dit, avec la raison, et la personne qui l'a posée est prévenue."),
+    "administrations": N_(
+        "Les administrations sont enregistrées. Leurs agents sont prévenus, une seule fois, dès que la question est publiée."
+    ),
+    "reponse": N_("La réponse est enregistrée. Elle n'est pas publiée : votre administration et les organisateurs sont seuls à la voir."),
+    "reponse-publiee": N_("La réponse est publiée sur la page de la question, et la personne qui l'a posée est prévenue."),
+    "reponse-corrigee": N_("La réponse publiée est corrigée ; la date de la correction est affichée."),
     "renvoi": N_("Le message est remis dans la file d'envoi."),
     "inscription": N_("Votre inscription est à jour."),
     "deconnexion": N_("Vous êtes déconnecté."),

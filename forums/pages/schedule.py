@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, members, minutes, outbox, questions, registrations, schedule, steps
+from forums import action_plan, agenda, answers, members, minutes, outbox, questions, registrations, schedule, steps
 from forums.forms import refuse
 from forums.language import N_
 from forums.models import Forum
@@ -77,6 +77,8 @@ async def dashboard(request: Request) -> Response:
     async with page.reading(request) as session:
         theirs = await members.institutions_of(session, member) if member.role == "agent" else None
         waiting = await questions.to_moderate(session, institutions=theirs)
+        to_answer = await answers.awaited(session, theirs, now=page.now()) if theirs is not None else []
+        late = (await answers.assignments(session, institutions=theirs, stage="late", limit=1, now=page.now()))[1] if theirs else 0
         desks = await steps.desks(session, now=page.now()) if member.role in members.ORGANISERS else []
         counts = await outbox.counts(session)
         alarm = await outbox.alarm(session, page.now())
@@ -85,6 +87,8 @@ async def dashboard(request: Request) -> Response:
         "schedule/dashboard.html",
         desks=desks,
         pending=len(waiting),
+        to_answer=to_answer,
+        late_answers=late,
         counts=counts,
         alarm=alarm,
         delivers=page.settings(request).smtp is not None,

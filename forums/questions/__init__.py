@@ -21,7 +21,6 @@ from forums.questions.moderation import (
 )
 from forums.questions.queries import (
     PUBLIC,
-    State,
     are_open,
     concerns,
     for_forum,
@@ -56,7 +55,6 @@ __all__ = [
     "DeclineForm",
     "MergeForm",
     "QuestionForm",
-    "State",
     "SupportForm",
     "UnpublishForm",
     "are_open",

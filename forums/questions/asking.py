@@ -7,7 +7,7 @@ from typing import Annotated
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, limits, outbox, secret_links
+from forums import answers, emails, limits, outbox, secret_links
 from forums.database import insert_new
 from forums.forms import Email, Form, Tick, choice, line, prose
 from forums.language import N_
@@ -113,6 +113,7 @@ async def confirm(session: AsyncSession, token: str, *, now: datetime) -> Questi
         .values(status="pending", confirmed_at=now)
     )
     if confirmed.rowcount == 1:
+        await answers.route(session, question, now=now)
         await outbox.enqueue_once(session, [emails.question_received(question)], now=now)
     return question
 

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 from sqlmodel import SQLModel, col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, outbox
+from forums import answers, emails, outbox
 from forums.forms import Form, line, prose
 from forums.language import N_
 from forums.models import AgendaItemQuestion, AuditEvent, MinutesEntryQuestion, Question, QuestionInstitution
@@ -71,8 +71,9 @@ async def history(session: AsyncSession, question: Question) -> Sequence[AuditEv
 
 
 async def publish(session: AsyncSession, question: Question, form: DecisionForm | None = None, *, now: datetime) -> None:
-    """Make a question public and tell its author. Raises `AlreadyDecided`."""
+    """Make a question public; tell its author, and the agents who will answer. Raises `AlreadyDecided`."""
     await _decide(session, question, form, ["pending"], status="published", decided_at=now)
+    await answers.route_and_tell(session, question, now=now)
     if question.email:
         outbox.enqueue(session, emails.question_published(question), now=now)
 
@@ -128,6 +129,7 @@ async def merge(session: AsyncSession, question: Question, target: Question, for
     await move_supports(session, question, target, now=now)
     for links in (AgendaItemQuestion, MinutesEntryQuestion, QuestionInstitution):
         await _share(session, links, question, target)
+    await answers.take_over(session, question, target)
     if question.email:
         outbox.enqueue(session, emails.question_merged(question, target), now=now)
 

@@ -5,12 +5,13 @@ Where a question stands is derived from what was published, and typed nowhere.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import answers
+from forums.answers import Standing
 from forums.models import (
     AgendaItem,
     AgendaItemQuestion,
@@ -23,10 +24,9 @@ from forums.models import (
     MinutesEntry,
     MinutesEntryQuestion,
     Question,
+    QuestionInstitution,
     Support,
 )
-
-State = Literal["answered", "on_agenda", "waiting"]
 
 # What the public may read at a question's own address; of those declined or withdrawn, the reason alone.
 PUBLIC = ("published", "merged", "declined", "unpublished")
@@ -60,10 +60,11 @@ async def published(
     institution: Institution | None = None,
     state: str | None = None,
     by_support: bool = False,
+    now: datetime | None = None,
     offset: int = 0,
     limit: int = 20,
 ) -> tuple[Sequence[Question], int]:
-    """A page of published questions, the newest or the most supported first, and how many there are in all."""
+    """A page of published questions, the newest or the most supported first, and how many there are in all. `now` tells what is overdue."""
     query = select(Question).where(Question.status == "published")
     if forum is not None:
         query = query.where(Question.forum_id == forum.id)
@@ -73,17 +74,10 @@ async def published(
         carried = select(CommitmentInstitution.commitment_id).where(
             CommitmentInstitution.institution_id == institution.id, CommitmentInstitution.role == "lead"
         )
-        query = query.where(col(Question.commitment_id).in_(carried))
-    answered = (
-        select(MinutesEntryQuestion.question_id)
-        .join(MinutesEntry, col(MinutesEntry.id) == col(MinutesEntryQuestion.entry_id))
-        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
-        .where(col(Minutes.published_at).is_not(None))
-    )
-    if state == "repondue":
-        query = query.where(col(Question.id).in_(answered))
-    elif state == "en-attente":
-        query = query.where(col(Question.id).not_in(answered))
+        routed = select(QuestionInstitution.question_id).where(QuestionInstitution.institution_id == institution.id)
+        query = query.where(col(Question.commitment_id).in_(carried) | col(Question.id).in_(routed))
+    if state in ("en-attente", *answers.STATES):
+        query = query.where(answers.standing_in(str(state), now=now))
     total = (await session.exec(select(func.count()).select_from(query.subquery()))).one()
     if by_support:
         supported = select(func.count()).where(Support.question_id == Question.id, col(Support.confirmed_at).is_not(None))
@@ -92,25 +86,17 @@ async def published(
     return (await session.exec(page)).all(), total
 
 
-async def states_of(session: AsyncSession, questions: Sequence[Question]) -> dict[UUID, State]:
-    """Where each question stands, derived from facts: answered in published minutes, on a published agenda, waiting."""
+async def states_of(session: AsyncSession, questions: Sequence[Question]) -> dict[UUID, Standing]:
+    """Where each question stands, derived from facts: what was answered, on a published agenda, waiting."""
     ids = [question.id for question in questions]
-    answered = (
-        select(MinutesEntryQuestion.question_id)
-        .join(MinutesEntry, col(MinutesEntry.id) == col(MinutesEntryQuestion.entry_id))
-        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
-        .where(col(MinutesEntryQuestion.question_id).in_(ids), col(Minutes.published_at).is_not(None))
-    )
     on_agenda = (
         select(AgendaItemQuestion.question_id)
         .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
         .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
         .where(col(AgendaItemQuestion.question_id).in_(ids), AgendaItem.version == 0, col(Forum.agenda_published_at).is_not(None))
     )
-    states: dict[UUID, State] = dict.fromkeys(ids, "waiting")
-    states |= dict.fromkeys((await session.exec(on_agenda)).all(), "on_agenda")
-    states |= dict.fromkeys((await session.exec(answered)).all(), "answered")
-    return states
+    states = dict.fromkeys(ids, answers.WAITING) | dict.fromkeys((await session.exec(on_agenda)).all(), answers.ON_AGENDA)
+    return states | await answers.standings(session, ids)
 
 
 async def passages_answering(session: AsyncSession, question: Question) -> Sequence[tuple[MinutesEntry, Forum]]:
@@ -132,12 +118,15 @@ async def to_moderate(session: AsyncSession, *, institutions: Sequence[Instituti
     if institutions is not None:
         theirs = [each.id for each in institutions]
         carried = select(CommitmentInstitution.commitment_id).where(col(CommitmentInstitution.institution_id).in_(theirs))
-        query = query.where(col(Question.commitment_id).in_(carried))
+        routed = select(QuestionInstitution.question_id).where(col(QuestionInstitution.institution_id).in_(theirs))
+        query = query.where(col(Question.commitment_id).in_(carried) | col(Question.id).in_(routed))
     return (await session.exec(query)).all()
 
 
 async def concerns(session: AsyncSession, question: Question, institutions: Sequence[Institution]) -> bool:
-    """Whether a question is on a commitment that one of these institutions carries or takes part in."""
+    """Whether a question is routed to one of these institutions, or on a commitment it carries or takes part in."""
+    if await answers.routed_to(session, question, institutions):
+        return True
     theirs = [each.id for each in institutions]
     query = select(CommitmentInstitution).where(
         col(CommitmentInstitution.institution_id).in_(theirs), CommitmentInstitution.commitment_id == question.commitment_id

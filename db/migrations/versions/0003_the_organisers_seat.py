@@ -1,7 +1,8 @@
 """The organiser's seat: institutions of an agent, dated steps, versions, supports, answers, promises.
 
 Columns that may not be empty are filled for the rows that are there, then lose the default: from now
-on the program says it. An agenda that was published becomes its own version 1.
+on the program says it. An agenda that was published becomes its own version 1, and a question asked is
+routed to those who carry its commitment.
 """
 
 from typing import Any
@@ -248,6 +249,7 @@ def questions() -> None:
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("amended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("invented", sa.Boolean(), nullable=False),
         sa.CheckConstraint("outcome <> 'deferred' OR deferred_to IS NOT NULL", name=op.f("ck_answer_deferred_to_a_date")),
         sa.CheckConstraint("outcome <> 'refused' OR reason IS NOT NULL", name=op.f("ck_answer_refused_with_a_reason")),
@@ -259,6 +261,16 @@ def questions() -> None:
     )
     op.create_index(op.f("ix_answer_institution_id"), "answer", ["institution_id"])
     op.create_index(op.f("ix_answer_question_id"), "answer", ["question_id"])
+    for of_the_question in (
+        "JOIN commitment_institution i ON i.commitment_id = q.commitment_id",
+        "JOIN forum_commitment f ON q.commitment_id IS NULL AND f.forum_id = q.forum_id"
+        " JOIN commitment_institution i ON i.commitment_id = f.commitment_id",
+    ):
+        op.execute(
+            "INSERT INTO question_institution (question_id, institution_id, assigned_at)"  # noqa: S608 — both ends are written here
+            f" SELECT DISTINCT q.id, i.institution_id, q.created_at FROM question q {of_the_question}"
+            " WHERE q.status IN ('pending', 'published') AND i.role = 'lead'"
+        )
     added("question", edition=0)
     with op.batch_alter_table("question") as question:
         question.add_column(sa.Column("merged_into_id", sa.Uuid(), nullable=True))

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, members, questions, schedule
+from forums import action_plan, answers, members, questions, schedule
 from forums.language import N_
 from forums.models import Commitment, Forum, Question
 from forums.pages import page
@@ -55,6 +55,7 @@ async def _moderate(
     async with page.reading(request) as session:
         question = await _question(session, request)
         forums, commitments = await _subjects(session, [question])
+        routed = await answers.institutions_of(session, question)
         kept = await session.get(Question, question.merged_into_id) if question.merged_into_id else None
         undecided = question.status in ("pending", "published")
         similar = await questions.similar_to(session, question.text, without={question.id}) if undecided else ()
@@ -74,6 +75,7 @@ async def _moderate(
         question=question,
         forum=forums.get(question.forum_id),
         commitment=commitments.get(question.commitment_id),
+        routed=routed,
         kept=kept,
         similar=similar,
         past=past,

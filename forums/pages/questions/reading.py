@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, questions, schedule
+from forums import action_plan, agenda, answers, questions, schedule
 from forums.models import Commitment, Question
 from forums.pages import page
 from forums.pages.action_plan import base_of
@@ -29,6 +29,7 @@ async def index(request: Request) -> Response:
             institution=await action_plan.institution_by_slug(session, asked_for.get("institution", "")),
             state=asked_for.get("etat"),
             by_support=asked_for.get("tri") == "soutiens",
+            now=page.now(),
             offset=(number - 1) * PER_PAGE,
             limit=PER_PAGE,
         )
@@ -68,6 +69,9 @@ async def show(request: Request) -> Response:
         base = await _base_of(session, commitment)
         items = await agenda.items_taking_up(session, question)
         passages = await questions.passages_answering(session, question)
+        outcomes = await answers.outcomes_of(session, question, [entry for entry, _ in passages])
+        routed = await answers.institutions_of(session, question)
+        given = await answers.given(session, question)
         states = await questions.states_of(session, [question])
         merged = await questions.merged_into(session, question)
         supports = await questions.support_counts(session, [question])
@@ -82,6 +86,9 @@ async def show(request: Request) -> Response:
         followed=followed,
         items=items,
         passages=passages,
+        outcomes=outcomes,
+        routed=routed,
+        given=given,
         state=states[question.id],
         merged=merged,
         supports=supports[question.id],

@@ -1,0 +1,62 @@
+"""Answers: a question is routed to institutions, whose agents prepare in private and publish what came of it.
+
+Where a question stands is derived from what was published, never typed: the latest of the passages of the
+minutes and of the answers wins. Two agents of one institution never overwrite each other; an answer comes
+out on the evening at the earliest, its author is told once, and what is changed afterwards is dated.
+"""
+
+from forums.answers.queries import (
+    Assignment,
+    Given,
+    about,
+    assignment,
+    assignments,
+    awaited,
+    given,
+    outcomes_of,
+)
+from forums.answers.routing import (
+    RoutingForm,
+    assign,
+    concerning,
+    institutions_called,
+    institutions_of,
+    proposed,
+    route,
+    route_and_tell,
+    routed_to,
+)
+from forums.answers.standing import ON_AGENDA, STATES, WAITING, Standing, standing_in, standings
+from forums.answers.writing import AnswerForm, may_publish, opens_at, publish, take_over, write
+
+__all__ = [
+    "ON_AGENDA",
+    "STATES",
+    "WAITING",
+    "AnswerForm",
+    "Assignment",
+    "Given",
+    "RoutingForm",
+    "Standing",
+    "about",
+    "assign",
+    "assignment",
+    "assignments",
+    "awaited",
+    "concerning",
+    "given",
+    "institutions_called",
+    "institutions_of",
+    "may_publish",
+    "opens_at",
+    "outcomes_of",
+    "proposed",
+    "publish",
+    "route",
+    "route_and_tell",
+    "routed_to",
+    "standing_in",
+    "standings",
+    "take_over",
+    "write",
+]
