@@ -24,7 +24,7 @@ from PIL import Image
 import forums.settings
 from forums import calendar_feed, emails, schedule
 from forums.emails import Message
-from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
+from forums.models import AgendaItem, AgendaVersion, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
 from forums.questions import DeclineForm
 from tests.factories import NOW, SECRET_KEY, a_forum_form, a_question_form, a_registration_form
 
@@ -59,7 +59,19 @@ def the_question(**facts: Any) -> Question:
 
 def the_item(forum: Forum) -> AgendaItem:
     """Its title is what an organiser typed, like the forum's own theme."""
-    return AgendaItem(title=forum.theme or "Où en est-on ?", position=2)
+    return AgendaItem(title=forum.theme or "Où en est-on ?", number=2, position=2)
+
+
+def the_version(forum: Forum) -> AgendaVersion:
+    """Its comment is typed too."""
+    return AgendaVersion(number=2, comment=forum.description or "Un atelier de plus.", published_at=NOW)
+
+
+def the_changes(forum: Forum) -> list[dict[str, Any]]:
+    """One of each kind."""
+    hours = {"before": ["2027-03-03T17:30:00+00:00", "2027-03-03T18:00:00+00:00"], "after": ["2027-03-03T17:45:00+00:00", None]}
+    title = forum.theme or "Où en est-on ?"
+    return [{"kind": kind, "title": title, "item_kind": "workshop"} | hours for kind in ("added", "hours", "kind", "removed")]
 
 
 def before(forum: Forum) -> Forum:
@@ -84,6 +96,7 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "reminder_week": lambda registration, forum, _: emails.reminder(registration, forum, TOKEN, eve=False, programme=the_programme(forum)),
     "reminder_eve": lambda registration, forum, _: emails.reminder(registration, forum, TOKEN, eve=True, programme=the_programme(forum)),
     "minutes_published": lambda registration, forum, _: emails.minutes_published(registration, forum),
+    "agenda_changed": lambda registration, forum, _: emails.agenda_changed(registration, forum, the_version(forum), the_changes(forum)),
     "announced": lambda _, forum, __: emails.announced(Subscription(email=RECIPIENT), forum, TOKEN),
     "moved": lambda registration, forum, _: emails.moved(registration, forum, calendar_feed.announced(before(forum))),
     "cancelled": lambda registration, forum, _: emails.cancelled(registration, forum),
@@ -353,7 +366,8 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
     named = {kind for kind in EVERY_MESSAGE if row_of(kind).fact}
 
     assert named == {
-        "reminder_week", "reminder_eve", "minutes_published", "announced", "question_received", "question_on_agenda", "question_answered",
+        "reminder_week", "reminder_eve", "minutes_published", "agenda_changed", "announced", "question_received",
+        "question_on_agenda", "question_answered",
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ one after. An item keeps its number through all of them, so that what changed ca
 
 from forums.agenda.comparing import Change, changes
 from forums.agenda.documents import LARGEST, MEDIA_TYPES, DocumentForm, attach, detach, document_of, documents_of
-from forums.agenda.preparing import AgendaItemForm, add, edit, minutes_of, put, remove, take_up, typed
+from forums.agenda.preparing import AgendaItemForm, add, edit, minutes_of, next_number, put, remove, take_up, typed
 from forums.agenda.publishing import PublishForm, changes_of, publish, unpublished
 from forums.agenda.queries import (
     KINDS,
@@ -49,6 +49,7 @@ __all__ = [
     "items_about",
     "items_taking_up",
     "minutes_of",
+    "next_number",
     "numbers_of",
     "out_of_hours",
     "points_of",

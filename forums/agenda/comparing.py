@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from forums.agenda.queries import Point
 
@@ -27,8 +27,29 @@ class Change:
         return found
 
     @property
+    def gained(self) -> list[Any]:
+        """What the item is tied to now and was not: speakers, commitments, questions or documents."""
+        return _more(self.kind, self.before, self.after)
+
+    @property
+    def lost(self) -> list[Any]:
+        return _more(self.kind, self.after, self.before)
+
+    @property
     def matters(self) -> bool:
         return self.kind in MATTERS
+
+
+def _more(kind: Kind, fewer: Point | None, more: Point | None) -> list[Any]:
+    """What `more` is tied to and `fewer` is not."""
+    if fewer is None or more is None or kind not in ("speakers", "commitments", "questions", "documents"):
+        return []
+
+    def known(tied: Any) -> object:
+        return (tied.name, tied.capacity) if kind == "speakers" else tied.id
+
+    already = [known(tied) for tied in getattr(fewer, kind)]
+    return [tied for tied in getattr(more, kind) if known(tied) not in already]
 
 
 _FACTS: tuple[tuple[Kind, Callable[[Point], object]], ...] = (
@@ -65,5 +86,9 @@ def _moved(before: Sequence[int], after: Sequence[int]) -> set[int]:
     kept: list[list[int]] = [[]]
     for number in after:
         follows = [run for run in kept if not run or before.index(run[-1]) < before.index(number)]
-        kept.append([*max(follows, key=len), number])
-    return set(after) - set(max(kept, key=len))
+        kept.append([*_longest(follows), number])
+    return set(after) - set(_longest(kept))
+
+
+def _longest(runs: Sequence[list[int]]) -> list[int]:
+    return max(runs, key=lambda run: len(run))

@@ -40,7 +40,7 @@ _OFFICE = {"docx": "word/", "xlsx": "xl/"}
 
 
 class DocumentForm(Form):
-    title: Annotated[str, line(200, N_("Donnez un titre à ce document : c'est ce que le public lira."))]
+    doc_title: Annotated[str, line(200, N_("Donnez un titre à ce document : c'est ce que le public lira."))]
 
 
 async def attach(
@@ -52,10 +52,10 @@ async def attach(
     await locked(session, forum)
     if await item_by_id(session, forum, item.id) is None:
         raise EditedMeanwhile(GONE)
-    same = select(Document).where(Document.forum_id == forum.id, Document.title == form.title, Document.content == content)
+    same = select(Document).where(Document.forum_id == forum.id, Document.title == form.doc_title, Document.content == content)
     document = (await session.exec(same)).first() or Document(
         forum_id=forum.id,
-        title=form.title,
+        title=form.doc_title,
         filename=f"{_plain(filename)}.{extension}",
         media_type=MEDIA_TYPES[extension],
         size=len(content),

@@ -51,15 +51,17 @@ def _sheet(forum: Forum, points: Sequence[Point], version: AgendaVersion, langua
         "theme": unbroken(forum.theme or ""),
         "when": _when(forum, language),
         "where": ", ".join(each for each in (forum.place, forum.address) if each),
-        "version": _("Version %(number)s, publiée le %(day)s.")
-        % {"number": version.number, "day": day_in_full(version.published_at, language)},
+        # Of an evening from before this site, the day it was published is not known.
+        "version": ""
+        if forum.sources
+        else _("Version %(number)s, publiée le %(day)s.") % {"number": version.number, "day": day_in_full(version.published_at, language)},
         "address": address,
         "stages": [_stage(each, language) for each in stages(points)],
         "together": _("En parallèle"),
-        "speakers": _("Intervenants"),
-        "commitments": _("Engagements"),
-        "questions": _("Questions prises"),
-        "documents": _("Documents"),
+        "speakers": _("Intervenants :"),
+        "commitments": _("Engagements :"),
+        "questions": _("Questions prises :"),
+        "documents": _("Documents :"),
         "invented": _("Données inventées pour la démonstration") if forum.invented else "",
         "page": _("Page"),
         "of": _("sur"),
@@ -99,7 +101,7 @@ def _paragraphs(markdown: str) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     depth = 0
     for token in _MARKDOWN.parse(markdown):
-        depth += token.nesting if token.type == "list_item_open" or token.type == "list_item_close" else 0
+        depth += token.nesting if token.type in ("list_item_open", "list_item_close") else 0
         text = _text(token.children) if token.type == "inline" and token.children else token.content if token.type in _BLOCKS else ""
         if text.strip():
             found.append({"item": depth > 0, "text": unbroken(text.strip())})

@@ -68,12 +68,17 @@ async def add(
     already = next((point.item for point in points if point.item.number == form.number and point.item.title == form.title), None)
     if already is not None:
         return already
-    last = select(func.coalesce(func.max(AgendaItem.number), 0)).where(AgendaItem.forum_id == forum.id)
-    number = (await session.exec(last)).one() + 1
+    number = await next_number(session, forum)
     item = AgendaItem(forum_id=forum.id, number=number, position=number, title=form.title)
     session.add(item)
     await _write(session, forum, item, form, commitments, questions, points)
     return item
+
+
+async def next_number(session: AsyncSession, forum: Forum) -> int:
+    """Never given before, not even to an item since removed."""
+    last = select(func.coalesce(func.max(AgendaItem.number), 0)).where(AgendaItem.forum_id == forum.id)
+    return (await session.exec(last)).one() + 1
 
 
 async def edit(
