@@ -200,7 +200,7 @@ def _place(forum: Forum, item: AgendaItem, form: AgendaItemForm, items: Sequence
     hours = {slot.number: slot for slot in slots}
     if not form.shift:
         found = [slot if slot.number == new.number else hours[slot.number] for slot in found]
-    _apply(found, [*others, item])
+    _apply(found, [*others, item], but=item)
 
 
 def _end_of_what_precedes(forum: Forum, track: str | None, items: Sequence[AgendaItem]) -> datetime | None:
@@ -212,13 +212,13 @@ def _slot(item: AgendaItem) -> Slot:
     return Slot(item.number, item.track, item.starts_at, timedelta(minutes=minutes_of(item) or 0))
 
 
-def _apply(slots: Sequence[Slot], items: Sequence[AgendaItem]) -> None:
-    """Hours and positions as they are laid out. Who was changing an item whose hours moved is told so."""
+def _apply(slots: Sequence[Slot], items: Sequence[AgendaItem], *, but: AgendaItem | None = None) -> None:
+    """Hours and positions as they are laid out. Whoever was writing an item whose hours moved (`but` the one saved) is told so."""
     known = {item.number: item for item in items}
     for position, slot in enumerate(slots, start=1):
         item = known[slot.number]
         ends = slot.ends if slot.length else None
-        if (item.starts_at, item.ends_at) != (slot.starts, ends):
+        if item is not but and (item.starts_at, item.ends_at) != (slot.starts, ends):
             item.edition += 1
         item.position, item.starts_at, item.ends_at = position, slot.starts, ends
 

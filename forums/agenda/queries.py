@@ -1,7 +1,7 @@
 """What is asked of an agenda: what organisers prepare (version 0), what the public sees, what it saw before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -54,8 +54,8 @@ class Point:
     item: AgendaItem
     commitments: Sequence[Commitment]
     questions: Sequence[Question]
-    speakers: Sequence[Speaker] = ()
-    documents: Sequence[Attached] = ()
+    speakers: Sequence[Speaker] = field(default_factory=list)
+    documents: Sequence[Attached] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

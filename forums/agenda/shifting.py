@@ -104,6 +104,14 @@ def inserted(slots: Sequence[Slot], new: Slot) -> list[Slot]:
 def removed(slots: Sequence[Slot], number: int) -> list[Slot]:
     """One item less: those after it come earlier."""
     index, was = _place_of(slots, number), _before_each(slots)
+    gone, before = slots[index], was[index]
+    if gone.starts is not None and before is not None:
+        # The time to change rooms that it kept before itself, or what follows did, whichever is longer.
+        pause = gone.starts - before[1]
+        for place, slot in enumerate(slots):
+            if place > index and slot.starts and was[place] == (gone.starts, gone.ends):
+                kept = slot.starts - max(pause, slot.starts - (gone.ends or gone.starts))
+                was[place] = kept, kept
     return _laid([*slots[:index], *slots[index + 1 :]], [*was[:index], *was[index + 1 :]], index, _opening(slots))
 
 
