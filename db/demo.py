@@ -15,7 +15,7 @@ from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, agenda, answers, minutes, questions, registrations, schedule
-from forums.agenda import AgendaItemForm
+from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.answers import AnswerForm
 from forums.database import Database
 from forums.minutes import EntryForm
@@ -70,6 +70,10 @@ class Planned:
     description: str = ""
     commitments: tuple[int, ...] = ()
     questions: tuple[str, ...] = ()
+
+    @property
+    def minutes(self) -> int:
+        return (self.ends.hour - self.starts.hour) * 60 + self.ends.minute - self.starts.minute
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,8 @@ async def load(database: Database, settings: Settings, *, now: datetime) -> None
         first, second, coming, unthemed, _draft = forums
         await _hold(scene, first, PROCUREMENT, now)
         await _hold(scene, second, ALGORITHMS, now)
-        await _prepare(scene, coming, PROCEDURES, looked_at=now)
+        points = await _prepare(scene, coming, PROCEDURES, looked_at=now)
+        await _revise(scene, coming, points, now)
         await _answer(scene, coming, PROCEDURES, now)
         await _fill_seats(scene, coming, now)
         await schedule.announce(session, unthemed, now=now - timedelta(days=10))
@@ -276,13 +281,27 @@ async def _prepare(scene: Scene, forum: Forum, evening: Evening, *, looked_at: d
     points = {}
     for planned in evening.agenda:
         item = AgendaItemForm(
-            title=planned.title, kind=planned.kind, track=planned.track, starts=planned.starts, ends=planned.ends,
+            title=planned.title, kind=planned.kind, track=planned.track, starts=planned.starts, length=planned.minutes,
             description=_text(planned.description),
         )  # fmt: skip
         links = scene.about(planned.commitments), scene.published(planned.questions)
         points[planned.title] = await agenda.add(scene.session, forum, item, *links, now=looked_at)
     await agenda.publish(scene.session, forum, now=looked_at - timedelta(hours=2))
     return points
+
+
+async def _revise(scene: Scene, forum: Forum, points: dict[str, AgendaItem], now: datetime) -> None:
+    """A second version: a speaker is known, a point takes longer and pushes the others, a document comes along."""
+    stories, closing = points["De l'avis à l'amélioration : trois récits"], points["Restitution et suites"]
+    for item, longer, speakers in ((stories, 5, "Camille Fictif, service d'exemple"), (closing, -5, "")):
+        held = next(each for each in await agenda.points_of(scene.session, forum) if each.item.id == item.id)
+        form = AgendaItemForm.model_validate(agenda.typed(held) | {"shift": "1", "speakers": speakers})
+        form = form.model_copy(update={"length": (form.length or 0) + longer})
+        await agenda.edit(scene.session, forum, item, form, held.commitments, held.questions, now=now)
+    title = DocumentForm(doc_title="Trois avis et ce qu'ils ont changé (exemple inventé)")
+    await agenda.attach(scene.session, forum, stories, title, "trois-avis.csv", THREE_OPINIONS.encode(), now=now)
+    revision = PublishForm(comment="Les récits ont cinq minutes de plus, comme plusieurs personnes l'ont demandé.")
+    await agenda.publish(scene.session, forum, revision, now=now)
 
 
 async def _ask(scene: Scene, forum: Forum, asked: Asked, *, now: datetime) -> None:
@@ -976,6 +995,12 @@ PROCEDURES = Evening(
         ),
     ),
 )
+
+THREE_OPINIONS = """recit,ce_qui_etait_dit,ce_qui_a_change
+1,"L'attente au guichet n'est annoncée nulle part","Une affiche donne l'attente de la veille"
+2,"Le formulaire redemande une pièce déjà donnée","Rien encore"
+3,"Le courrier ne dit pas à qui répondre","Le nom du service est en tête"
+"""
 
 PEOPLE = (
     Person("Yael", "Temoin", attendance="remote", then="forgets"),

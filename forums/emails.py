@@ -20,6 +20,7 @@ from forums import calendar_feed, entry_codes
 from forums.calendar_feed import Announced
 from forums.models import (
     AgendaItem,
+    AgendaVersion,
     Answer,
     Forum,
     Institution,
@@ -40,7 +41,7 @@ _POLICY = SMTP.clone(max_line_length=998, cte_type="7bit")
 REMINDERS = ("reminder_week", "reminder_eve")
 
 # What a seat given back makes untrue, and what a cancelled forum does.
-OF_A_SEAT = ("registered", "promoted", "waiting", "attendance_changed", "moved", *REMINDERS)
+OF_A_SEAT = ("registered", "promoted", "waiting", "attendance_changed", "moved", "agenda_changed", *REMINDERS)
 BEFOREHAND = ("confirm_registration", "announced", *OF_A_SEAT)
 
 
@@ -97,6 +98,12 @@ def minutes_published(registration: Registration, forum: Forum) -> Message:
     return _once(_to_person(registration, "minutes_published", forum), registration.id)
 
 
+def agenda_changed(registration: Registration, forum: Forum, version: AgendaVersion, changes: Sequence[dict[str, Any]]) -> Message:
+    """`changes` is what whoever comes must know, as `agenda` tells it; once for a version."""
+    facts = {"version": version.number, "comment": version.comment, "changes": list(changes)}
+    return _once(_to_person(registration, "agenda_changed", forum, **facts), registration.id, version.number)
+
+
 def announced(subscription: Subscription, forum: Forum, token: str) -> Message:
     """The one message people did not provoke: it carries what ends it in one click (RFC 8058)."""
     facts = {"forum": told_of(forum), "token": token, "unsubscribe": True}
@@ -132,8 +139,8 @@ def question_received(question: Question) -> Message:
 
 
 def question_on_agenda(question: Question, forum: Forum, item: AgendaItem) -> Message:
-    """`position` is the number of the item, and its anchor on the forum's page."""
-    facts = {"forum": told_of(forum), "item": item.title, "position": item.position}
+    """`position` is the item's place in the agenda, `number` its anchor on the forum's page."""
+    facts = {"forum": told_of(forum), "item": item.title, "position": item.position, "number": item.number}
     return _once(_to_author(question, "question_on_agenda", code=question.code, text=question.text, **facts), question.id, forum.id)
 
 

@@ -30,6 +30,10 @@ class NothingToPublish(Refusal):
     sentence = N_("Il n'y a encore rien à publier.")
 
 
+class EditedMeanwhile(Refusal):
+    sentence = N_("Quelqu'un d'autre a enregistré ce texte pendant que vous l'écriviez.")
+
+
 class NotAnnounced(Refusal):
     sentence = N_("Ce forum n'est pas annoncé : annoncez-le d'abord.")
 

@@ -220,7 +220,7 @@ def a_move_form(day: date | str, starts: str = "18:30", ends: str = "20:30") -> 
 
 
 def an_agenda_item_form(title: str = "Où en est la commande publique ?", **typed: str) -> AgendaItemForm:
-    blank = {"track": "", "starts": "", "ends": "", "description": ""}
+    blank = {"track": "", "starts": "", "length": "", "speakers": "", "description": "", "shift": "1"}
     return AgendaItemForm.model_validate(blank | {"title": title, "kind": "plenary"} | typed)
 
 

@@ -23,7 +23,7 @@ from sqlmodel import col, select
 from forums import action_plan, cli, emails, members, migrations, schedule
 from forums.app import ADDRESSES, create_app
 from forums.database import Database
-from forums.models import AgendaItem, Answer, Forum, Institution, OutboxMessage, Question, Registration
+from forums.models import AgendaItem, Answer, Document, Forum, Institution, OutboxMessage, Question, Registration
 from forums.settings import ROOT, Settings
 
 PUBLIC_URL = "https://forums.example.fr"
@@ -71,16 +71,17 @@ class Site:
         async with self.database.reading() as session:
             forum = await schedule.next_forum(session, now=datetime.now(UTC))
             assert forum is not None
-            item = (await session.exec(select(AgendaItem).where(AgendaItem.forum_id == forum.id))).first()
+            item = (await session.exec(select(AgendaItem).where(AgendaItem.forum_id == forum.id, AgendaItem.version == 0))).first()
             pending = (await session.exec(select(Question).where(Question.status == "pending"))).first()
             published = (await session.exec(select(Question).where(Question.status == "published"))).first()
             seated = select(Registration).where(Registration.forum_id == forum.id, Registration.status == "registered")
             guest = (await session.exec(seated)).first()
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
-        draft = (await session.exec(select(Answer).where(col(Answer.published_at).is_(None)))).first()
-        assert draft is not None, "the demonstration lacks a draft"
-        asked, answerer = await session.get(Question, draft.question_id), await session.get(Institution, draft.institution_id)
-        assert None not in (item, pending, published, guest, written, asked, answerer), "the demonstration lacks an example"
+            document = (await session.exec(select(Document))).first()
+            draft = (await session.exec(select(Answer).where(col(Answer.published_at).is_(None)))).first()
+            assert draft is not None, "the demonstration lacks a draft"
+            asked, answerer = await session.get(Question, draft.question_id), await session.get(Institution, draft.institution_id)
+        assert None not in (item, document, pending, published, guest, written, asked, answerer), "the demonstration lacks an example"
         return {
             "slug": forum.slug,
             "item": str(item.id),
@@ -92,6 +93,9 @@ class Site:
             "number": "1",
             "plan": "essai",
             "registration": str(guest.id),
+            "version": "1",
+            "document": document.code,
+            "filename": document.filename,
             "entry_code": guest.entry_code,
             "token": "j" * 43,
             "message": "00000000-0000-4000-8000-000000000000",
@@ -110,6 +114,8 @@ def filled(path: str, values: dict[str, str]) -> str:
         values = {**values, "code": values["pending"]}
     if path.startswith("/organisation/reponses"):
         values = {**values, "code": values["asked"]}
+    if "/documents/{code}/{filename}" in path:
+        values = {**values, "code": values["document"]}
     if "compte-rendu" in path:
         values = {**values, "slug": values["written"]}
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values[match[1]], path)

@@ -85,7 +85,11 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
     """Every page of the table that a person sees, error pages included."""
     found = []
     for each in ADDRESSES:
-        if each.method != "GET" or (each.who is not None) != members or re.search(r"\.(ics|txt|ico|pdf|csv|json)$|/sante$", each.path):
+        if (
+            each.method != "GET"
+            or (each.who is not None) != members
+            or re.search(r"\.(ics|txt|ico|pdf|csv|json)$|/sante$|\{filename\}$", each.path)
+        ):
             continue
         kind = next(kind for kind in ("questions/confirmer", "abonnements", "inscriptions") if kind in each.path or kind == "inscriptions")
         found.append(

@@ -26,6 +26,7 @@ from forums import calendar_feed, emails, schedule
 from forums.emails import Message
 from forums.models import (
     AgendaItem,
+    AgendaVersion,
     Answer,
     Forum,
     Institution,
@@ -71,7 +72,19 @@ def the_question(**facts: Any) -> Question:
 
 def the_item(forum: Forum) -> AgendaItem:
     """Its title is what an organiser typed, like the forum's own theme."""
-    return AgendaItem(title=forum.theme or "Où en est-on ?", position=2)
+    return AgendaItem(title=forum.theme or "Où en est-on ?", number=2, position=2)
+
+
+def the_version(forum: Forum) -> AgendaVersion:
+    """Its comment is typed too."""
+    return AgendaVersion(number=2, comment=forum.description or "Un atelier de plus.", published_at=NOW)
+
+
+def the_changes(forum: Forum) -> list[dict[str, Any]]:
+    """One of each kind."""
+    hours = {"before": ["2027-03-03T17:30:00+00:00", "2027-03-03T18:00:00+00:00"], "after": ["2027-03-03T17:45:00+00:00", None]}
+    title = forum.theme or "Où en est-on ?"
+    return [{"kind": kind, "title": title, "item_kind": "workshop"} | hours for kind in ("added", "hours", "kind", "removed")]
 
 
 def the_institution(forum: Forum) -> Institution:
@@ -101,6 +114,7 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "reminder_week": lambda registration, forum, _: emails.reminder(registration, forum, TOKEN, eve=False, programme=the_programme(forum)),
     "reminder_eve": lambda registration, forum, _: emails.reminder(registration, forum, TOKEN, eve=True, programme=the_programme(forum)),
     "minutes_published": lambda registration, forum, _: emails.minutes_published(registration, forum),
+    "agenda_changed": lambda registration, forum, _: emails.agenda_changed(registration, forum, the_version(forum), the_changes(forum)),
     "announced": lambda _, forum, __: emails.announced(Subscription(email=RECIPIENT), forum, TOKEN),
     "moved": lambda registration, forum, _: emails.moved(registration, forum, calendar_feed.announced(before(forum))),
     "cancelled": lambda registration, forum, _: emails.cancelled(registration, forum),
@@ -405,9 +419,8 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
     named = {kind for kind in EVERY_MESSAGE if row_of(kind).fact}
 
     assert named == {
-        "reminder_week", "reminder_eve", "minutes_published", "announced", "question_received", "question_on_agenda", "question_answered",
-        "support_answered",
-        "answer_published", "question_assigned",
+        "reminder_week", "reminder_eve", "minutes_published", "agenda_changed", "announced", "question_received",
+        "question_on_agenda", "question_answered", "support_answered", "answer_published", "question_assigned",
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import clock, registrations, schedule
+from forums import agenda, clock, registrations, schedule
 from forums.database import Database
 from forums.models import Forum, OutboxMessage
 from forums.schedule import CancelForm
@@ -135,8 +135,10 @@ async def test_who_gives_up_is_not_reminded_even_if_it_was_written(session: Asyn
 
 
 async def test_a_reminder_carries_the_published_agenda_a_link_that_works_and_the_code_of_the_door(session: AsyncSession) -> None:
-    forum = await a_forum(session, agenda_published_at=NOW)
+    forum = await a_forum(session)
     await an_agenda_item(session, forum, title="Où en est-on ?", starts_at=schedule.at(DAY, time(18, 30)))
+    await agenda.publish(session, forum, now=NOW)
+    await an_agenda_item(session, forum, 2, title="Pas encore publié")
     registration = await a_confirmed_registration(session, forum, "a@example.org")
 
     await reminded(session, EVE)

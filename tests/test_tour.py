@@ -167,8 +167,8 @@ def ask_and_moderate(organiser: Visitor, alice: Visitor) -> None:
 def publish_the_agenda(organiser: Visitor, anyone: Visitor) -> None:
     page = organiser.open(f"{DESK}/ordre-du-jour")
     page.get_by_label("Titre").fill("Où en est la commande publique ?")
-    page.get_by_label("Début").fill("18:30")
-    page.get_by_label("Fin").fill("19:30")
+    page.get_by_label("Heure de début").fill("18:30")
+    page.get_by_label("Durée en minutes").fill("60")
     page.locator("input[name=commitments][value='2']").check(force=True)
     page.locator("input[name=questions]").first.check(force=True)
     organiser.press("Ajouter ce point")

@@ -16,7 +16,7 @@ from forums.answers.queries import Assignment
 from forums.database import insert_new
 from forums.forms import Form, OptionalDay, choice, prose, refuse, whole
 from forums.language import N_
-from forums.models import Answer, Forum, Member
+from forums.models import Answer, Forum, Member, Question
 from forums.models.forum import PARIS
 from forums.refusals import AnswerChanged, BeforeTheEvening, NothingToPublish, OrganisersPublish, WrongMoment
 

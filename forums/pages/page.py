@@ -44,6 +44,10 @@ DONE = {
     "efface": N_("Le brouillon est effacé."),
     "point": N_("Le point est enregistré."),
     "point-retire": N_("Le point est retiré de l'ordre du jour."),
+    "point-deplace": N_("Le point a changé de place."),
+    "question-prise": N_("La question est à l'ordre du jour que vous préparez. Publiez-le pour que tous le voient."),
+    "document": N_("Le document est ajouté. Il sera public avec l'ordre du jour."),
+    "document-retire": N_("Le document est retiré du point."),
     "ordre-du-jour": N_("L'ordre du jour est publié : il est sur la page du forum."),
     "passage": N_("Le passage est enregistré."),
     "passage-retire": N_("Le passage est effacé du brouillon."),
@@ -99,6 +103,11 @@ async def read(request: Request, form_class: type[F]) -> Filled[F]:
     for name, info in form_class.model_fields.items():
         texts = [text for text in typed.getlist(name) if isinstance(text, str)]
         values[name] = texts if get_origin(info.annotation) is tuple else texts[-1] if texts else ""
+    return checked(form_class, values)
+
+
+def checked(form_class: type[F], values: dict[str, Any]) -> Filled[F]:
+    """What was typed, as it stands or with what is wrong."""
     try:
         return Filled(values, {}, form_class.model_validate(values))
     except ValidationError as error:

@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import date
+from uuid import UUID
 
 from pydantic_core import PydanticCustomError
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -12,7 +14,7 @@ from starlette.responses import Response
 from forums import action_plan, agenda, answers, members, minutes, outbox, questions, registrations, schedule, steps
 from forums.forms import refuse
 from forums.language import N_
-from forums.models import Forum
+from forums.models import Forum, MinutesEntry
 from forums.pages import page
 from forums.pages.agenda import chosen
 from forums.pages.page import Filled
@@ -41,7 +43,10 @@ async def show(request: Request) -> Response:
         forum = await page.forum(session, request)
         season = await schedule.season_of(session, forum)
         commitments = await schedule.commitments_of(session, forum)
-        points = await agenda.points_of(session, forum) if forum.agenda_published_at else []
+        points = await agenda.published_points(session, forum)
+        versions = await agenda.versions_of(session, forum)
+        agenda_changes = await agenda.changes_of(session, forum, forum.agenda_version)
+        numbers = await agenda.numbers_of(session, forum)
         asked, total = await questions.published(session, forum=forum, limit=5)
         states = await questions.states_of(session, asked)
         supports = await questions.support_counts(session, asked)
@@ -62,11 +67,24 @@ async def show(request: Request) -> Response:
         states=states,
         supports=supports,
         minutes=written,
-        passages={item: [entry for entry in entries if entry.agenda_item_id == item] for item in {e.agenda_item_id for e in entries}},
+        stages=agenda.stages(points),
+        versions=versions,
+        changes=agenda_changes,
+        offered={each.id for point in points for each in point.documents},
+        passages=_by_item(entries, numbers),
         state=registrations.state_of(forum, now=page.now()),
         ways=registrations.seats_of(forum),
         late=late if not forum.sources else [],
     )
+
+
+def _by_item(entries: Sequence[MinutesEntry], numbers: Mapping[UUID, int]) -> dict[int, list[MinutesEntry]]:
+    """Passages by the number of their item: written on what organisers prepare, they show on what was published."""
+    found: dict[int, list[MinutesEntry]] = {}
+    for entry in entries:
+        if entry.agenda_item_id is not None and entry.agenda_item_id in numbers:
+            found.setdefault(numbers[entry.agenda_item_id], []).append(entry)
+    return found
 
 
 # -- The organisers' table --------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ async def states_of(session: AsyncSession, questions: Sequence[Question]) -> dic
         select(AgendaItemQuestion.question_id)
         .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
         .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
-        .where(col(AgendaItemQuestion.question_id).in_(ids), AgendaItem.version == 0, col(Forum.agenda_published_at).is_not(None))
+        .where(col(AgendaItemQuestion.question_id).in_(ids), AgendaItem.version == Forum.agenda_version, Forum.agenda_version > 0)
     )
     states = dict.fromkeys(ids, answers.WAITING) | dict.fromkeys((await session.exec(on_agenda)).all(), answers.ON_AGENDA)
     return states | await answers.standings(session, ids)

@@ -60,9 +60,9 @@ async def _to_remind(session: AsyncSession, forum: Forum, due: datetime) -> list
 
 async def _programme(session: AsyncSession, forum: Forum) -> Sequence[tuple[str | None, str]]:
     """The published agenda, as (hour, title)."""
-    if forum.agenda_published_at is None:
+    if not forum.agenda_version:
         return []
-    query = select(AgendaItem).where(AgendaItem.forum_id == forum.id, AgendaItem.version == 0)
+    query = select(AgendaItem).where(AgendaItem.forum_id == forum.id, AgendaItem.version == forum.agenda_version)
     items = (await session.exec(query.order_by(col(AgendaItem.starts_at).nulls_last(), col(AgendaItem.position)))).all()
     return [(item.starts_at.isoformat() if item.starts_at else None, item.title) for item in items]
 

@@ -206,7 +206,7 @@ async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: date
         raise refuse(N_("Ce moment est déjà passé : choisissez une date à venir."))
     await _take_agenda_along(session, forum, form.day)
     registrations.forget_reminders(forum, now=now)
-    await outbox.drop(session, emails.REMINDERS, forum_id=forum.id)
+    await outbox.drop(session, (*emails.REMINDERS, "agenda_changed"), forum_id=forum.id)
     if forum.announced_at:
         changed(forum, now)
     session.add(forum)
@@ -214,7 +214,7 @@ async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: date
 
 
 async def _take_agenda_along(session: AsyncSession, forum: Forum, day: date) -> None:
-    """The items of a moved forum keep their hours in Paris, on its new day."""
+    """The items of a moved forum keep their hours in Paris, on its new day, in every version of its agenda."""
     for item in (await session.exec(select(AgendaItem).where(AgendaItem.forum_id == forum.id))).all():
         item.starts_at, item.ends_at = [
             at(day, moment.astimezone(PARIS).time()) if moment else None for moment in (item.starts_at, item.ends_at)

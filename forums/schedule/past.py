@@ -1,5 +1,6 @@
 """Forums that took place before this site: facts of a data file, the unknown left unknown."""
 
+from collections.abc import Sequence
 from datetime import datetime, time
 from pathlib import Path
 
@@ -7,7 +8,8 @@ from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan
-from forums.models import AgendaItem, Forum, Season
+from forums.models import AgendaItem, AgendaVersion, Forum, Season
+from forums.models.forum import AgendaItemKind
 from forums.plan_files import PastForumEntry, read_past_forums
 from forums.schedule.life import changed, link_commitments, shown_in_calendars
 from forums.schedule.queries import forum_by_slug
@@ -47,14 +49,24 @@ async def _store_past_forum(session: AsyncSession, season: Season, entry: PastFo
     forum.place, forum.address, forum.organisers = entry.lieu, entry.ville, entry.organisateurs
     forum.participants, forum.note, forum.sources = entry.participants, entry.note, entry.sources
     forum.minutes_elsewhere, forum.minutes_elsewhere_on = entry.compte_rendu, entry.compte_rendu_publie_le
-    forum.agenda_published_at = forum.announced_at if entry.deroule else None
     if known and before != shown_in_calendars(forum):
         changed(forum, now)
     session.add(forum)
     await session.flush()
-    items = (await session.exec(select(func.count()).where(AgendaItem.forum_id == forum.id, AgendaItem.version == 0))).one()
-    for position, title in enumerate(entry.deroule[items:], start=items + 1):
-        workshop = title.startswith("Atelier") or "ateliers" in title
-        kind = "workshop" if workshop else "restitution" if title.startswith("Restitution") else "plenary"
-        session.add(AgendaItem(forum_id=forum.id, number=position, position=position, title=title, kind=kind))  # type: ignore[arg-type]
+    await _store_agenda(session, forum, entry.deroule)
     return forum
+
+
+async def _store_agenda(session: AsyncSession, forum: Forum, titles: Sequence[str]) -> None:
+    """Published as version 1 and told to nobody; titles a file has gained since join what is published now."""
+    if titles and not forum.agenda_version:
+        forum.agenda_version, forum.agenda_published_at = 1, forum.announced_at
+        session.add_all([forum, AgendaVersion(forum_id=forum.id, number=1, published_at=forum.announced_at or forum.created_at)])
+    known = (await session.exec(select(func.coalesce(func.max(AgendaItem.number), 0)).where(AgendaItem.forum_id == forum.id))).one()
+    for number, title in enumerate(titles[known:], start=known + 1):
+        workshop = title.startswith("Atelier") or "ateliers" in title
+        kind: AgendaItemKind = "workshop" if workshop else "restitution" if title.startswith("Restitution") else "plenary"
+        session.add_all(
+            AgendaItem(forum_id=forum.id, version=version, number=number, position=number, title=title, kind=kind)
+            for version in (0, forum.agenda_version)
+        )

@@ -181,6 +181,13 @@ def the_agenda() -> None:
         "UPDATE agenda_item SET number = (SELECT count(*) FROM agenda_item AS other WHERE other.forum_id = agenda_item.forum_id"
         " AND (other.position < agenda_item.position OR (other.position = agenda_item.position AND other.id <= agenda_item.id)))"
     )
+    # Items used to be shown by hour, then by position: from now on the position alone tells.
+    op.execute(
+        "UPDATE agenda_item SET position = (SELECT count(*) FROM agenda_item AS other WHERE other.forum_id = agenda_item.forum_id"
+        " AND (coalesce(other.starts_at, '9999-12-31') < coalesce(agenda_item.starts_at, '9999-12-31')"
+        " OR (coalesce(other.starts_at, '9999-12-31') = coalesce(agenda_item.starts_at, '9999-12-31')"
+        " AND other.number <= agenda_item.number)))"
+    )
     with op.batch_alter_table("agenda_item") as item:
         item.create_unique_constraint(op.f("uq_agenda_item_forum_id_version_number"), ["forum_id", "version", "number"])
         item.create_check_constraint(op.f("ck_agenda_item_number"), "number > 0")
