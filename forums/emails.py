@@ -6,7 +6,7 @@ transaction: text and HTML from the one Markdown template of that kind, and an i
 is one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.headerregistry import Address

@@ -5,6 +5,12 @@ const QUIET = 2000
 const AT_LEAST_EVERY = 10000
 const AGAIN_IN = 10000
 
+// The page a save leads to says that it is done: what the tab kept of it is forgotten.
+const JUST_SENT = "brouillon envoyé"
+const justSent = sessionStorage.getItem(JUST_SENT)
+if (justSent && document.querySelector("main .fr-alert--success")) sessionStorage.removeItem(justSent)
+sessionStorage.removeItem(JUST_SENT)
+
 for (const form of document.querySelectorAll("form[data-draft]")) {
   const said = form.querySelector("[data-draft-said]")
   if (said) keep(form, said)
@@ -35,6 +41,7 @@ function keep(form, said) {
     }
     leaving = true
     stow()
+    sessionStorage.setItem(JUST_SENT, kept)
   })
   offer()
 
@@ -104,17 +111,22 @@ function keep(form, said) {
     if (!offering) said.textContent = text
   }
 
-  // A save that succeeded brings another page: what it left in the tab is forgotten there.
   function offer() {
     const body = sessionStorage.getItem(kept)
     if (!body) return
-    if (body === sent || document.querySelector(".fr-alert--success")) {
+    if (words(body) === words(sent)) {
       sessionStorage.removeItem(kept)
       return
     }
     offering = true
     said.textContent = said.dataset.found
     said.append(document.createElement("br"), button(said.dataset.resume, () => put(new URLSearchParams(body))), button(said.dataset.forget, () => {}))
+  }
+
+  function words(body) {
+    const typed = new URLSearchParams(body)
+    typed.delete("edition")
+    return typed.toString()
   }
 
   function button(text, then) {
