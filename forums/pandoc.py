@@ -31,6 +31,7 @@ _WORD_BULLET = re.compile(r"<!(?:--)?\[if !supportLists\](?:--)?>(.*?)<!(?:--)?\
 _WORD_TITLE = re.compile(r"<p\b[^>]*\bclass=[\"']?MsoTitle\b[^>]*>(.*?)</p>", re.DOTALL | re.IGNORECASE)
 # A whole Google document comes inside one <b> that says it is not bold.
 _NOT_BOLD = re.compile(r"<b\b[^>]*font-weight:\s*normal[^>]*>", re.IGNORECASE)
+_FIRST_ROW = re.compile(r"<table>\s*<tbody>\s*(<tr>.*?</tr>)", re.DOTALL)
 _MARK = re.compile(r"^ODLISTE(\d)([oc])\s*", re.MULTILINE)
 
 
@@ -73,7 +74,9 @@ async def document_to_markdown(content: bytes, kind: str) -> tuple[str, int]:
 def _cleaned(html: str) -> str:
     html = _WORD_LIST.sub(_marked, _NOT_BOLD.sub("<span>", html))
     html = _WORD_TITLE.sub(r"<h1>\1</h1>", html)
-    return nh3.clean(html, tags=_TAGS, attributes={"a": {"href"}, "ol": {"start"}}, url_schemes={"http", "https", "mailto"}, link_rel=None)
+    clean = nh3.clean(html, tags=_TAGS, attributes={"a": {"href"}, "ol": {"start"}}, url_schemes={"http", "https", "mailto"}, link_rel=None)
+    # A table of Markdown begins with its headings; most documents do not say which row that is.
+    return _FIRST_ROW.sub(r"<table><thead>\1</thead><tbody>", clean)
 
 
 def _marked(found: re.Match[str]) -> str:

@@ -171,7 +171,7 @@ async def test_passages_find_the_agenda_item_of_their_title_and_are_there_once(s
     forum = await a_forum(session)
     item = await an_agenda_item(session, forum, title="Où en est la commande publique ?")
     written = await some_minutes(session, forum)
-    pieces, _ = await minutes.read_document("a.md", "# 1. Ou en est la COMMANDE publique\n\nBien.\n\n# Divers\n\nRien.".encode())
+    pieces, _ = await minutes.read_document("a.md", b"# 1. Ou en est la COMMANDE publique\n\nBien.\n\n# Divers\n\nRien.")
 
     done = [await minutes.bring_in(session, written, pieces, 0, [item], {item.id: [commitment]}, now=NOW) for _ in range(2)]
 

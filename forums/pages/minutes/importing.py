@@ -1,5 +1,6 @@
 """Bring a document in as the first draft of the minutes."""
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -50,8 +51,14 @@ async def bring_in(request: Request) -> Response:
 
 async def _file(request: Request) -> tuple[str, bytes]:
     """The one file of the form: its name and its bytes. Raises `BadDocument` when there is none."""
-    async with request.form(max_files=1, max_fields=5, max_part_size=16 * 1024) as typed:
-        file = typed.get("document")
-        if file is None or isinstance(file, str):
-            raise BadDocument
-        return file.filename or "", await file.read()
+    try:
+        async with request.form(max_files=1, max_fields=5, max_part_size=256 * 1024) as typed:
+            file = typed.get("document")
+            if file is None or isinstance(file, str):
+                raise BadDocument
+            return file.filename or "", await file.read()
+    except HTTPException as error:
+        # A text in place of the file, longer than any field.
+        if "maximum size" in error.detail:
+            raise HTTPException(413) from None
+        raise

@@ -218,18 +218,18 @@ async def amend(request: Request) -> Response:
             return await _form(request, typed.filled, entry=entry, status=422)
         async with page.transaction(request) as session:
             forum = await page.forum(session, request, drafts=True)
-            entry = await _entry(session, request, forum)
-            if entry is None:
+            mine = await _entry(session, request, forum)
+            if mine is None:
                 raise EditedMeanwhile
             begun = await minutes.begun(session, forum)
             form = typed.filled.form
             item, commitments, asked = await _chosen(session, forum, form)
             edition = form.edition if form.edition is not None else -1
             await minutes.amend(
-                session, begun, entry, form, item, commitments, asked, outcomes=typed.outcomes, edition=edition, now=page.now()
+                session, begun, mine, form, item, commitments, asked, outcomes=typed.outcomes, edition=edition, now=page.now()
             )
-            await drafts.discard(session, request.state.member, address_of(forum.slug, entry))
-            members.record(session, request.state.member, "amend", f"minutes {forum.slug}#p-{entry.number}", now=page.now())
+            await drafts.discard(session, request.state.member, address_of(forum.slug, mine))
+            members.record(session, request.state.member, "amend", f"minutes {forum.slug}#p-{mine.number}", now=page.now())
     except CommentMissing as missing:
         typed.filled.refuse("comment", missing)
         return await _form(request, typed.filled, entry=entry, status=422)
