@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from html import unescape
 
 import pytest
 from sqlmodel import select
@@ -71,7 +72,7 @@ async def test_a_passage_is_written_with_what_came_of_each_question(desk: Desk) 
     [
         ("deferred", "deferred_to", "Indiquez pour quand la réponse est promise"),
         ("refused", "reason", "Donnez la raison du refus"),
-        ("peut-être", "outcome", "Dites ce qu&#39;il en est de cette question."),
+        ("peut-être", "outcome", "Dites ce qu'il en est de cette question."),
     ],
 )
 async def test_an_outcome_that_lacks_its_date_or_its_reason_is_said_beside_its_field(
@@ -84,7 +85,7 @@ async def test_an_outcome_that_lacks_its_date_or_its_reason_is_said_beside_its_f
     messages = re.search(rf'id="{field}-{code}-messages".*?</div>', answer.text, re.DOTALL)
     assert answer.status_code == 422
     assert messages is not None
-    assert sentence in messages[0]
+    assert sentence in unescape(messages[0])
     assert f'href="#{field}-{code}"' in answer.text
     assert "Mon texte</textarea>" in answer.text
     assert await desk.held() == []
@@ -119,7 +120,7 @@ async def test_a_save_from_an_old_edition_shows_both_texts_and_the_next_one_is_d
     again = await desk.site.post(f"{desk.here}/1", text="Le ministère répondra bientôt.", edition="2", commitments=["3"])
 
     assert refused.status_code == 409
-    assert "Quelqu&#39;un d&#39;autre a enregistré ce passage" in refused.text
+    assert "Quelqu'un d'autre a enregistré ce passage" in unescape(refused.text)
     assert re.search(r"<del>.*?en juin.*?</del>", refused.text, re.DOTALL)
     assert re.search(r"<ins>.*?bientôt.*?</ins>", refused.text, re.DOTALL)
     assert "Le ministère répondra bientôt.</textarea>" in refused.text
@@ -146,7 +147,7 @@ async def test_what_was_typed_for_a_passage_removed_meanwhile_is_kept_as_a_new_o
     answer = await desk.site.post(f"{desk.here}/1", text="Une heure de travail", edition="1")
 
     assert answer.status_code == 409
-    assert "Ce passage a été effacé pendant que vous l&#39;écriviez" in answer.text
+    assert "Ce passage a été effacé pendant que vous l'écriviez" in unescape(answer.text)
     assert "Une heure de travail</textarea>" in answer.text
     assert f'action="{desk.here}" data-draft' in answer.text
 
@@ -161,17 +162,17 @@ async def test_saving_a_passage_forgets_its_draft(desk: Desk) -> None:
 
 async def test_what_a_passage_cites_is_proposed_and_tied_with_one_button(desk: Desk) -> None:
     await desk.site.post(desk.here, text="Voir E2 et E9998.")
-    proposed = (await desk.site.get(desk.here)).text
+    proposed = unescape((await desk.site.get(desk.here)).text)
 
     tied = await desk.site.post(f"{desk.here}/1/lier", commitment="2")
     unknown = await desk.site.post(f"{desk.here}/1/lier", commitment="9998")
 
-    assert "Lier l&#39;engagement 2 –" in proposed
-    assert "Lier l&#39;engagement 9998" not in proposed
+    assert "Lier l'engagement 2 –" in proposed
+    assert "Lier l'engagement 9998" not in proposed
     assert tied.headers["location"] == f"{desk.here}?fait=engagement-lie"
     assert unknown.status_code == 404
     assert [each.number for each in (await desk.held())[0].commitments] == [2]
-    assert "Lier l&#39;engagement 2 –" not in (await desk.site.get(desk.here)).text
+    assert "Lier l'engagement 2 –" not in unescape((await desk.site.get(desk.here)).text)
 
 
 async def test_once_public_what_changes_is_asked_beside_its_field_and_makes_a_version_everybody_reads(desk: Desk) -> None:
