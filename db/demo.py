@@ -226,7 +226,9 @@ async def _hold(scene: Scene, forum: Forum, evening: Evening, now: datetime) -> 
     for number, said in enumerate(evening.minutes, start=1):
         if said.later and (entry := await minutes.entry_by_number(scene.session, written, number)):
             form, item, commitments, answered = _passage(scene, points, said)
-            longer = form.model_copy(update={"text": f"{form.text}\n\n{_text(said.later)}"})
+            longer = form.model_copy(
+                update={"text": f"{form.text}\n\n{_text(said.later)}", "comment": "Un complément demandé après la publication."}
+            )
             amended_at = min(out + timedelta(days=6), now)
             await minutes.amend(scene.session, written, entry, longer, item, commitments, answered, now=amended_at)
 

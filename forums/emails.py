@@ -6,7 +6,7 @@ transaction: text and HTML from the one Markdown template of that kind, and an i
 is one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.headerregistry import Address
@@ -144,9 +144,13 @@ def question_on_agenda(question: Question, forum: Forum, item: AgendaItem) -> Me
     return _once(_to_author(question, "question_on_agenda", code=question.code, text=question.text, **facts), question.id, forum.id)
 
 
-def question_answered(question: Question, forum: Forum, entry: MinutesEntry) -> Message:
-    facts = {"forum": told_of(forum), "number": entry.number}
-    return _once(_to_author(question, "question_answered", code=question.code, text=question.text, **facts), question.id, forum.id)
+def question_answered(
+    question: Question, forum: Forum, entry: MinutesEntry, came_of_it: Mapping[str, Any] | None = None, *, changed_in: int | None = None
+) -> Message:
+    """`came_of_it` is the outcome as plain values; `changed_in` is the version that says another than the one told before."""
+    facts = {"forum": told_of(forum), "number": entry.number, "changed": changed_in is not None, **(came_of_it or {})}
+    again = [] if changed_in is None else [changed_in]
+    return _once(_to_author(question, "question_answered", code=question.code, text=question.text, **facts), question.id, forum.id, *again)
 
 
 def answer_published(question: Question, institution: Institution, answer: Answer) -> Message:

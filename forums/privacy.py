@@ -16,7 +16,7 @@ from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from forums import members, registrations, subscriptions
+from forums import drafts, members, registrations, subscriptions
 from forums.models import Forum, OutboxMessage, Question, Registration, Subscription, Support
 from forums.questions import CONFIRM_WITHIN, PUBLIC
 
@@ -207,6 +207,7 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
         # Also those still waiting: without a relay they would be kept for ever.
         delete(OutboxMessage).where(col(OutboxMessage.status) != "sending", col(OutboxMessage.created_at) < limit)
     )
+    await drafts.forget_old(session, now=now)
     await _say_so(session, over, now)
     return Purged(
         gone.rowcount,

@@ -5,6 +5,8 @@ blank. Markdown is CommonMark with tables, no raw HTML, and goes through an allo
 the text is kept as typed and made safe each time it is shown.
 """
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, lru_cache, partial
 from typing import Any
@@ -19,6 +21,7 @@ from jinja2 import (
 )
 from jinja2.runtime import Context
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup
 
 from forums import language as languages
@@ -47,6 +50,7 @@ def environment(language: str) -> Environment:
     env.filters["hour"] = partial(languages.hour, language=language)
     env.filters["from_iso"] = datetime.fromisoformat
     env.filters["markdown"] = markdown
+    env.filters["markdown_citing"] = markdown_citing
     env.filters["unbroken"] = languages.unbroken
     env.globals["language"] = language
     # Contents are written in French; on an English page they say so to a screen reader.
@@ -67,7 +71,10 @@ def _query(context: Context, **changes: Any) -> str:
 @lru_cache(maxsize=2048)
 def markdown(text: str) -> Markup:
     """CommonMark as safe HTML. Headings start at h3, under the page's own h1 and h2."""
-    tokens = _MARKDOWN.parse(text)
+    return _safe(_MARKDOWN.parse(text))
+
+
+def _safe(tokens: list[Token]) -> Markup:
     for token in tokens:
         if token.type == "table_open":
             token.attrSet("tabindex", "0")  # it scrolls by itself on a phone: the keyboard must reach it
@@ -83,3 +90,59 @@ def markdown(text: str) -> Markup:
             link_rel="noopener noreferrer ugc",
         )
     )
+
+
+# -- Commitments cited in a text ----------------------------------------------------------------------------
+
+# « E12 », « e12 », « engagement 12 », « engagement n° 12 »; an address is passed over whole.
+_CITED = re.compile(r"(?:\w+://|www\.)\S+|(?<!\w)(?:E|engagement\s+(?:n[°o]\s*)?)(\d{1,4})(?!\w)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=512)
+def markdown_citing(text: str, places: tuple[tuple[int, str], ...]) -> Markup:
+    """The same, where each commitment cited (E12) leads to its page: `places` gives it by number."""
+    tokens = _MARKDOWN.parse(text)
+    for token in tokens:
+        if token.children:
+            token.children = _with_links(token.children, dict(places))
+    return _safe(tokens)
+
+
+def cited_numbers(text: str) -> list[int]:
+    """The commitments a text cites, in the order they come; neither in code nor in a link."""
+    numbers = []
+    for token in _MARKDOWN.parse(text):
+        for child in _outside_links(token.children or []):
+            numbers += [int(match[1]) for match in _CITED.finditer(child.content) if match[1]]
+    return list(dict.fromkeys(numbers))
+
+
+def _outside_links(children: list[Token]) -> list[Token]:
+    found, depth = [], 0
+    for child in children:
+        depth += {"link_open": 1, "link_close": -1}.get(child.type, 0)
+        if child.type == "text" and depth == 0:
+            found.append(child)
+    return found
+
+
+def _with_links(children: list[Token], places: Mapping[int, str]) -> list[Token]:
+    outside = {id(child) for child in _outside_links(children)}
+    made: list[Token] = []
+    for child in children:
+        if id(child) not in outside:
+            made.append(child)
+            continue
+        end = 0
+        for match in _CITED.finditer(child.content):
+            if match[1] and int(match[1]) in places:
+                made.append(_text(child.content[end : match.start()]))
+                opened = Token("link_open", "a", 1, attrs={"href": places[int(match[1])]})
+                made += [opened, _text(match[0]), Token("link_close", "a", -1)]
+                end = match.end()
+        made.append(_text(child.content[end:]))
+    return made
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)

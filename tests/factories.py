@@ -225,7 +225,7 @@ def an_agenda_item_form(title: str = "Où en est la commande publique ?", **type
 
 
 def an_entry_form(text: str = "Le ministère a répondu.", **typed: str) -> EntryForm:
-    return EntryForm.model_validate({"title": "", "text": text, "agenda_item": ""} | typed)
+    return EntryForm.model_validate({"title": "", "text": text, "agenda_item": "", "comment": "Une précision."} | typed)
 
 
 def an_answer_form(text: str = "Les données seront complètes en juin.", **typed: str) -> AnswerForm:

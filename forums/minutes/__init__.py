@@ -1,0 +1,66 @@
+"""Minutes: passages written per agenda item, each tied to commitments and to the questions it is about.
+
+A draft is seen by members alone. Publishing shows every passage at once, on the forum's page and on
+each commitment and question it concerns; a passage keeps its number (`#p-3`) for ever. Whatever changes
+afterwards makes one more version, with a word on what changes: each version stays readable, and of two
+people who save the same passage, the second is shown both texts and overwrites nothing.
+"""
+
+from forums.minutes.comparing import Piece, changes, words_changed
+from forums.minutes.importing import BadDocument, Imported, bring_in, read_document
+from forums.minutes.publishing import publish
+from forums.minutes.queries import (
+    Entry,
+    Version,
+    begun,
+    cited_in,
+    entries_of,
+    entry_by_number,
+    of,
+    plan_of,
+    published,
+    version_by_number,
+    versions_of,
+)
+from forums.minutes.writing import (
+    OUTCOMES,
+    CommentMissing,
+    EditedMeanwhile,
+    EntryForm,
+    OutcomeForm,
+    amend,
+    remove,
+    tie,
+    write,
+)
+
+__all__ = [
+    "OUTCOMES",
+    "BadDocument",
+    "CommentMissing",
+    "EditedMeanwhile",
+    "Entry",
+    "EntryForm",
+    "Imported",
+    "OutcomeForm",
+    "Piece",
+    "Version",
+    "amend",
+    "begun",
+    "bring_in",
+    "changes",
+    "cited_in",
+    "entries_of",
+    "entry_by_number",
+    "of",
+    "plan_of",
+    "publish",
+    "published",
+    "read_document",
+    "remove",
+    "tie",
+    "version_by_number",
+    "versions_of",
+    "words_changed",
+    "write",
+]

@@ -1,0 +1,65 @@
+"""The minutes as everybody reads them: as they are, and as each version was, with what it changed."""
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forums import action_plan, minutes, registrations
+from forums.models import ActionPlan, Commitment
+from forums.pages import page
+
+
+async def show(request: Request) -> Response:
+    async with page.reading(request) as session:
+        forum = await page.forum(session, request)
+        found = await minutes.published(session, forum)
+        entries = await minutes.entries_of(session, found) if found else []
+        versions = await minutes.versions_of(session, found) if found else []
+        named = await registrations.named(session, forum) if found else []
+        plan = await minutes.plan_of(session, forum) if found else None
+        commitments = await action_plan.commitments_of(session, plan) if plan else []
+    return page.show(
+        request,
+        "minutes/show.html",
+        forum=forum,
+        minutes=found,
+        entries=entries,
+        versions=versions,
+        named=named,
+        places=places_of(request, plan, commitments),
+        outcomes=minutes.OUTCOMES,
+    )
+
+
+def places_of(request: Request, plan: ActionPlan | None, commitments: Sequence[Commitment]) -> tuple[tuple[int, str], ...]:
+    """Where each commitment of a plan is read, by its number, in the language of the page."""
+    prefix = "" if page.language(request) == "fr" else f"/{page.language(request)}"
+    base = "" if plan is None or plan.current else f"/plans/{plan.slug}"
+    return tuple((each.number, f"{prefix}{base}/engagements/{each.number}") for each in commitments)
+
+
+async def version(request: Request) -> Response:
+    async with page.reading(request) as session:
+        forum = await page.forum(session, request)
+        found = await minutes.published(session, forum)
+        held = await minutes.version_by_number(session, found, page.path_number(request, "number")) if found else None
+        if found is None or held is None:
+            raise page.not_found()
+        versions = await minutes.versions_of(session, found)
+        plan = await minutes.plan_of(session, forum)
+        commitments = await action_plan.commitments_of(session, plan) if plan else []
+    before = held.previous.content if held.previous else held.version.content
+    # Two long texts take a while to compare, and the site goes on meanwhile.
+    changes = await asyncio.to_thread(minutes.changes, before, held.version.content)
+    return page.show(
+        request,
+        "minutes/version.html",
+        forum=forum,
+        held=held,
+        versions=versions,
+        changes=changes,
+        places=places_of(request, plan, commitments),
+        outcomes=minutes.OUTCOMES,
+    )
