@@ -23,7 +23,7 @@ from sqlmodel import col, select
 from forums import action_plan, cli, emails, members, migrations, schedule
 from forums.app import ADDRESSES, create_app
 from forums.database import Database
-from forums.models import AgendaItem, Forum, OutboxMessage, Question, Registration
+from forums.models import AgendaItem, FollowUp, FollowUpForum, Forum, OutboxMessage, Question, Registration
 from forums.settings import ROOT, Settings
 
 PUBLIC_URL = "https://forums.example.fr"
@@ -77,13 +77,16 @@ class Site:
             seated = select(Registration).where(Registration.forum_id == forum.id, Registration.status == "registered")
             guest = (await session.exec(seated)).first()
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
-        assert None not in (item, pending, published, guest, written), "the demonstration lacks an example"
+            carried = select(FollowUp).join(FollowUpForum, col(FollowUpForum.follow_up_id) == col(FollowUp.id))
+            promise = (await session.exec(carried.where(FollowUpForum.forum_id == forum.id).order_by(col(FollowUp.text)))).first()
+        assert None not in (item, pending, published, guest, written, promise), "the demonstration lacks an example"
         return {
             "slug": forum.slug,
             "item": str(item.id),
             "code": published.code,
             "pending": pending.code,
             "written": written.slug,
+            "promise": promise.code,
             "number": "1",
             "plan": "essai",
             "registration": str(guest.id),
@@ -103,6 +106,8 @@ def filled(path: str, values: dict[str, str]) -> str:
         values = {**values, "slug": "hatvp"}
     if path.startswith("/organisation/questions"):
         values = {**values, "code": values["pending"]}
+    if "/suites/" in path:
+        values = {**values, "code": values["promise"]}
     if "compte-rendu" in path:
         values = {**values, "slug": values["written"]}
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values[match[1]], path)

@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import action_plan, agenda, questions
+from forums import action_plan, agenda, follow_ups, questions
 from forums.models import ActionPlan
 from forums.pages import page
 
@@ -52,6 +52,7 @@ async def commitment(request: Request) -> Response:
         asked = await action_plan.questions_about(session, found)
         states = await questions.states_of(session, asked)
         passages = await action_plan.passages_about(session, found)
+        promises = await follow_ups.about(session, found)
     return page.show(
         request,
         "action_plan/commitment.html",
@@ -68,6 +69,7 @@ async def commitment(request: Request) -> Response:
         questions=asked,
         states=states,
         passages=passages,
+        promises=promises,
     )
 
 

@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, members, minutes, questions, registrations, schedule
+from forums import action_plan, agenda, follow_ups, members, minutes, questions, registrations, schedule
 from forums.minutes import EntryForm
 from forums.models import AgendaItem, Forum, MinutesEntry
 from forums.pages import page
@@ -18,7 +18,10 @@ async def show(request: Request) -> Response:
         found = await minutes.published(session, forum)
         entries = await minutes.entries_of(session, found) if found else []
         named = await registrations.named(session, forum) if found else []
-    return page.show(request, "minutes/show.html", forum=forum, minutes=found, entries=entries, named=named)
+        made = await follow_ups.made_at(session, forum)
+        carried = await follow_ups.carried_to(session, forum)
+    promises = [(each.entry, each) for each in made] + [(each.entry, each.promise) for each in carried]
+    return page.show(request, "minutes/show.html", forum=forum, minutes=found, entries=entries, named=named, promises=promises)
 
 
 # -- Write ---------------------------------------------------------------------------------------------
