@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from email import message_from_bytes
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -24,7 +24,7 @@ from PIL import Image
 import forums.settings
 from forums import calendar_feed, emails, schedule
 from forums.emails import Message
-from forums.models import AgendaItem, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
+from forums.models import AgendaItem, FollowUp, Forum, Member, MinutesEntry, OutboxMessage, Question, Registration, Subscription
 from forums.questions import DeclineForm
 from tests.factories import NOW, SECRET_KEY, a_forum_form, a_question_form, a_registration_form
 
@@ -72,6 +72,19 @@ def the_programme(forum: Forum) -> list[tuple[str | None, str]]:
     return [("2027-03-03T17:30:00+00:00", forum.theme or "Où en est-on ?"), (None, "Restitution")]
 
 
+def the_agent() -> Member:
+    return Member(email=RECIPIENT, role="agent")
+
+
+def the_promise(question: Question) -> FollowUp:
+    """Its text is what an organiser typed, like a question's."""
+    return FollowUp(code="abcdefgh", text=question.text, due_on=date(2027, 3, 1))
+
+
+def the_holder(forum: Forum) -> str:
+    return forum.theme or "Etalab"
+
+
 Facts = tuple[Registration, Forum, Question]
 EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "confirm_registration": lambda registration, forum, _: emails.confirm_registration(registration, forum, TOKEN),
@@ -93,10 +106,13 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "question_received": lambda *facts: emails.question_received(facts[2]),
     "question_on_agenda": lambda *facts: emails.question_on_agenda(facts[2], facts[1], the_item(facts[1])),
     "question_answered": lambda *facts: emails.question_answered(facts[2], facts[1], MinutesEntry(number=3, text="Oui.")),
+    "promise_recorded": lambda *facts: emails.promise_recorded(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
+    "promise_due": lambda *facts: emails.promise_due(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
+    "promise_late": lambda *facts: emails.promise_late(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
-ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if "question" not in kind and kind != "sign_in"]
+ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if not kind.startswith(("question", "confirm_question", "promise", "sign_in"))]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
 PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}
 PERSONAL_LINK |= {"reminder_week", "reminder_eve", "announced"}
