@@ -370,6 +370,7 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
 
     assert named == {
         "reminder_week", "reminder_eve", "minutes_published", "announced", "question_received", "question_on_agenda", "question_answered",
+        "promise_recorded", "promise_due", "promise_late",
     }  # fmt: skip
 
 

@@ -708,7 +708,9 @@ async def test_promises_are_taken_up_in_one_click_and_taken_off(site: Site) -> N
     assert "Cochez les promesses à reprendre" in none.text
     assert taken.count("Retirer de ce forum") == 4
     assert (await site.get(here)).text.count("Retirer de ce forum") == 4
-    assert "Suites des forums précédents" in (await site.get(f"/organisation/forums/{slug}/ordre-du-jour")).text
+    preparing = (await site.get(f"/organisation/forums/{slug}/ordre-du-jour")).text
+    assert "Suites des forums précédents" in preparing
+    assert f"/organisation/suites/{code}" in preparing
 
 
 async def test_what_was_said_at_a_forum_is_noted_and_never_overwritten(site: Site) -> None:

@@ -158,10 +158,14 @@ def _bears_on(commitment: Commitment) -> ColumnElement[bool]:
     return col(FollowUp.id).in_(select(FollowUpCommitment.follow_up_id).where(FollowUpCommitment.commitment_id == commitment.id))
 
 
-async def counts(session: AsyncSession, *, institutions: Sequence[Institution] | None = None, now: datetime) -> dict[State, int]:
-    """How many promises are open, late (counted among the open), kept and dropped; those the public may read."""
+async def counts(
+    session: AsyncSession, *, institutions: Sequence[Institution] | None = None, drafts: bool = False, now: datetime
+) -> dict[State, int]:
+    """How many promises are open, late (counted among the open), kept and dropped; with `drafts`, those of drafts too."""
     late = func.sum(case((is_late(now), 1), else_=0))
-    query = select(FollowUp.status, func.count(), late).join(Forum, col(Forum.id) == col(FollowUp.forum_id)).where(is_public())
+    query = select(FollowUp.status, func.count(), late).join(Forum, col(Forum.id) == col(FollowUp.forum_id))
+    if not drafts:
+        query = query.where(is_public())
     if institutions is not None:
         query = query.where(col(FollowUp.institution_id).in_([each.id for each in institutions]))
     found: dict[State, int] = {"open": 0, "late": 0, "kept": 0, "dropped": 0}

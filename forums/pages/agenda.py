@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, members, questions, schedule
+from forums import action_plan, agenda, follow_ups, members, questions, schedule
 from forums.agenda import AgendaItemForm
 from forums.models import AgendaItem, Commitment, Forum, Question
 from forums.models.forum import PARIS
@@ -46,6 +46,8 @@ async def _form(request: Request, filled: Filled[AgendaItemForm], *, item: Agend
         commitments = await action_plan.current_commitments(session)
         askable = await questions.for_forum(session, forum)
         written = await agenda.is_written_about(session, item) if item else False
+        carried = await follow_ups.carried_to(session, forum, drafts=True)
+        carriable = await follow_ups.carriable(session, forum)
     return page.show(
         request,
         "agenda/edit.html",
@@ -59,6 +61,8 @@ async def _form(request: Request, filled: Filled[AgendaItemForm], *, item: Agend
         filled=filled,
         item=item,
         written=written,
+        carried=carried,
+        carriable=carriable,
     )
 
 

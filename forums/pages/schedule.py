@@ -83,7 +83,7 @@ async def dashboard(request: Request) -> Response:
         counts = await outbox.counts(session)
         alarm = await outbox.alarm(session, page.now())
         promises = await follow_ups.open_ones(session, institutions=theirs, limit=5)
-        promise_counts = await follow_ups.counts(session, institutions=theirs, now=page.now())
+        promise_counts = await follow_ups.counts(session, institutions=theirs, drafts=theirs is None, now=page.now())
     return page.show(
         request,
         "schedule/dashboard.html",

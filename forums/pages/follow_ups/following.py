@@ -24,9 +24,7 @@ async def board(request: Request) -> Response:
     async with page.reading(request) as session:
         theirs = await members.institutions_of(session, member) if member.role == "agent" else None
         found = await follow_ups.open_ones(session, institutions=theirs)
-        counts = await follow_ups.counts(session, institutions=theirs, now=page.now())
-        bases = await bases_of(session)
-    return page.show(request, "follow_ups/board.html", promises=found, counts=counts, bases=bases)
+    return page.show(request, "follow_ups/board.html", promises=found)
 
 
 async def show(request: Request) -> Response:
