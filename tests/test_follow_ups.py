@@ -539,6 +539,17 @@ async def test_they_are_reminded_a_week_before_and_once_it_is_late_at_nine_in_pa
     assert await told(session, "promise_due") == await told(session, "promise_late") == ["agent@hatvp.example.fr"]
 
 
+async def test_a_date_nearer_than_a_week_is_told_with_the_promise_and_not_again_before_it_passes(session: AsyncSession) -> None:
+    hatvp = await an_institution(session)
+    await an_agent(session, "agent@hatvp.example.fr", hatvp)
+    await a_follow_up(session, await a_held_forum(session), institution_id=hatvp.id, due_on=(NOW + timedelta(days=5)).date())
+
+    sent = [await follow_ups.remind(session, now=NOW + timedelta(days=days)) for days in range(8)]
+
+    assert sent == [1, 0, 0, 0, 0, 0, 1, 0]
+    assert (await told(session, "promise_due"), len(await told(session, "promise_late"))) == ([], 1)
+
+
 async def test_nobody_is_reminded_of_a_promise_that_is_kept_nor_of_old_ones_on_arriving(session: AsyncSession) -> None:
     hatvp, forum = await an_institution(session), await a_held_forum(session)
     old = {"institution_id": hatvp.id, "created_at": NOW - timedelta(days=59)}
