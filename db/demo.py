@@ -14,16 +14,18 @@ from datetime import date, datetime, time, timedelta
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, agenda, answers, minutes, questions, registrations, schedule
+from forums import action_plan, agenda, answers, follow_ups, minutes, questions, registrations, schedule
 from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.answers import AnswerForm
 from forums.database import Database
+from forums.follow_ups import KeepForm, RecordForm, SaidForm
 from forums.minutes import EntryForm
 from forums.models import (
     ActionPlan,
     AgendaItem,
     Answer,
     Commitment,
+    FollowUp,
     Forum,
     Indicator,
     Measurement,
@@ -144,6 +146,21 @@ class Followed:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Promised:
+    """What was promised in a passage, due so many days after the evening; what was said of it next, and what closed it."""
+
+    text: str
+    passage: int
+    commitments: tuple[int, ...]
+    owner: str = ""
+    partners: str = ""
+    by_institution: bool = False
+    due_in: int | None = None
+    said: str = ""
+    evidence: str = ""
+
+
 Passage = tuple[EntryForm, AgendaItem, list[Commitment], list[Question]]
 
 
@@ -179,6 +196,9 @@ async def load(database: Database, settings: Settings, *, now: datetime) -> None
         await _revise(scene, coming, points, now)
         await _answer(scene, coming, PROCEDURES, now)
         await _fill_seats(scene, coming, now)
+        await _promise(scene, first, PROMISED_FIRST, then=second)
+        await _promise(scene, second, PROMISED_SECOND)
+        await follow_ups.carry_by_itself(session, now=now)
         await schedule.announce(session, unthemed, now=now - timedelta(days=10))
         for indicator in INDICATORS:
             await _measure(scene, indicator, now)
@@ -378,6 +398,47 @@ async def _welcome(scene: Scene, forum: Forum, starts_at: datetime) -> None:
         await registrations.add_walk_in(scene.session, forum, form, now=starts_at)
 
 
+async def _promise(scene: Scene, forum: Forum, promised: Sequence[Promised], *, then: Forum | None = None) -> None:
+    """Noted with the minutes, taken up at the next forum, and closed there when something shows that it is kept."""
+    written = await minutes.begun(scene.session, forum)
+    assert forum.day is not None
+    assert written.published_at is not None
+    example = await action_plan.institution_called(scene.session, INSTITUTION)
+    for each in promised:
+        form = RecordForm(
+            kind="cooperation" if each.partners else "promise",
+            text=each.text,
+            institution=example.slug if each.by_institution else "",
+            owner=each.owner,
+            partners=each.partners,
+            due=forum.day + timedelta(days=each.due_in) if each.due_in else None,
+            passage=str(each.passage),
+        )
+        entry = await minutes.entry_by_number(scene.session, written, each.passage)
+        holder = example if each.by_institution else None
+        follow_up = await follow_ups.record(
+            scene.session, forum, form, holder, entry, scene.about(each.commitments), now=written.published_at
+        )
+        follow_up.invented = True
+        scene.session.add(follow_up)
+        if then is not None:
+            await _take_up(scene, follow_up, then, each)
+
+
+async def _take_up(scene: Scene, follow_up: FollowUp, forum: Forum, promised: Promised) -> None:
+    assert forum.starts_at is not None
+    written = await minutes.begun(scene.session, forum)
+    promise = await follow_ups.promise_by_code(scene.session, follow_up.code)
+    assert promise is not None
+    await follow_ups.carry(scene.session, forum, [promise], now=forum.starts_at - timedelta(days=10))
+    carried = next(each for each in await follow_ups.carried_to(scene.session, forum) if each.promise.follow_up.id == follow_up.id)
+    said = SaidForm(said=promised.said, passage="1", edition=follow_up.edition)
+    await follow_ups.say(scene.session, carried, said, await minutes.entry_by_number(scene.session, written, 1))
+    if promised.evidence:
+        form = KeepForm(evidence=promised.evidence, evidence_url=None, kept_at=forum.slug)
+        await follow_ups.keep(scene.session, promise, form, forum, now=forum.starts_at + timedelta(days=1))
+
+
 async def _measure(scene: Scene, followed: Followed, now: datetime) -> None:
     indicator = Indicator(
         commitment_id=scene.commitments[followed.commitment].id,
@@ -408,6 +469,51 @@ def _text(markdown: str) -> str:
 # -- What is said ------------------------------------------------------------------------------------------
 
 INVENTED = "exemple inventé pour la démonstration"
+
+INSTITUTION = "Administration d'exemple (fictive)"
+
+PROMISED_FIRST = (
+    Promised(
+        "Écrire la consigne de saisie du numéro commun en une page, relue par le groupe de l'atelier A.",
+        passage=5,
+        commitments=(2,),
+        by_institution=True,
+        due_in=60,
+        said="La consigne a été relue par quatre participants et tient sur une page.",
+        evidence="La consigne d'une page a été lue en séance ; elle est jointe à l'invitation du forum suivant.",
+    ),
+    Promised(
+        "Écrire une première lecture guidée d'une page, et la joindre au jeu de données d'exemple.",
+        passage=5,
+        commitments=(2,),
+        by_institution=True,
+        due_in=75,
+        said="Pas encore écrite : les deux associations cherchent une date pour la relire ensemble.",
+    ),
+    Promised(
+        "Réunir les communes présentes pendant une demi-journée, les fichiers ouverts sur la table.",
+        passage=4,
+        commitments=(7,),
+        partners="trois communes fictives, Collectif Données lisibles (association fictive)",
+        said="La demi-journée a eu lieu ; une deuxième est demandée, la coopération continue.",
+    ),
+)
+
+PROMISED_SECOND = (
+    Promised(
+        "Corriger le modèle de fiche d'un algorithme et l'essayer avec deux services volontaires.",
+        passage=6,
+        commitments=(6,),
+        by_institution=True,
+        due_in=70,
+    ),
+    Promised(
+        "Présenter la demi-page d'avant essai à la prochaine réunion sur l'engagement.",
+        passage=6,
+        commitments=(8,),
+        owner="Groupe de l'atelier C (fictif)",
+    ),
+)
 
 # Far after any indicator of the plan's own file, which are found again by their position.
 FIRST_INVENTED = 101
@@ -673,7 +779,7 @@ ALGORITHMS = Evening(
         ),
     ),
     agenda=(
-        Planned("Accueil, et ce qui a été promis la dernière fois", time(18, 30), time(18, 50), commitments=(2,)),
+        Planned("Accueil, et ce qui a été promis la dernière fois", time(18, 30), time(18, 50), kind="follow_ups", commitments=(2,)),
         Planned(
             "Lecture à voix haute : deux lettres, deux explications",
             time(18, 50),
@@ -941,6 +1047,7 @@ PROCEDURES = Evening(
             "Accueil, et suites du forum précédent",
             time(18, 30),
             time(18, 50),
+            kind="follow_ups",
             description="Le modèle de fiche, les trois lignes en tête de dépôt, la demi-page d'avant essai : où en est-on ?",
             commitments=(12,),
             questions=("dix-minutes",),

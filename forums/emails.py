@@ -8,7 +8,7 @@ is one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -22,6 +22,7 @@ from forums.models import (
     AgendaItem,
     AgendaVersion,
     Answer,
+    FollowUp,
     Forum,
     Institution,
     Member,
@@ -32,6 +33,7 @@ from forums.models import (
     Subscription,
     Support,
 )
+from forums.models.forum import PARIS
 from forums.rendering import environment, markdown
 from forums.settings import Settings
 
@@ -204,6 +206,26 @@ def support_answered(support: Support, question: Question, where: str, token: st
 def sign_in(member: Member, token: str, *, not_after: datetime) -> Message:
     """Too late once its link has expired."""
     return Message("sign_in", member.email, "fr", {"token": token}, not_after=not_after)
+
+
+def promise_recorded(agent: Member, follow_up: FollowUp, forum: Forum, holder: str) -> Message:
+    return _once(_of_a_promise("promise_recorded", agent, follow_up, forum, holder), follow_up.id, agent.id)
+
+
+def promise_due(agent: Member, follow_up: FollowUp, forum: Forum, holder: str) -> Message:
+    """Told once for a date: another date is told anew."""
+    return _once(_of_a_promise("promise_due", agent, follow_up, forum, holder), follow_up.id, agent.id, follow_up.due_on)
+
+
+def promise_late(agent: Member, follow_up: FollowUp, forum: Forum, holder: str) -> Message:
+    return _once(_of_a_promise("promise_late", agent, follow_up, forum, holder), follow_up.id, agent.id, follow_up.due_on)
+
+
+def _of_a_promise(kind: str, agent: Member, follow_up: FollowUp, forum: Forum, holder: str) -> Message:
+    # A day as an instant, since that is what templates read: noon, the same day everywhere in Europe.
+    due = datetime.combine(follow_up.due_on, time(12), tzinfo=PARIS).isoformat() if follow_up.due_on else None
+    facts = {"forum": told_of(forum), "code": follow_up.code, "text": follow_up.text, "holder": holder, "due": due}
+    return Message(kind, agent.email, "fr", facts, forum.id)
 
 
 def _invitation(registration: Registration, method: str) -> dict[str, str]:

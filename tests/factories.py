@@ -17,17 +17,21 @@ from forums import minutes, registrations, schedule, secret_links
 from forums.agenda import AgendaItemForm
 from forums.answers import AnswerForm
 from forums.database import Database
+from forums.follow_ups import AmendForm, RecordForm
 from forums.minutes import EntryForm
 from forums.models import (
     ActionPlan,
     AgendaItem,
     Commitment,
     CommitmentInstitution,
+    FollowUp,
+    FollowUpCommitment,
     Forum,
     Institution,
     Member,
     MemberInstitution,
     Minutes,
+    MinutesEntry,
     OutboxMessage,
     Question,
     Registration,
@@ -119,6 +123,21 @@ async def some_minutes(session: AsyncSession, forum: Forum, *, published_at: dat
     begun = await minutes.begun(session, forum)
     begun.published_at = published_at
     return await _added(session, begun)
+
+
+async def a_follow_up(
+    session: AsyncSession,
+    forum: Forum,
+    entry: MinutesEntry | None = None,
+    commitments: Sequence[Commitment] = (),
+    **facts: Any,
+) -> FollowUp:
+    """A promise nobody has closed, without a date."""
+    given = {"forum_id": forum.id, "entry_id": entry.id if entry else None, "text": "Publier la liste.", "owner": "Etalab"}
+    follow_up = await _added(session, FollowUp(**given | {"created_at": NOW} | facts))
+    for each in commitments:
+        await _added(session, FollowUpCommitment(follow_up_id=follow_up.id, commitment_id=each.id))
+    return follow_up
 
 
 # -- People ------------------------------------------------------------------------------------------------
@@ -231,6 +250,16 @@ def an_entry_form(text: str = "Le ministère a répondu.", **typed: str) -> Entr
 def an_answer_form(text: str = "Les données seront complètes en juin.", **typed: str) -> AnswerForm:
     """A complete answer where nothing was written yet."""
     return AnswerForm.model_validate({"outcome": "answered", "text": text, "deferred_to": "", "reason": "", "edition": "0"} | typed)
+
+
+def a_record_form(text: str = "Publier la liste.", **typed: str) -> RecordForm:
+    blank = {"institution": "", "partners": "", "due": "", "passage": ""}
+    return RecordForm.model_validate(blank | {"kind": "promise", "text": text, "owner": "Etalab"} | typed)
+
+
+def an_amend_form(text: str = "Publier la liste.", edition: int = 0, **typed: str) -> AmendForm:
+    blank = {"institution": "", "partners": "", "due": "", "passage": ""}
+    return AmendForm.model_validate(blank | {"kind": "promise", "text": text, "owner": "Etalab", "edition": str(edition)} | typed)
 
 
 # -- What was promised ---------------------------------------------------------------------------------------

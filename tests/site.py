@@ -23,7 +23,7 @@ from sqlmodel import col, select
 from forums import action_plan, cli, emails, members, migrations, schedule
 from forums.app import ADDRESSES, create_app
 from forums.database import Database
-from forums.models import AgendaItem, Answer, Document, Forum, Institution, OutboxMessage, Question, Registration
+from forums.models import AgendaItem, Answer, Document, FollowUp, FollowUpForum, Forum, Institution, OutboxMessage, Question, Registration
 from forums.settings import ROOT, Settings
 
 PUBLIC_URL = "https://forums.example.fr"
@@ -81,7 +81,10 @@ class Site:
             draft = (await session.exec(select(Answer).where(col(Answer.published_at).is_(None)))).first()
             assert draft is not None, "the demonstration lacks a draft"
             asked, answerer = await session.get(Question, draft.question_id), await session.get(Institution, draft.institution_id)
-        assert None not in (item, document, pending, published, guest, written, asked, answerer), "the demonstration lacks an example"
+            carried = select(FollowUp).join(FollowUpForum, col(FollowUpForum.follow_up_id) == col(FollowUp.id))
+            promise = (await session.exec(carried.where(FollowUpForum.forum_id == forum.id).order_by(col(FollowUp.text)))).first()
+        held = (item, document, pending, published, guest, written, asked, answerer, promise)
+        assert None not in held, "the demonstration lacks an example"
         return {
             "slug": forum.slug,
             "item": str(item.id),
@@ -90,6 +93,7 @@ class Site:
             "asked": asked.code,
             "institution": answerer.slug,
             "written": written.slug,
+            "promise": promise.code,
             "number": "1",
             "plan": "essai",
             "registration": str(guest.id),
@@ -116,6 +120,8 @@ def filled(path: str, values: dict[str, str]) -> str:
         values = {**values, "code": values["asked"]}
     if "/documents/{code}/{filename}" in path:
         values = {**values, "code": values["document"]}
+    if "/suites/" in path:
+        values = {**values, "code": values["promise"]}
     if "compte-rendu" in path:
         values = {**values, "slug": values["written"]}
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values[match[1]], path)

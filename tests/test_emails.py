@@ -28,6 +28,7 @@ from forums.models import (
     AgendaItem,
     AgendaVersion,
     Answer,
+    FollowUp,
     Forum,
     Institution,
     Member,
@@ -102,6 +103,19 @@ def the_programme(forum: Forum) -> list[tuple[str | None, str]]:
     return [("2027-03-03T17:30:00+00:00", forum.theme or "Où en est-on ?"), (None, "Restitution")]
 
 
+def the_agent() -> Member:
+    return Member(email=RECIPIENT, role="agent")
+
+
+def the_promise(question: Question) -> FollowUp:
+    """Its text is what an organiser typed, like a question's."""
+    return FollowUp(code="abcdefgh", text=question.text, due_on=date(2027, 3, 1))
+
+
+def the_holder(forum: Forum) -> str:
+    return forum.theme or "Etalab"
+
+
 Facts = tuple[Registration, Forum, Question]
 EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "confirm_registration": lambda registration, forum, _: emails.confirm_registration(registration, forum, TOKEN),
@@ -133,10 +147,15 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     ),
     "answer_published": lambda *facts: emails.answer_published(facts[2], the_institution(facts[1]), Answer(outcome="partly", text="Oui.")),
     "question_assigned": lambda *facts: emails.question_assigned(Member(email=RECIPIENT, role="agent"), facts[2], facts[1]),
+    "promise_recorded": lambda *facts: emails.promise_recorded(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
+    "promise_due": lambda *facts: emails.promise_due(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
+    "promise_late": lambda *facts: emails.promise_late(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
-ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if "question" not in kind and "support" not in kind and kind != "sign_in"]
+ABOUT_A_FORUM = [
+    kind for kind in EVERY_MESSAGE if not any(word in kind for word in ("question", "support", "answer", "promise", "sign_in"))
+]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
 PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}
 PERSONAL_LINK |= {"reminder_week", "reminder_eve", "announced", "confirm_support", "support_answered"}
@@ -421,6 +440,7 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
     assert named == {
         "reminder_week", "reminder_eve", "minutes_published", "agenda_changed", "announced", "question_received",
         "question_on_agenda", "question_answered", "support_answered", "answer_published", "question_assigned",
+        "promise_recorded", "promise_due", "promise_late",
     }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ QuestionStatus = Literal["unconfirmed", "pending", "published", "declined", "mer
 Outcome = Literal["answered", "partly", "deferred", "refused"]
 FollowUpKind = Literal["promise", "cooperation"]
 FollowUpStatus = Literal["open", "kept", "dropped"]
+FollowUpChangeKind = Literal["proposed", "kept", "dropped", "reopened", "amended"]
 
 
 def _now() -> datetime:
@@ -462,6 +463,12 @@ class FollowUp(SQLModel, table=True):
     closed_at: datetime | None = None
     invented: bool = False
 
+    def days_late(self, now: datetime) -> int:
+        """How many days of Paris have passed since an open promise was due; 0 while it is not late."""
+        if self.status != "open" or self.due_on is None:
+            return 0
+        return max(0, (now.astimezone(PARIS).date() - self.due_on).days)
+
 
 class FollowUpCommitment(SQLModel, table=True):
     """A commitment a promise bears on."""
@@ -473,7 +480,10 @@ class FollowUpCommitment(SQLModel, table=True):
 
 
 class FollowUpForum(SQLModel, table=True):
-    """A later forum a promise was carried to, and what was said of it there."""
+    """A later forum a promise was carried to, and what was said of it there.
+
+    One taken off again keeps its row, with `uncarried_at`, so that the clock does not carry it back.
+    """
 
     __tablename__ = "follow_up_forum"
 
@@ -482,3 +492,24 @@ class FollowUpForum(SQLModel, table=True):
     carried_at: datetime = Field(default_factory=_now)
     entry_id: UUID | None = link_to("minutes_entry", on_delete="SET NULL", nullable=True)
     said: str = ""
+    uncarried_at: datetime | None = None
+
+
+class FollowUpChange(SQLModel, table=True):
+    """Étape of a promise, its public history: kept with evidence, dropped or reopened with a reason, reworded.
+
+    `text` is the evidence, the reason, or the wording before (`due_on` its date). What its institution
+    proposes as evidence is the one kind the public does not read.
+    """
+
+    __tablename__ = "follow_up_change"
+    __table_args__ = (one_of("kind", FollowUpChangeKind),)
+
+    id: UUID = key()
+    follow_up_id: UUID = link_to("follow_up")
+    at: datetime
+    kind: FollowUpChangeKind = Field(sa_type=AutoString)
+    text: str
+    url: str | None = None
+    due_on: date | None = None
+    forum_id: UUID | None = link_to("forum", on_delete="SET NULL", nullable=True)

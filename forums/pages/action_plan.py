@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import action_plan, agenda, answers, questions
+from forums import action_plan, agenda, answers, follow_ups, questions
 from forums.models import ActionPlan
 from forums.pages import page
 
@@ -54,6 +54,7 @@ async def commitment(request: Request) -> Response:
         supports = await questions.support_counts(session, asked)
         passages = await action_plan.passages_about(session, found)
         given = await answers.about(session, found)
+        promises = await follow_ups.about(session, found)
     return page.show(
         request,
         "action_plan/commitment.html",
@@ -72,6 +73,7 @@ async def commitment(request: Request) -> Response:
         supports=supports,
         passages=passages,
         given=given,
+        promises=promises,
     )
 
 

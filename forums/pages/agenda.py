@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, members, questions, schedule
+from forums import action_plan, agenda, follow_ups, members, questions, schedule
 from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.agenda.paper import on_paper
 from forums.forms import Form, line
@@ -93,6 +93,8 @@ async def _edit_form(
         commitments = await action_plan.current_commitments(session)
         askable = await questions.for_forum(session, forum)
         filled.values["number"] = filled.values["number"] or str(await agenda.next_number(session, forum))
+        carried = await follow_ups.carried_to(session, forum, drafts=True)
+        carriable = await follow_ups.carriable(session, forum)
     return page.show(
         request,
         "agenda/edit.html",
@@ -109,6 +111,8 @@ async def _edit_form(
         publication=publication or page.blank(PublishForm, tell="1", number=str(forum.agenda_version + 1)),
         minutes_of=agenda.minutes_of,
         item=None,
+        carried=carried,
+        carriable=carriable,
     )
 
 

@@ -130,6 +130,8 @@ async def publish(request: Request) -> Response:
         work = await _work(request, session)
         read = int(edition) if edition.isascii() and edition.isdigit() and len(edition) < 10 else -1
         if await answers.publish(session, work, member, edition=read, now=page.now()):
+            where = f"/questions/{work.question.code}#reponse-{work.institution.slug}"
+            await questions.tell_supporters(session, work.question, where, about=work.institution.id, now=page.now())
             members.record(session, member, "publish", f"answer {work.question.code}/{work.institution.slug}", now=page.now())
     return page.go(request, f"/organisation/reponses/{work.question.code}/{work.institution.slug}?fait=reponse-publiee")
 

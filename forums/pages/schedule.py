@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, answers, members, minutes, outbox, questions, registrations, schedule, steps
+from forums import action_plan, agenda, answers, follow_ups, members, minutes, outbox, questions, registrations, schedule, steps
 from forums.forms import refuse
 from forums.language import N_
 from forums.models import Forum, MinutesEntry
@@ -53,6 +53,8 @@ async def show(request: Request) -> Response:
         written = await minutes.published(session, forum)
         entries = [each.entry for each in await minutes.entries_of(session, written)] if written else []
         late = [step for step in steps.steps_of(forum, written, now=page.now()) if step.state == "late"]
+        carried = await follow_ups.carried_to(session, forum)
+        made = await follow_ups.made_at(session, forum)
     return page.show(
         request,
         "schedule/show.html",
@@ -75,6 +77,8 @@ async def show(request: Request) -> Response:
         state=registrations.state_of(forum, now=page.now()),
         ways=registrations.seats_of(forum),
         late=late if not forum.sources else [],
+        carried=carried,
+        made=made,
     )
 
 
@@ -100,6 +104,8 @@ async def dashboard(request: Request) -> Response:
         desks = await steps.desks(session, now=page.now()) if member.role in members.ORGANISERS else []
         counts = await outbox.counts(session)
         alarm = await outbox.alarm(session, page.now())
+        promises = await follow_ups.open_ones(session, institutions=theirs, limit=5)
+        promise_counts = await follow_ups.counts(session, institutions=theirs, drafts=theirs is None, now=page.now())
     return page.show(
         request,
         "schedule/dashboard.html",
@@ -111,6 +117,8 @@ async def dashboard(request: Request) -> Response:
         alarm=alarm,
         delivers=page.settings(request).smtp is not None,
         organiser=member.role in members.ORGANISERS,
+        promises=promises,
+        promise_counts=promise_counts,
     )
 
 

@@ -381,6 +381,7 @@ def promises() -> None:
         sa.Column("carried_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("entry_id", sa.Uuid(), nullable=True),
         sa.Column("said", sa.String(), nullable=False),
+        sa.Column("uncarried_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["entry_id"], ["minutes_entry.id"], name=op.f("fk_follow_up_forum_entry_id"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["follow_up_id"], ["follow_up.id"], name=op.f("fk_follow_up_forum_follow_up_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["forum_id"], ["forum.id"], name=op.f("fk_follow_up_forum_forum_id"), ondelete="CASCADE"),
@@ -388,6 +389,23 @@ def promises() -> None:
     )
     op.create_index(op.f("ix_follow_up_forum_entry_id"), "follow_up_forum", ["entry_id"])
     op.create_index(op.f("ix_follow_up_forum_forum_id"), "follow_up_forum", ["forum_id"])
+    op.create_table(
+        "follow_up_change",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("follow_up_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=True),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("forum_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("kind IN ('proposed', 'kept', 'dropped', 'reopened', 'amended')", name=op.f("ck_follow_up_change_kind")),
+        sa.ForeignKeyConstraint(["follow_up_id"], ["follow_up.id"], name=op.f("fk_follow_up_change_follow_up_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["forum_id"], ["forum.id"], name=op.f("fk_follow_up_change_forum_id"), ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_up_change")),
+    )
+    op.create_index(op.f("ix_follow_up_change_follow_up_id"), "follow_up_change", ["follow_up_id"])
+    op.create_index(op.f("ix_follow_up_change_forum_id"), "follow_up_change", ["forum_id"])
 
 
 def added(table: str, **columns: str | int | bool) -> None:
@@ -423,7 +441,7 @@ def purposes_are(link, purposes) -> None:  # type: ignore[no-untyped-def]
 
 
 def downgrade() -> None:
-    for table in ("follow_up_forum", "follow_up_commitment", "follow_up", "minutes_version"):
+    for table in ("follow_up_change", "follow_up_forum", "follow_up_commitment", "follow_up", "minutes_version"):
         op.drop_table(table)
     with op.batch_alter_table("minutes_entry_question") as link:
         for name in ("outcome", "deferred_to_a_date", "refused_with_a_reason"):

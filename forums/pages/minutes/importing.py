@@ -46,7 +46,7 @@ async def bring_in(request: Request) -> Response:
         filled.refuse("document", refusal)
         return await _form(request, filled, status=422)
     counts = f"passages={len(done.entries)}&points={done.tied}&images={done.pictures}"
-    return page.go(request, f"/organisation/forums/{forum.slug}/compte-rendu?fait=document&{counts}")
+    return page.go(request, f"/organisation/forums/{forum.slug}/compte-rendu?fait=importe&{counts}")
 
 
 async def _file(request: Request) -> tuple[str, bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, minutes, registrations
+from forums import action_plan, follow_ups, minutes, registrations
 from forums.models import ActionPlan, Commitment
 from forums.pages import page
 
@@ -20,6 +20,8 @@ async def show(request: Request) -> Response:
         named = await registrations.named(session, forum) if found else []
         plan = await minutes.plan_of(session, forum) if found else None
         commitments = await action_plan.commitments_of(session, plan) if plan else []
+        made = await follow_ups.made_at(session, forum)
+        carried = await follow_ups.carried_to(session, forum)
     return page.show(
         request,
         "minutes/show.html",
@@ -28,6 +30,7 @@ async def show(request: Request) -> Response:
         entries=entries,
         versions=versions,
         named=named,
+        promises=[(each.entry, each) for each in made] + [(each.entry, each.promise) for each in carried],
         places=places_of(request, plan, commitments),
         outcomes=minutes.OUTCOMES,
     )

@@ -1,0 +1,71 @@
+"""Promises made at a forum, carried to the next ones until they are kept or dropped.
+
+A promise comes from a passage of the minutes and is public with them. While it is open it goes by itself
+to the next forum of its line: the forums of the same season, and of the seasons of the same plan, since a
+promise does not lapse with a season. It is closed with evidence or with a reason, once, and everything
+that happened to it stays readable.
+"""
+
+from forums.follow_ups.carrying import SaidForm, carriable, carry, carry_by_itself, say, uncarry
+from forums.follow_ups.closing import DropForm, KeepForm, ProposalForm, ReopenForm, drop, keep, propose, reopen
+from forums.follow_ups.queries import (
+    Carried,
+    Moment,
+    Promise,
+    about,
+    carried_to,
+    counts,
+    forums_of,
+    history_of,
+    holders,
+    institutions,
+    made_at,
+    of_institutions,
+    open_ones,
+    promise_by_code,
+    proposals,
+    public_ones,
+)
+from forums.follow_ups.recording import AmendForm, ChangedMeanwhile, Missing, RecordForm, amend, discard, record
+from forums.follow_ups.reminding import remind
+
+__all__ = [
+    "AmendForm",
+    "Carried",
+    "ChangedMeanwhile",
+    "DropForm",
+    "KeepForm",
+    "Missing",
+    "Moment",
+    "Promise",
+    "ProposalForm",
+    "RecordForm",
+    "ReopenForm",
+    "SaidForm",
+    "about",
+    "amend",
+    "carriable",
+    "carried_to",
+    "carry",
+    "carry_by_itself",
+    "counts",
+    "discard",
+    "drop",
+    "forums_of",
+    "history_of",
+    "holders",
+    "institutions",
+    "keep",
+    "made_at",
+    "of_institutions",
+    "open_ones",
+    "promise_by_code",
+    "proposals",
+    "propose",
+    "public_ones",
+    "record",
+    "remind",
+    "reopen",
+    "say",
+    "uncarry",
+]
