@@ -80,6 +80,7 @@ class Site:
         assert None not in (item, pending, published, guest, written), "the demonstration lacks an example"
         return {
             "slug": forum.slug,
+            "season": "demonstration",
             "item": str(item.id),
             "code": published.code,
             "pending": pending.code,

@@ -30,6 +30,7 @@ ORDER = [
         "questions",
         "minutes",
         "members",
+        "accountability",
         "steps",
         "privacy",
         "clock",
@@ -127,6 +128,7 @@ def test_every_word_has_its_four_places():
         "questions",
         "registrations",
         "schedule",
+        "steps",
         "subscriptions",
     ):
         places = [
