@@ -62,14 +62,18 @@ def test_the_rhythm_begins_on_the_first_day_itself_or_after_it() -> None:
         ({"first_day": "2026-12-01"}, ("2026-12-24", "2026-12-17"), "c'est un soir de réveillon"),
         # A week later is a holiday too, a week earlier comes before the first day.
         ({"first_day": "2031-05-01", "week": "1"}, ("2031-05-01", "2031-05-15"), "Fête du Travail est un jour férié"),
-        ({"first_day": "2031-04-20", "week": "1"}, ("2031-05-01", "2031-04-24"), "Fête du Travail est un jour férié"),
+        ({"first_day": "2031-04-20", "week": "1", "months": "1"}, ("2031-05-01", "2031-04-24"), "Fête du Travail est un jour férié"),
         ({"first_day": "2028-05-01"}, ("2028-05-25", "2028-06-01"), "Ascension est un jour férié"),
         ({"first_day": "2027-11-01", "week": "2"}, ("2027-11-11", "2027-11-18"), "Armistice est un jour férié"),
         ({"first_day": "2027-08-01"}, ("2027-08-26", "2027-09-23"), "août est un mois de congés"),
         ({"first_day": "2027-02-08", "week": "2"}, ("2027-02-11", "2027-02-25"), "c'est pendant les vacances d'hiver à Paris (zone C)"),
-        ({"first_day": "2027-06-25"}, ("2027-07-22", "2027-07-01"), "c'est pendant les vacances d'été à Paris (zone C)"),
+        ({"first_day": "2027-06-25", "months": "1"}, ("2027-07-22", "2027-07-01"), "c'est pendant les vacances d'été à Paris (zone C)"),
         ({"first_day": "2027-07-10"}, ("2027-07-22", "2027-09-02"), "c'est pendant les vacances d'été à Paris (zone C)"),
-        ({"first_day": "2027-05-01", "week": "1", "weekday": "FR"}, ("2027-05-07", "2027-05-14"), "c'est pendant le pont de l'Ascension à Paris (zone C)"),
+        (
+            {"first_day": "2027-05-01", "week": "1", "weekday": "FR"},
+            ("2027-05-07", "2027-05-14"),
+            "c'est pendant le pont de l'Ascension à Paris (zone C)",
+        ),
     ],
 )
 def test_a_day_nobody_would_come_is_shifted_and_says_why(typed: dict[str, str], shifted: tuple[str, str], reason: str) -> None:
