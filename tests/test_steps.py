@@ -17,11 +17,8 @@ from forums.schedule import ChangedMeanwhile, ForumDatesForm, SeasonSettingsForm
 from forums.steps import Facts, Step
 from tests.factories import (
     NOW,
-    a_commitment,
     a_forum,
-    a_member,
     a_move_form,
-    a_plan,
     a_question,
     a_season,
     an_agenda_item,
