@@ -48,7 +48,7 @@ async def test_a_rhythm_becomes_a_list_to_edit_each_shift_explained_in_a_sentenc
 
     text = unescape(shown.text).replace("\xa0", " ")
     assert days(fields(shown.text)) == ["2027-01-28", "2027-03-25", "2027-05-27", "2027-07-01"]
-    assert "Date décalée au jeudi 1er juillet 2027. Le rythme tombait le jeudi 22 juillet 2027 : c'est pendant les vacances d'été" in text
+    assert "Le rythme tombait le jeudi 22 juillet 2027 : c'est pendant les vacances d'été à Paris (zone C). La date est décalée" in text
     assert "les vacances scolaires n'y sont pas connues" not in text
 
 

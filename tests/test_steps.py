@@ -251,7 +251,7 @@ async def test_what_is_late_comes_first_on_the_table_and_what_is_over_leaves_it(
 
     assert [(desk.forum.id, desk.next_step.kind if desk.next_step else None) for desk in found] == [
         (late.id, "theme"),
-        (soon.id, "reminder"),
+        (soon.id, "evening"),
     ]
 
 

@@ -1,7 +1,7 @@
 """School holidays of the three zones, as far as they are published: beyond, unknown is said, never guessed.
 
 Zone C is that of Paris, where forums are held: the planner keeps out of its holidays. Those of zones A
-and B alone are said and change no date, since some zone is on holiday for seven weeks every spring.
+and B alone are said and change no date: some zone is on holiday for two months between February and May.
 """
 
 from datetime import date

@@ -29,7 +29,8 @@ class Desk:
 
     @property
     def next_step(self) -> Step | None:
-        return next((step for step in self.steps if step.state != "done"), None)
+        """The first thing somebody has to do; what the site does by itself is none."""
+        return next((step for step in self.steps if step.state == "late" or (step.state != "done" and not step.by_itself)), None)
 
 
 async def line_of(session: AsyncSession, forum: Forum, *, now: datetime) -> list[Step]:
