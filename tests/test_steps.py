@@ -32,7 +32,7 @@ OPENED = datetime(2026, 9, 1, tzinfo=UTC)
 
 
 def in_paris(day: date, hour: time = time(12)) -> datetime:
-    return datetime.combine(day, hour, tzinfo=PARIS)
+    return datetime.combine(day, hour, tzinfo=PARIS).astimezone(UTC)
 
 
 async def an_evening(session: AsyncSession, **facts: Any) -> Forum:

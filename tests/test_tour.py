@@ -174,7 +174,7 @@ def publish_the_agenda(organiser: Visitor, anyone: Visitor) -> None:
     organiser.press("Ajouter ce point")
     organiser.reads("Le point est enregistré")
     anyone.open(FORUM)
-    anyone.reads("L'ordre du jour paraît une semaine avant le forum")
+    anyone.reads("L'ordre du jour paraît au plus tard le jeudi 16 janvier 2031")
 
     organiser.press("Publier l'ordre du jour")
     organiser.reads("L'ordre du jour est publié")
