@@ -87,6 +87,7 @@ class Site:
         assert None not in held, "the demonstration lacks an example"
         return {
             "slug": forum.slug,
+            "season": "demonstration",
             "item": str(item.id),
             "code": published.code,
             "pending": pending.code,

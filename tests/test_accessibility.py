@@ -201,3 +201,21 @@ def test_the_nu_html_checker_finds_no_error(themed: tuple[Served, dict[str, str]
 
     said = [re.sub(r'^"file:[^"]*/(\d+)\.html"', lambda match: paths[int(match[1])], line) for line in checked.stderr.splitlines()]
     assert "\n".join(said) == ""
+
+
+def test_the_planner_reads_well_with_its_proposals_its_warnings_and_its_errors(themed: tuple[Served, dict[str, str]], chromium: Browser):
+    site, _ = themed
+    page = chromium.new_context().new_page()
+    page.goto(site.sign_in_link())
+    page.get_by_role("button", name="Me connecter").click()
+    page.wait_for_url("**/organisation")
+    page.goto(f"{site.url}/organisation/saisons/nouvelle")
+    page.get_by_label("Nom de la saison").fill("Saison 2028")
+    page.get_by_label("Chercher les dates à partir du").fill("2028-05-01")
+    page.get_by_role("button", name="Proposer des dates").click()
+    page.get_by_role("button", name="Choisir l'engagement").first.click()
+    page.locator("#starts-2").fill("23:00")
+    page.get_by_role("button", name="Créer la saison").click()
+
+    assert page.get_by_role("alert").get_by_role("link").count() == 1
+    assert violations(page, "planificateur") == []

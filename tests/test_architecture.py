@@ -33,6 +33,7 @@ ORDER = [
         "drafts",
         "follow_ups",
         "members",
+        "accountability",
         "steps",
         "privacy",
         "clock",
@@ -133,6 +134,7 @@ def test_every_word_has_its_four_places():
         "questions",
         "registrations",
         "schedule",
+        "steps",
         "subscriptions",
     ):
         places = [

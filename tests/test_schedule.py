@@ -48,7 +48,7 @@ def proposed(**typed: str) -> schedule.Proposal:
 
 
 def test_the_rhythm_is_the_fourth_thursday_every_two_months() -> None:
-    assert days(first_day="2027-01-01") == ["2027-01-28", "2027-03-25", "2027-05-27", "2027-07-22", "2027-09-23", "2027-11-25"]
+    assert days(first_day="2027-01-01") == ["2027-01-28", "2027-03-25", "2027-05-27", "2027-07-01", "2027-09-23", "2027-11-25"]
 
 
 def test_the_rhythm_begins_on_the_first_day_itself_or_after_it() -> None:
@@ -60,16 +60,26 @@ def test_the_rhythm_begins_on_the_first_day_itself_or_after_it() -> None:
     ("typed", "shifted", "reason"),
     [
         ({"first_day": "2026-12-01"}, ("2026-12-24", "2026-12-17"), "c'est un soir de réveillon"),
-        ({"first_day": "2031-05-01", "week": "1"}, ("2031-05-01", "2031-04-24"), "Fête du Travail est un jour férié"),
+        # A week later is a holiday too, a week earlier comes before the first day.
+        ({"first_day": "2031-05-01", "week": "1"}, ("2031-05-01", "2031-05-15"), "Fête du Travail est un jour férié"),
+        ({"first_day": "2031-04-20", "week": "1", "months": "1"}, ("2031-05-01", "2031-04-24"), "Fête du Travail est un jour férié"),
         ({"first_day": "2028-05-01"}, ("2028-05-25", "2028-06-01"), "Ascension est un jour férié"),
         ({"first_day": "2027-11-01", "week": "2"}, ("2027-11-11", "2027-11-18"), "Armistice est un jour férié"),
         ({"first_day": "2027-08-01"}, ("2027-08-26", "2027-09-23"), "août est un mois de congés"),
+        ({"first_day": "2027-02-08", "week": "2"}, ("2027-02-11", "2027-02-25"), "c'est pendant les vacances d'hiver à Paris (zone C)"),
+        ({"first_day": "2027-06-25", "months": "1"}, ("2027-07-22", "2027-07-01"), "c'est pendant les vacances d'été à Paris (zone C)"),
+        ({"first_day": "2027-07-10"}, ("2027-07-22", "2027-09-02"), "c'est pendant les vacances d'été à Paris (zone C)"),
+        (
+            {"first_day": "2027-05-01", "week": "1", "weekday": "FR"},
+            ("2027-05-07", "2027-05-14"),
+            "c'est pendant le pont de l'Ascension à Paris (zone C)",
+        ),
     ],
 )
 def test_a_day_nobody_would_come_is_shifted_and_says_why(typed: dict[str, str], shifted: tuple[str, str], reason: str) -> None:
     proposal = proposed(**typed)
 
-    assert (str(proposal.rhythm_day), str(proposal.day), proposal.reason) == (*shifted, reason)
+    assert (str(proposal.rhythm_day), str(proposal.day), str(proposal.reason)) == (*shifted, reason)
     assert proposal.shifted
 
 
@@ -78,11 +88,11 @@ def test_a_day_that_suits_everybody_is_not_shifted_and_gives_no_reason() -> None
 
 
 def test_after_august_goes_to_september_the_rhythm_goes_on_in_october() -> None:
-    assert days(first_day="2027-06-01", count="3") == ["2027-06-24", "2027-09-23", "2027-10-28"]
+    assert days(first_day="2030-06-01", count="3") == ["2030-06-27", "2030-09-26", "2030-10-24"]
 
 
 def test_every_month_august_and_september_make_one_forum_and_the_count_holds() -> None:
-    assert days(first_day="2027-07-01", months="1", count="3") == ["2027-07-22", "2027-09-23", "2027-10-28"]
+    assert days(first_day="2030-07-01", months="1", count="3") == ["2030-07-25", "2030-09-26", "2030-10-24"]
 
 
 RHYTHMS = st.fixed_dictionaries(
@@ -104,6 +114,7 @@ def test_no_rhythm_ever_proposes_a_holiday_august_or_the_same_day_twice(rhythm: 
     found = [proposal.day for proposal in proposals]
     assert len(set(found)) == int(rhythm["count"])
     assert [schedule.warning(day) for day in found] == [None] * len(found)
+    assert min(found) >= date.fromisoformat(rhythm["first_day"])
     assert [bool(proposal.reason) for proposal in proposals] == [proposal.shifted for proposal in proposals]
 
 
@@ -118,7 +129,35 @@ def test_no_rhythm_ever_proposes_a_holiday_august_or_the_same_day_twice(rhythm: 
     ],
 )
 def test_a_date_people_chose_themselves_is_warned_about_never_forbidden(day: date, words: str | None) -> None:
-    assert schedule.warning(day) == words
+    assert [str(reason) for reason in (schedule.warning(day),) if reason] == [words] * bool(words)
+
+
+UNKNOWN = "les vacances scolaires ne sont pas connues à cette date (ce site les connaît jusqu'au 31/08/2028)"
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        (date(2027, 2, 4), []),
+        (date(2027, 2, 11), ["c'est pendant les vacances d'hiver à Paris (zone C)"]),
+        (date(2027, 2, 13), ["c'est pendant les vacances d'hiver à Paris (zone C)", "c'est un week-end"]),
+        (date(2027, 2, 25), ["c'est pendant les vacances d'hiver des zones A et B, pas à Paris"]),
+        (date(2027, 3, 4), ["c'est pendant les vacances d'hiver de la zone B, pas à Paris"]),
+        (date(2028, 8, 31), ["août est un mois de congés"]),
+        (date(2028, 9, 1), [UNKNOWN]),
+        (date(2028, 12, 31), ["c'est un soir de réveillon", "c'est un week-end", UNKNOWN]),
+        (date(1990, 10, 26), [UNKNOWN]),
+    ],
+)
+def test_all_there_is_to_know_of_a_date_is_said_and_so_is_what_nobody_knows_yet(day: date, said: list[str]) -> None:
+    assert [str(reason) for reason in schedule.warnings(day)] == said
+
+
+def test_beyond_the_published_school_holidays_the_rhythm_shifts_for_the_rest_alone() -> None:
+    [before, after] = [proposed(first_day=f"{year}-10-20") for year in (2027, 2028)]
+
+    assert (str(before.day), str(before.reason)) == ("2027-10-21", "c'est pendant les vacances de la Toussaint à Paris (zone C)")
+    assert (str(after.day), after.reason) == ("2028-10-26", None)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ F = TypeVar("F", bound=Form)
 # What a page says after an action, named in the address it goes on to (`?fait=annonce`).
 DONE = {
     "saison": N_("La saison est créée : ses forums sont des brouillons, que vous seuls voyez. Annoncez-les quand vous êtes prêts."),
+    "saison-reglee": N_("Les réglages de la saison sont enregistrés. Ses forums les suivent, sauf pour leurs propres dates."),
+    "echeances": N_("Les échéances de ce forum sont enregistrées."),
     "annonce": N_("Le forum est annoncé : il est sur le site et dans le calendrier de tous les abonnés."),
     "modifie": N_("Les changements sont enregistrés et visibles de tous."),
     "brouillon": N_("Les changements sont enregistrés. Le forum n'est pas encore annoncé : vous seuls les voyez."),

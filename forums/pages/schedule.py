@@ -1,9 +1,6 @@
 """Forums: read by everybody; planned, announced, moved and cancelled by organisers."""
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import date
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError
@@ -14,12 +11,12 @@ from starlette.responses import Response
 from forums import action_plan, agenda, answers, follow_ups, members, minutes, outbox, questions, registrations, schedule, steps
 from forums.forms import refuse
 from forums.language import N_
-from forums.models import Forum, MinutesEntry
+from forums.models import Forum, Institution, Member, MinutesEntry
 from forums.pages import page
 from forums.pages.agenda import chosen
 from forums.pages.page import Filled
 from forums.refusals import SeatsTaken, WrongMoment
-from forums.schedule import CancelForm, ForumForm, MoveForm, SeasonForm
+from forums.schedule import CancelForm, ForumForm, MoveForm
 
 # -- Read -----------------------------------------------------------------------------------------------
 
@@ -52,9 +49,9 @@ async def show(request: Request) -> Response:
         supports = await questions.support_counts(session, asked)
         written = await minutes.published(session, forum)
         entries = [each.entry for each in await minutes.entries_of(session, written)] if written else []
-        late = [step for step in steps.steps_of(forum, written, now=page.now()) if step.state == "late"]
         carried = await follow_ups.carried_to(session, forum)
         made = await follow_ups.made_at(session, forum)
+        line = await steps.line_of(session, forum, now=page.now())
     return page.show(
         request,
         "schedule/show.html",
@@ -76,9 +73,10 @@ async def show(request: Request) -> Response:
         passages=_by_item(entries, numbers),
         state=registrations.state_of(forum, now=page.now()),
         ways=registrations.seats_of(forum),
-        late=late if not forum.sources else [],
         carried=carried,
         made=made,
+        late=steps.late_in_public(line),
+        agenda_due=next((step.due for step in line if step.kind == "agenda"), None),
     )
 
 
@@ -102,6 +100,7 @@ async def dashboard(request: Request) -> Response:
         to_answer = await answers.awaited(session, theirs, now=page.now()) if theirs is not None else []
         late = (await answers.assignments(session, institutions=theirs, stage="late", limit=1, now=page.now()))[1] if theirs else 0
         desks = await steps.desks(session, now=page.now()) if member.role in members.ORGANISERS else []
+        tasks = await _tasks(session, member, theirs)
         counts = await outbox.counts(session)
         alarm = await outbox.alarm(session, page.now())
         promises = await follow_ups.open_ones(session, institutions=theirs, limit=5)
@@ -110,6 +109,7 @@ async def dashboard(request: Request) -> Response:
         request,
         "schedule/dashboard.html",
         desks=desks,
+        tasks=tasks,
         pending=len(waiting),
         to_answer=to_answer,
         late_answers=late,
@@ -120,6 +120,13 @@ async def dashboard(request: Request) -> Response:
         promises=promises,
         promise_counts=promise_counts,
     )
+
+
+async def _tasks(session: AsyncSession, member: Member, institutions: Sequence[Institution] | None) -> list[steps.Task]:
+    """What those who are not organisers have to do: only what is theirs."""
+    if institutions is not None:
+        return await steps.of_agents(session, institutions, now=page.now())
+    return await steps.of_moderators(session, now=page.now()) if member.role == "moderator" else []
 
 
 async def desk_index(request: Request) -> Response:
@@ -133,7 +140,7 @@ async def desk(request: Request) -> Response:
         forum = await page.forum(session, request, drafts=True)
         season = await schedule.season_of(session, forum)
         commitments = await schedule.commitments_of(session, forum)
-        written = await minutes.of(session, forum)
+        line = await steps.line_of(session, forum, now=page.now())
         _, total = await questions.published(session, forum=forum, limit=1)
         held = await registrations.holders(session, forum)
     return page.show(
@@ -142,88 +149,13 @@ async def desk(request: Request) -> Response:
         forum=forum,
         season=season,
         commitments=commitments,
-        steps=steps.steps_of(forum, written, now=page.now()),
+        steps=line,
         questions_total=total,
         state=registrations.state_of(forum, now=page.now()),
-        warning=schedule.warning(forum.day) if forum.day and not forum.is_past(page.now()) else None,
+        warnings=schedule.warnings(forum.day) if forum.day and not forum.is_past(page.now()) else [],
         registered=sum(each.status == "registered" for each in held),
         waiting=sum(each.status == "waiting" for each in held),
     )
-
-
-# -- Plan a season ------------------------------------------------------------------------------------------
-
-
-async def season_form(request: Request) -> Response:
-    filled = page.blank(SeasonForm, count="6", months="2", week="4", weekday="TH", starts="18:30", ends="20:30")
-    return page.show(request, "schedule/season.html", filled=filled, proposals=None, days=[], problems={})
-
-
-async def open_season(request: Request) -> Response:
-    """Twice the same form: first it proposes dates with the reason of each shift, then it keeps those accepted or edited."""
-    filled = await page.read(request, SeasonForm)
-    if filled.form is None:
-        return page.show(request, "schedule/season.html", status=422, filled=filled, proposals=None, days=[], problems={})
-    typed = await request.form()
-    proposals = schedule.propose(filled.form)
-    if "accepter" not in typed:
-        days = [proposal.day.isoformat() for proposal in proposals]
-        kept = [str(text).strip() for text in typed.getlist("day")]
-        if typed.getlist("proposed") == days and any(kept):  # the same rhythm again (Enter in a date): what was typed stays
-            days = kept[: len(days)]
-        return page.show(request, "schedule/season.html", filled=filled, proposals=proposals, days=days, problems={})
-    days = [text.strip() for text in typed.getlist("day") if isinstance(text, str)][:12]
-    accepted, problems = _accepted(days)
-    try:
-        if filled.form.ends <= filled.form.starts:
-            raise refuse(N_("L'heure de fin vient après l'heure de début."))
-        if problems or not accepted:
-            return page.show(request, "schedule/season.html", status=422, filled=filled, proposals=proposals, days=days, problems=problems)
-        async with page.transaction(request) as session:
-            slug = await _free_slug(session, filled.form.title)
-            plan = await action_plan.current_plan(session)
-            await schedule.open_season(
-                session,
-                filled.form.title,
-                slug,
-                accepted,
-                filled.form.starts,
-                filled.form.ends,
-                plan_id=plan.id if plan else None,
-                now=page.now(),
-            )
-            members.record(session, request.state.member, "open_season", f"season {slug}", now=page.now())
-    except PydanticCustomError as error:
-        filled.refuse("ends", error)
-        return page.show(request, "schedule/season.html", status=422, filled=filled, proposals=proposals, days=days, problems={})
-    return page.go(request, "/organisation?fait=saison")
-
-
-def _accepted(days: list[str]) -> tuple[list[date], dict[int, str]]:
-    accepted: list[date] = []
-    problems: dict[int, str] = {}
-    for position, text in enumerate(days):
-        if not text:  # an emptied date is a forum less
-            continue
-        try:
-            day = date.fromisoformat(text)
-        except ValueError:
-            problems[position] = N_("Indiquez une date, par exemple 2027-03-25.")
-            continue
-        if day in accepted:
-            problems[position] = N_("Cette date est donnée deux fois.")
-        accepted.append(day)
-    return accepted, problems
-
-
-async def _free_slug(session: AsyncSession, title: str) -> str:
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.replace("saison", "")).strip("-")[:40] or "saison"
-    candidate, number = slug, 1
-    while not await schedule.season_slug_free(session, candidate):
-        number += 1
-        candidate = f"{slug}-n{number}"
-    return candidate
 
 
 # -- Announce, edit, move, cancel -----------------------------------------------------------------------------
@@ -299,6 +231,7 @@ async def move_form(request: Request) -> Response:
         day=forum.day.isoformat() if forum.day else "",
         starts=f"{start:%H:%M}" if start else "",
         ends=f"{end:%H:%M}" if end else "",
+        own_dates="along",
     )
     return await _move_form(request, filled)
 
@@ -307,7 +240,8 @@ async def _move_form(request: Request, filled: Filled[MoveForm], *, status: int 
     async with page.reading(request) as session:
         forum = await page.forum(session, request, drafts=True)
         told = len(await registrations.holders(session, forum))
-    return page.show(request, "schedule/move.html", status=status, forum=forum, told=told, filled=filled)
+        own = await schedule.own_dates(session, forum)
+    return page.show(request, "schedule/move.html", status=status, forum=forum, told=told, own=own, filled=filled)
 
 
 async def move(request: Request) -> Response:

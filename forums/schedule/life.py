@@ -1,6 +1,7 @@
 """The life of a forum, in order: planned, announced, edited, moved, cancelled; or discarded while a draft."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -11,13 +12,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import calendar_feed, emails, outbox, registrations, subscriptions
 from forums.calendar_feed import Announced
-from forums.forms import Day, Form, Hour, OptionalMoment, OptionalWebAddress, line, prose, refuse, whole
+from forums.forms import Day, Form, Hour, OptionalMoment, OptionalWebAddress, choice, line, prose, refuse, whole
 from forums.language import N_
 from forums.models import AgendaItem, Commitment, Forum, ForumCommitment, Season
 from forums.models.forum import PARIS
 from forums.refusals import AlreadyPublished, NotAnnounced, Refusal, SeatsTaken, WrongMoment
+from forums.schedule import deadlines
 from forums.schedule.rhythm import at
 
+# What a season counts when nobody changed it; each season has its own (`Season.questions_days`).
 QUESTIONS_CLOSE = timedelta(days=15)
 
 # Told later than this, someone who waits would learn of their seat too late to come.
@@ -42,9 +45,23 @@ class ForumForm(Form):
 
 
 class MoveForm(Form):
+    """Where a forum goes; `own_dates` says whether the dates chosen for it alone move along or stay."""
+
     day: Day
     starts: Hour
     ends: Hour
+    own_dates: Annotated[str, choice("", "along", "stay", message=N_("Dites si les dates propres à ce forum le suivent."))] = ""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A forum of a season to be: its evening, and what is already known of its theme."""
+
+    day: date
+    starts: time
+    ends: time
+    theme: str = ""
+    commitments: Sequence[Commitment] = ()
 
 
 class CancelForm(Form):
@@ -55,14 +72,24 @@ async def open_season(
     session: AsyncSession, title: str, slug: str, days: Sequence[date], starts: time, ends: time, *, plan_id: UUID | None, now: datetime
 ) -> list[Forum]:
     """A season and its forums as drafts, numbered from 1, theme and place to be defined."""
+    return await open_planned(session, title, slug, [Planned(day, starts, ends) for day in days], plan_id=plan_id, now=now)
+
+
+async def open_planned(
+    session: AsyncSession, title: str, slug: str, planned: Sequence[Planned], *, plan_id: UUID | None, now: datetime
+) -> list[Forum]:
+    """The same, each forum with its own hours, and its theme and commitments when they are known."""
     season = Season(slug=slug, title=title, plan_id=plan_id)
     session.add(season)
     await session.flush()
     forums = []
-    for number, day in enumerate(sorted(days), start=1):
-        forum = Forum(season_id=season.id, number=number, slug=f"{slug}-{number}", created_at=now, changed_at=now)
-        _place_in_time(forum, day, starts, ends)
+    for number, each in enumerate(sorted(planned, key=lambda one: (one.day, one.starts)), start=1):
+        forum = Forum(season_id=season.id, number=number, slug=f"{slug}-{number}", theme=each.theme or None, created_at=now, changed_at=now)
+        _place_in_time(forum, each.day, each.starts, each.ends)
+        deadlines.close_questions(forum, season, {})
         session.add(forum)
+        await session.flush()
+        await link_commitments(session, forum, each.commitments)
         forums.append(forum)
     await session.flush()
     return forums
@@ -78,8 +105,6 @@ def _place_in_time(forum: Forum, day: date, starts: time, ends: time) -> None:
     forum.promotions_end_at = _along(forum.promotions_end_at, before, starts_at) or starts_at - PROMOTIONS_END
     if forum.registration_opens_at and forum.registration_opens_at >= forum.registration_closes_at:
         forum.registration_opens_at = None
-    # The end of the fifteenth day before, in Paris.
-    forum.questions_close_at = at(day - QUESTIONS_CLOSE, time(23, 59))
 
 
 def _along(moment: datetime | None, before: datetime | None, after: datetime) -> datetime | None:
@@ -189,7 +214,7 @@ def _where_and_when(forum: Announced) -> tuple[object, ...]:
 
 
 async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: datetime) -> None:
-    """Another day or hour, the same UID. Those who hold or wait for a seat are told in this transaction.
+    """Another day or hour, the same UID; what is due around it follows. Those who hold or wait for a seat are told at once.
 
     Raises a form error for an hour that cannot be, or has passed; `NotAnnounced` once it was held or cancelled.
     """
@@ -198,12 +223,13 @@ async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: date
         raise NotAnnounced(N_("Ce forum est annulé : on ne peut plus le déplacer."))
     if forum.announced_at and forum.is_past(now):
         raise NotAnnounced(N_("Ce forum a eu lieu : on ne peut plus le déplacer."))
-    was = calendar_feed.announced(forum)
+    was, was_on = calendar_feed.announced(forum), forum.day
     _place_in_time(forum, form.day, form.starts, form.ends)
     if (was.starts_at, was.ends_at) == (forum.starts_at, forum.ends_at):
         return
     if forum.announced_at and forum.starts_at and forum.starts_at <= now:
         raise refuse(N_("Ce moment est déjà passé : choisissez une date à venir."))
+    await deadlines.follow_the_move(session, forum, was_on, stay=form.own_dates == "stay")
     await _take_agenda_along(session, forum, form.day)
     registrations.forget_reminders(forum, now=now)
     await outbox.drop(session, (*emails.REMINDERS, "agenda_changed"), forum_id=forum.id)

@@ -1,7 +1,7 @@
 """Every question asked of the schedule; the public sees only what was announced."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -73,3 +73,27 @@ async def latest_minutes(session: AsyncSession, limit: int = 3) -> Sequence[Foru
 
 async def season_slug_free(session: AsyncSession, slug: str) -> bool:
     return (await session.exec(select(Season.id).where(Season.slug == slug))).first() is None
+
+
+async def announced_near(session: AsyncSession, days: Sequence[date]) -> dict[date, list[tuple[Forum, Season]]]:
+    """For each of these days, the forums already announced less than a week away from it."""
+    if not days:
+        return {}
+    week = timedelta(days=6)
+    query = (
+        select(Forum, Season)
+        .join(Season, col(Season.id) == col(Forum.season_id))
+        .where(Forum.status == "announced", col(Forum.day) >= min(days) - week, col(Forum.day) <= max(days) + week)
+        .order_by(col(Forum.day))
+    )
+    found = (await session.exec(query)).all()
+    return {day: [(forum, season) for forum, season in found if forum.day and abs(forum.day - day) <= week] for day in days}
+
+
+async def season_like(session: AsyncSession, title: str, evenings: Sequence[tuple[datetime, datetime]]) -> Season | None:
+    """The season of this title that has exactly these evenings and is still all drafts: the same form sent twice."""
+    for season in (await session.exec(select(Season).where(Season.title == title))).all():
+        forums = (await session.exec(select(Forum).where(Forum.season_id == season.id))).all()
+        if all(forum.status == "draft" for forum in forums) and sorted((f.starts_at, f.ends_at) for f in forums) == sorted(evenings):
+            return season
+    return None
