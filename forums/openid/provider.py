@@ -5,6 +5,7 @@ time limit and follows no redirect: a provider that is down or lies costs ten se
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ EXCHANGE = 10.0
 """Seconds that everything asked of the provider for one sign-in may take."""
 _TIMEOUT = httpx2.Timeout(5.0)
 _KEPT = 3600.0
+_AGAIN = 60.0
 _LEEWAY = 60
 _ALGORITHMS = ("RS256", "ES256", "PS256", "HS256")
 
@@ -61,6 +63,8 @@ class Provider:
         self.oidc = oidc
         self.redirect_uri = f"{public_url}/connexion/retour"
         self.after_logout = f"{public_url}/deconnexion"
+        # Once: reading the authorities takes longer than the rest of an exchange, and holds up every page.
+        self._tls = ssl.create_default_context()
         self._metadata: tuple[float, Metadata] | None = None
         self._keys: tuple[float, KeySet] | None = None
 
@@ -116,11 +120,8 @@ class Provider:
 
     async def _userinfo(self, client: AsyncOAuth2Client, metadata: Metadata, access_token: str) -> Mapping[str, Any]:
         """What it says of the person: plain JSON, or a signed token by its Content-Type, which is then verified."""
-        response = await client.get(
-            metadata.userinfo_endpoint, withhold_token=True, headers={"authorization": f"Bearer {access_token}", "accept": "*/*"}
-        )
-        if response.status_code != 200:
-            raise _wrong_answer(response, "userinfo")
+        headers = {"authorization": f"Bearer {access_token}", "accept": "application/jwt, application/json"}
+        response = await _get(client, metadata.userinfo_endpoint, "userinfo", headers)
         if response.headers.get("content-type", "").split(";")[0].strip().lower() == "application/jwt":
             told, _ = await self._signed(client, metadata, response.text.strip())
             audience = told.get("aud")
@@ -155,10 +156,8 @@ class Provider:
 
     async def _keys_of(self, client: AsyncOAuth2Client, metadata: Metadata, *, fresh: bool) -> KeySet:
         # A minute apart: a token with an invented kid must not make us ask each time.
-        if self._keys is None or time.monotonic() - self._keys[0] > (60.0 if fresh else _KEPT):
-            response = await client.get(metadata.jwks_uri, withhold_token=True)
-            if response.status_code != 200:
-                raise _wrong_answer(response, "jwks")
+        if self._keys is None or time.monotonic() - self._keys[0] > (_AGAIN if fresh else _KEPT):
+            response = await _get(client, metadata.jwks_uri, "jwks")
             try:
                 self._keys = time.monotonic(), KeySet.import_key_set(_json(response, "jwks"))  # type: ignore[arg-type]
             except (JoseError, ValueError, KeyError, TypeError) as error:
@@ -169,9 +168,7 @@ class Provider:
 
     async def metadata(self, client: AsyncOAuth2Client) -> Metadata:
         if self._metadata is None or time.monotonic() - self._metadata[0] > _KEPT:
-            response = await client.get(f"{self.oidc.issuer.rstrip('/')}/.well-known/openid-configuration", withhold_token=True)
-            if response.status_code != 200:
-                raise _wrong_answer(response, "discovery")
+            response = await _get(client, f"{self.oidc.issuer.rstrip('/')}/.well-known/openid-configuration", "discovery")
             try:
                 found = Metadata.model_validate(_json(response, "discovery"))
             except ValidationError as error:
@@ -203,6 +200,7 @@ class Provider:
             redirect_uri=self.redirect_uri,
             code_challenge_method="S256",
             timeout=_TIMEOUT,
+            verify=self._tls,
             follow_redirects=False,
         )
         try:
@@ -229,6 +227,16 @@ def _vouched_for(told: Mapping[str, Any]) -> str | None:
     return email.strip().lower() if isinstance(email, str) and told.get("email_verified", True) is True and "@" in email else None
 
 
+async def _get(client: AsyncOAuth2Client, address: str, what: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+    """What an address answers, when it answers; a redirect is no answer."""
+    response: httpx2.Response = await client.request("GET", address, withhold_token=True, headers=headers)
+    if response.status_code >= 500:
+        raise ProviderDown(f"{what}: {response.status_code}")
+    if response.status_code != 200:
+        raise NotProved(f"{what}: {response.status_code}")
+    return response
+
+
 def _json(response: httpx2.Response, what: str) -> dict[str, Any]:
     try:
         found = response.json()
@@ -237,8 +245,3 @@ def _json(response: httpx2.Response, what: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise NotProved(what)
     return found
-
-
-def _wrong_answer(response: httpx2.Response, what: str) -> SignInRefused:
-    detail = f"{what}: {response.status_code}"
-    return ProviderDown(detail) if response.status_code >= 500 else NotProved(detail)
