@@ -216,6 +216,7 @@ async def remove(session: AsyncSession, member_id: UUID, *, by: Member, now: dat
 
 async def unlink_identity(session: AsyncSession, member_id: UUID, *, by: Member, now: datetime) -> None:
     """Forget who a member is for the identity provider: their next sign-in there is recognised by their address again."""
+    await _still_admin(session, by)
     unlinked = update(Member).where(col(Member.id) == member_id, col(Member.oidc_subject).is_not(None)).values(oidc_subject=None)
     if (await session.exec(unlinked)).rowcount:
         member = await _locked(session, member_id)

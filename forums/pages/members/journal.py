@@ -23,6 +23,7 @@ async def index(request: Request) -> Response:
         everyone = await members.everyone(session)
         # Whom and what a deed was done to is named by its address while it is there.
         emails = {f"member {each.id}": each.email for each in everyone}
+        names = {each.slug: each.name for each in await members.known_institutions(session)}
     pages = page.pages_of(total, PER_PAGE)
     return page.show(
         request,
@@ -33,6 +34,7 @@ async def index(request: Request) -> Response:
         total=total,
         everyone=everyone,
         emails=emails,
+        names=names,
         page=number,
         pages=pages,
     )

@@ -51,7 +51,7 @@ async def edit_form(request: Request) -> Response:
 
 
 async def edit(request: Request) -> Response:
-    filled, meanwhile, status = await page.read(request, MemberForm), None, 422
+    filled, old = await page.read(request, MemberForm), False
     member_id = page.path_uuid(request, "member")
     if filled.form is not None:
         asked = filled.form
@@ -70,16 +70,19 @@ async def edit(request: Request) -> Response:
             if changed is None:
                 raise page.not_found()
             return page.go(request, f"{LIST}?fait=membre-modifie")
-        except ChangedMeanwhile as refusal:
-            # What was typed stays in the form, which is now made from what the other admin saved.
-            filled.values["edition"], meanwhile, status = refusal.now_is.edition, refusal.now_is, 409
+        except ChangedMeanwhile:
+            old = True
         except (NotYourself, LastAdmin) as refusal:
             filled.refuse("role", refusal)
         except NoInstitution as refusal:
             filled.refuse("institutions", refusal)
     async with page.reading(request) as session:
         known = await _member(session, request)
-        return await _form(request, session, filled, known=known, meanwhile=meanwhile, status=status)
+        if not old:
+            return await _form(request, session, filled, known=known, status=422)
+        # What was typed stays in the form, which is now made from what the other admin saved.
+        filled.values["edition"] = known.edition
+        return await _form(request, session, filled, known=known, meanwhile=known, status=409)
 
 
 async def remove_form(request: Request) -> Response:
