@@ -236,6 +236,7 @@ def render(request: Request, template: str, **facts: Any) -> str:
         "publisher": config.publisher,
         "retention_days": config.retention_days,
         "contact": config.mail_from.addr_spec,
+        "by_provider": config.oidc is not None,
         "member": getattr(request.state, "member", None),
         "now": now(),
         "done": DONE.get(request.query_params.get("fait", "")),

@@ -37,7 +37,7 @@ async def ask(request: Request) -> Response:
 
 
 def _form(request: Request, filled: page.Filled[SignInForm], status: int = 200) -> Response:
-    return page.show(request, "members/form.html", status=status, filled=filled, by_provider=page.settings(request).oidc is not None)
+    return page.show(request, "members/form.html", status=status, filled=filled)
 
 
 async def sent(request: Request) -> Response:

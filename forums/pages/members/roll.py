@@ -17,9 +17,7 @@ LIST = "/organisation/membres"
 async def index(request: Request) -> Response:
     async with page.reading(request) as session:
         profiles = await members.profiles(session)
-    return page.show(
-        request, "members/index.html", profiles=profiles, roles=members.ROLES, by_provider=page.settings(request).oidc is not None
-    )
+    return page.show(request, "members/index.html", profiles=profiles, roles=members.ROLES)
 
 
 async def form(request: Request) -> Response:
