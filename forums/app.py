@@ -22,8 +22,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forums import clock
 from forums.database import Database, DatabaseUnavailable
-from forums.members import ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
+from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
+from forums.openid import Provider
 from forums.pages import (
     action_plan,
     agenda,
@@ -39,6 +40,7 @@ from forums.pages import (
     markdown,
     members,
     minutes,
+    openid,
     outbox,
     page,
     planner,
@@ -149,9 +151,15 @@ ADDRESSES = [Address(*line) for line in (
     ("/connexion",                                 members.form,                 "GET",  ANYONE,     PRIVATE, 0),
     ("/connexion",                                 members.ask,                  "POST", ANYONE,     PRIVATE, 4 * KB),
     ("/connexion/envoyee",                         members.sent,                 "GET",  ANYONE,     PRIVATE, 0),
+    ("/connexion/proconnect",                      openid.begin,                 "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/connexion/retour",                          openid.back,                  "GET",  ANYONE,     PRIVATE, 0),
     ("/connexion/{token}",                         members.link,                 "GET",  ANYONE,     PRIVATE, 0),
     ("/connexion/{token}",                         members.sign_in,              "POST", ANYONE,     PRIVATE, 4 * KB),
-    ("/deconnexion",                               members.sign_out,             "POST", MEMBERS,    PRIVATE, 4 * KB),
+    ("/deconnexion",                               openid.left,                  "GET",  ANYONE,     PRIVATE, 0),
+    ("/deconnexion",                               members.sessions.sign_out,    "POST", MEMBERS,    PRIVATE, 4 * KB),
+    ("/organisation/mes-sessions",                 members.sessions.index,       "GET",  MEMBERS,    PRIVATE, 0),
+    ("/organisation/mes-sessions/deconnexion",     members.sessions.end_all,     "POST", MEMBERS,    PRIVATE, 4 * KB),
+    ("/organisation/mes-sessions/{session}/deconnexion",                  members.sessions.end, "POST", MEMBERS,   PRIVATE, 4 * KB),
     ("/organisation",                              schedule.dashboard,           "GET",  MEMBERS,    PRIVATE, 0),
     ("/organisation/forums",                       schedule.desk_index,          "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/saisons/nouvelle",             planner.form,                 "GET",  ORGANISERS, PRIVATE, 0),
@@ -233,7 +241,15 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/messages",                     outbox.index,                 "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/messages/{message}",           outbox.show,                  "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/messages/{message}/renvoyer",  outbox.retry,                 "POST", ORGANISERS, PRIVATE, 4 * KB),
-    ("/organisation/journal",                      members.journal,              "GET",  ORGANISERS, PRIVATE, 0),
+    ("/organisation/membres",                      members.roll.index,           "GET",  ADMINS,     PRIVATE, 0),
+    ("/organisation/membres/nouveau",              members.roll.form,            "GET",  ADMINS,     PRIVATE, 0),
+    ("/organisation/membres/nouveau",              members.roll.add,             "POST", ADMINS,     PRIVATE, 16 * KB),
+    ("/organisation/membres/{member}",             members.roll.edit_form,       "GET",  ADMINS,     PRIVATE, 0),
+    ("/organisation/membres/{member}",             members.roll.edit,            "POST", ADMINS,     PRIVATE, 16 * KB),
+    ("/organisation/membres/{member}/retirer",     members.roll.remove_form,     "GET",  ADMINS,     PRIVATE, 0),
+    ("/organisation/membres/{member}/retirer",     members.roll.remove,          "POST", ADMINS,     PRIVATE, 4 * KB),
+    ("/organisation/membres/{member}/delier",      members.roll.unlink,          "POST", ADMINS,     PRIVATE, 4 * KB),
+    ("/organisation/journal",                      members.journal.index,        "GET",  ADMINS,     PRIVATE, 0),
 )]
 # fmt: on
 
@@ -256,6 +272,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     site.router.redirect_slashes = False  # it would redirect to whatever Host says
     site.state.settings = settings
     site.state.database = database
+    site.state.openid = Provider(settings.oidc, settings.public_url) if settings.oidc else None
 
     def says(status: int, code: int | str) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:

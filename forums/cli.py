@@ -22,7 +22,7 @@ import uvicorn
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from forums import __version__, action_plan, clock, members, migrations, outbox, schedule, settings
+from forums import __version__, action_plan, clock, members, migrations, openid, outbox, schedule, settings
 from forums.database import Database, DatabaseUnavailable, wal_is_safe
 from forums.forms import Email
 from forums.pages import assets
@@ -266,6 +266,7 @@ async def _enrol(database: Database, config: Settings, email: str, role: Any, sl
         if None in institutions:
             raise Impossible(f"Aucune administration n'a le nom court « {slugs[institutions.index(None)]} ».")
         member = await members.enrol(session, email, role, [each for each in institutions if each], now=datetime.now(UTC))
+        members.note(session, "server", "enrol", f"member {member.id}", role, now=datetime.now(UTC))
         token = await members.link_to_sign_in(session, member, now=datetime.now(UTC))
     return f"{config.public_url}/connexion/{token}"
 
@@ -349,6 +350,8 @@ async def _connection_faults(config: Settings) -> list[str]:
         await database.close()
     if config.smtp is not None and (fault := await outbox.try_relay(config.smtp)):
         faults.append(f"Le serveur d'envoi {config.smtp.host}:{config.smtp.port} ne convient pas : {fault}.")
+    if config.oidc is not None and (fault := await openid.fault_of(openid.Provider(config.oidc, config.public_url))):
+        faults.append(f"Le fournisseur d'identité {config.oidc.issuer} (OIDC_ISSUER) ne convient pas : {fault}.")
     return faults
 
 

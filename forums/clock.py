@@ -9,7 +9,7 @@ import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 
-from forums import follow_ups, limits, members, outbox, privacy, registrations, secret_links
+from forums import follow_ups, limits, members, openid, outbox, privacy, registrations, secret_links
 from forums.database import Database
 from forums.settings import Settings
 
@@ -45,5 +45,6 @@ async def upkeep(database: Database, settings: Settings, *, now: datetime) -> pr
         purged = await privacy.purge(session, retention_days=settings.retention_days, now=now)
         await secret_links.forget_expired(session, now=now)
         await members.forget_old_sessions(session, now=now)
+        await openid.forget_old(session, now=now)
         await limits.forget_old(session, now=now)
     return purged

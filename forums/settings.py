@@ -63,6 +63,21 @@ class Smtp:
 
 
 @dataclass(frozen=True)
+class Oidc:
+    """The identity provider members may sign in through (ProConnect), and who we are for it."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    pkce: bool = True
+
+    @property
+    def origin(self) -> str:
+        parts = urlsplit(self.issuer)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True)
 class Settings:
     """The program's configuration. Immutable: a change means a restart."""
 
@@ -80,6 +95,7 @@ class Settings:
     forum_limit: int
     accessibility: str
     publisher: Mapping[str, str]
+    oidc: Oidc | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -128,6 +144,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         forum_limit=_number(env, "FORUM_LIMIT", 20_000, 0, 1_000_000),
         accessibility=accessibility,
         publisher={key.removeprefix("PUBLISHER_").lower(): value for key, value in env.items() if key.startswith("PUBLISHER_")},
+        oidc=_oidc(env),
     )
 
 
@@ -196,6 +213,31 @@ def _smtp(url: str) -> Smtp | None:
         connections=_number(options, "SMTP_URL (connections)", 4, 1, 16),
         rate=_number(options, "SMTP_URL (rate)", 0, 1, 1_000_000) if "SMTP_URL (rate)" in options else None,
     )
+
+
+def _oidc(env: Mapping[str, str]) -> Oidc | None:
+    given = {name: (env.get(name) or "").strip() for name in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")}
+    if not any(given.values()):
+        return None
+    for name, value in given.items():
+        if not value:
+            raise BadSetting(f"{name} manque : OIDC_ISSUER, OIDC_CLIENT_ID et OIDC_CLIENT_SECRET vont ensemble.")
+    issuer = given["OIDC_ISSUER"]
+    try:
+        parts = urlsplit(issuer)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        parts, host = urlsplit(""), None
+    at_home = host in ("localhost", "127.0.0.1", "::1")
+    # What it says is believed of who people are: over plain http anybody on the way could say it.
+    if parts.scheme not in (("https", "http") if at_home else ("https",)) or not host or parts.username or parts.query or parts.fragment:
+        raise BadSetting(
+            f"OIDC_ISSUER vaut « {issuer} » : indiquez l'adresse https du fournisseur d'identité, par exemple https://identite.example.fr/api/v2."
+        )
+    pkce = env.get("OIDC_PKCE") or "oui"
+    if pkce not in ("oui", "non"):
+        raise BadSetting(f"OIDC_PKCE vaut « {pkce} » : choisissez oui ou non.")
+    return Oidc(issuer, given["OIDC_CLIENT_ID"], given["OIDC_CLIENT_SECRET"], pkce == "oui")
 
 
 def _mail_from(text: str) -> Address:

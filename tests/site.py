@@ -76,6 +76,7 @@ class Site:
             published = (await session.exec(select(Question).where(Question.status == "published"))).first()
             seated = select(Registration).where(Registration.forum_id == forum.id, Registration.status == "registered")
             guest = (await session.exec(seated)).first()
+            member = await members.member_by_email(session, "exemple@example.org")
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
             document = (await session.exec(select(Document))).first()
             draft = (await session.exec(select(Answer).where(col(Answer.published_at).is_(None)))).first()
@@ -104,6 +105,8 @@ class Site:
             "entry_code": guest.entry_code,
             "token": "j" * 43,
             "message": "00000000-0000-4000-8000-000000000000",
+            "member": str(member.id) if member else "00000000-0000-4000-8000-000000000000",
+            "session": "abcd2345",
         }
 
     async def addresses(self, method: str = "GET") -> list[str]:
@@ -138,6 +141,8 @@ async def _fill(database: Database, settings: Settings) -> None:
         await cli.load(database, path)
     load = runpy.run_path(str(ROOT / "db" / "demo.py"))["load"]
     await load(database, settings, now=datetime.now(UTC))
+    async with database.transaction() as session:
+        await members.enrol(session, "exemple@example.org", "moderator", now=datetime.now(UTC))
 
 
 async def _make(settings: Settings) -> None:

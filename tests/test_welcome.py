@@ -589,6 +589,7 @@ async def test_each_list_taken_along_is_noted_in_the_journal(site: Site, kind: s
         event = (await session.exec(select(AuditEvent).order_by(col(AuditEvent.at).desc()))).first()
     assert event is not None
     assert (event.verb, event.detail) == ("read_attendance_list", kind.upper())
+    await site.sign_in("admin")
     assert "Liste de présence téléchargée" in (await site.get("/organisation/journal")).text
 
 
@@ -636,6 +637,7 @@ async def test_the_journal_says_each_arrival_noted_undone_or_added_once_and_neve
 
     subject = f"forum {desk.split('/')[3]}"
     assert (await told(site))[before:] == [(verb, subject, "") for verb in ("check_in", "undo_check_in", "add_walk_in")]
+    await site.sign_in("admin")
     journal = unescape((await site.get("/organisation/journal")).text)
     assert [each for each in ("Arrivée notée", "Arrivée annulée", "Personne ajoutée sans inscription") if each not in journal] == []
     assert "Petit" not in journal

@@ -28,6 +28,7 @@ Page = Callable[[Request], Awaitable[Response]]
 
 PRIVATE = "private, no-store"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_INSIDE = re.compile(r"/organisation(/[a-z0-9-]+)*")
 
 
 class AccessLog:
@@ -73,8 +74,10 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
+        # A browser also holds to it the address that a form's answer leads on to: the identity provider's.
+        forms = ["'self'", *([settings.oidc.origin] if settings.oidc else [])]
         csp = (
-            "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
+            f"default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; form-action {' '.join(forms)}; base-uri 'none'; "
             f"frame-ancestors 'none'; manifest-src 'self'; connect-src 'self'; {settings.theme.csp}"
         )
         headers = {
@@ -194,7 +197,7 @@ async def _let_in(request: Request, who: frozenset[Role]) -> Response | None:
             found = await members.member_of_session(session, token, now=page.now())
         if found is not None:
             member, member_session = found
-            request.state.member = member
+            request.state.member, request.state.member_session = member, member_session
             if member.role not in who:
                 return page.show(request, "error.html", status=403, code=403)
             if (page.now() - member_session.seen_at).total_seconds() > 300:
@@ -204,6 +207,11 @@ async def _let_in(request: Request, who: frozenset[Role]) -> Response | None:
     if request.method in SAFE_METHODS:
         return RedirectResponse(f"/connexion?suite={request.scope.get('page_path', '/organisation')}", status_code=303)
     return page.show(request, "error.html", status=401, code=401)
+
+
+def inside(path: str) -> str:
+    """A page of the members' own to go on to after signing in, or nothing: what a form holds could lead anywhere."""
+    return path if _INSIDE.fullmatch(path) else ""
 
 
 def cookie_name(settings: Settings, what: str = "session") -> str:

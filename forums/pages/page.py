@@ -82,6 +82,17 @@ DONE = {
     "renvoi": N_("Le message est remis dans la file d'envoi."),
     "inscription": N_("Votre inscription est à jour."),
     "deconnexion": N_("Vous êtes déconnecté."),
+    "deconnexion-partout": N_("Vous êtes déconnecté de tous vos navigateurs."),
+    "deconnexion-locale": N_(
+        "Vous êtes déconnecté de ce site. ProConnect ne répondait pas : fermez aussi votre navigateur si l'ordinateur est partagé."
+    ),
+    "session-terminee": N_("Cette session est terminée : ce navigateur devra se connecter de nouveau."),
+    "membre-ajoute": N_(
+        "Le membre est ajouté. Dites-lui d'aller sur la page de connexion de ce site avec cette adresse : aucun message ne lui est envoyé."
+    ),
+    "membre-modifie": N_("Le membre est modifié. S'il était connecté avec un autre rôle, il doit se connecter de nouveau."),
+    "membre-retire": N_("Le membre est retiré : il ne peut plus se connecter. Ce qu'il a fait reste dans le journal."),
+    "membre-delie": N_("L'identité ProConnect de ce membre est oubliée : à sa prochaine connexion, son adresse le fera reconnaître."),
 }
 
 
@@ -259,6 +270,7 @@ def render(request: Request, template: str, **facts: Any) -> str:
         "publisher": config.publisher,
         "retention_days": config.retention_days,
         "contact": config.mail_from.addr_spec,
+        "by_provider": config.oidc is not None,
         "member": getattr(request.state, "member", None),
         "now": now(),
         "done": DONE.get(request.query_params.get("fait", "")),

@@ -1,6 +1,4 @@
-"""Signing in by a mailed link, signing out, and the journal."""
-
-import re
+"""Signing in by a mailed link; in the modules beside, the member's sessions, the roll of members and the journal."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,20 +6,21 @@ from starlette.responses import Response
 from forums import members, secret_links
 from forums.members import SignInForm
 from forums.pages import gate, page
+from forums.pages.members import journal, roll, sessions
 from forums.refusals import TooManyRequests
 
-_INSIDE = re.compile(r"/organisation(/[a-z0-9-]+)*")
+__all__ = ["ask", "form", "journal", "link", "roll", "sent", "sessions", "sign_in"]
 
 
 async def form(request: Request) -> Response:
-    return page.show(request, "members/form.html", filled=page.blank(SignInForm, suite=_safe(request.query_params.get("suite", ""))))
+    return _form(request, page.blank(SignInForm, suite=gate.inside(request.query_params.get("suite", ""))))
 
 
 async def ask(request: Request) -> Response:
     """The same answer for a member and for anyone else: whether an address is known is said in the mail alone."""
     filled = await page.read(request, SignInForm)
     if filled.form is None:
-        return page.show(request, "members/form.html", status=422, filled=filled)
+        return _form(request, filled, status=422)
     browser = secret_links.new_token()
     try:
         async with page.transaction(request) as session:
@@ -29,12 +28,16 @@ async def ask(request: Request) -> Response:
             await members.ask_for_link(session, filled.form.email, browser=browser, now=page.now())
     except TooManyRequests as refusal:
         filled.refuse("email", refusal)
-        return page.too_many(page.show(request, "members/form.html", status=429, filled=filled))
+        return page.too_many(_form(request, filled, status=429))
     response, lasts = page.go(request, "/connexion/envoyee"), int(secret_links.SIGN_IN_LASTS.total_seconds())
     gate.set_cookie(response, page.settings(request), browser, what="navigateur", max_age=lasts)
     # Where they were going waits in the browser too: the welcome desk's phone comes from a QR code.
-    gate.set_cookie(response, page.settings(request), _safe(filled.form.suite), what="suite", max_age=lasts)
+    gate.set_cookie(response, page.settings(request), gate.inside(filled.form.suite), what="suite", max_age=lasts)
     return response
+
+
+def _form(request: Request, filled: page.Filled[SignInForm], status: int = 200) -> Response:
+    return page.show(request, "members/form.html", status=status, filled=filled)
 
 
 async def sent(request: Request) -> Response:
@@ -53,29 +56,11 @@ async def link(request: Request) -> Response:
 async def sign_in(request: Request) -> Response:
     config = page.settings(request)
     browser = request.cookies.get(gate.cookie_name(config, "navigateur"))
+    named = members.browser_named(request.headers.get("user-agent", ""))
     async with page.transaction(request) as session:
-        token = await members.sign_in(session, request.path_params["token"], browser=browser, now=page.now())
+        token = await members.sign_in(session, request.path_params["token"], browser=browser, named=named, now=page.now())
     if token is None:
         return page.show(request, "members/expired.html", status=404)
-    response = page.go(request, _safe(request.cookies.get(gate.cookie_name(config, "suite"), "")) or "/organisation")
+    response = page.go(request, gate.inside(request.cookies.get(gate.cookie_name(config, "suite"), "")) or "/organisation")
     gate.set_cookie(response, config, token, max_age=int(members.SESSION_LASTS.total_seconds()))
     return response
-
-
-async def sign_out(request: Request) -> Response:
-    config = page.settings(request)
-    async with page.transaction(request) as session:
-        await members.sign_out(session, request.cookies[gate.cookie_name(config)])
-    response = page.go(request, "/connexion?fait=deconnexion")
-    gate.set_cookie(response, config, "", max_age=0)
-    return response
-
-
-async def journal(request: Request) -> Response:
-    async with page.reading(request) as session:
-        events = await members.journal(session)
-    return page.show(request, "members/journal.html", events=events)
-
-
-def _safe(path: str) -> str:
-    return path if _INSIDE.fullmatch(path) else ""
