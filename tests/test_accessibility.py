@@ -58,9 +58,10 @@ async def _examples(path: Path) -> dict[str, str]:
             f"/forums/{slug}/inscription", family_name="Martin", given_name="Camille", email="c@example.org", attendance="on_site"
         )
         await site.post("/questions/poser", kind="question", text="Ma question ?", email="c@example.org")
+        await site.post(f"/questions/{(await site.examples())['code']}/soutenir", email="c@example.org")
         announced = await announcement(site)
         mailed = " ".join(await site.mailed("c@example.org"))
-        tokens = dict(re.findall(r"/(inscriptions|questions/confirmer)/([\w-]{43})", mailed))
+        tokens = dict(re.findall(r"/(inscriptions|questions/confirmer|questions/soutiens)/([\w-]{43})", mailed))
         await site.sign_in("admin")
         outbox = (await site.get("/organisation/messages")).text
         message = re.search(r"/organisation/messages/([0-9a-f-]{36})", outbox)
@@ -91,7 +92,11 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
             or re.search(r"\.(ics|txt|ico|pdf|csv|json)$|/sante$|\{filename\}$", each.path)
         ):
             continue
-        kind = next(kind for kind in ("questions/confirmer", "abonnements", "inscriptions") if kind in each.path or kind == "inscriptions")
+        kind = next(
+            kind
+            for kind in ("questions/confirmer", "questions/soutiens", "abonnements", "inscriptions")
+            if kind in each.path or kind == "inscriptions"
+        )
         found.append(
             filled(each.path, values | ({"token": values[kind]} if "{token}" in each.path and "connexion" not in each.path else {}))
         )

@@ -39,9 +39,12 @@ def test_accents_capitals_plurals_little_words_and_order_do_not_count(one: str, 
     assert stems_of(one) == stems_of(other)
 
 
-@pytest.mark.parametrize(("count", "among_five", "fooled"), [(132, 64, 7), (1000, 62, 8)])
+@pytest.mark.parametrize(("count", "among_five", "fooled"), [(156, 72, 13), (1000, 72, 13)])
 def test_the_same_question_in_other_words_is_found_and_near_misses_seldom_come_first(count: int, among_five: int, fooled: int) -> None:
-    """Of 66 pairs written by hand, among others of the field; the figures reached are those required."""
+    """Of 78 pairs written by hand, among others of the field; the figures reached are those required.
+
+    The last twelve were written after the words were settled: they say what to expect of texts never seen.
+    """
     labelled = pairs()
     index, keys = _Index(), {}
     texts = [text for pair in labelled for text in (pair.same, pair.near)]
@@ -52,7 +55,8 @@ def test_the_same_question_in_other_words_is_found_and_near_misses_seldom_come_f
 
     found = [[key for likeness, key in index.nearest(pair.asked, 5) if likeness >= ALIKE] for pair in labelled]
 
-    assert len(labelled) == 66
+    assert len(labelled) == 78
+    assert sum(keys[pair.same] in five for pair, five in zip(labelled[-12:], found[-12:], strict=True)) >= 10
     assert sum(keys[pair.same] in five for pair, five in zip(labelled, found, strict=True)) >= among_five
     assert sum(five[:1] == [keys[pair.near]] for pair, five in zip(labelled, found, strict=True)) <= fooled
 
@@ -68,7 +72,7 @@ async def test_both_engines_find_the_same_and_among_hundreds_in_little_time(data
             await questions.similar_to(session, pair.asked)
         each = (time.process_time() - begun) / 20
 
-    assert (found.among_five >= 62, found.near_first <= 8, each < 0.05) == (True, True, True)
+    assert (found.among_five >= 72, found.near_first <= 13, each < 0.05) == (True, True, True)
 
 
 async def test_what_has_nothing_to_do_with_it_is_not_shown(session: AsyncSession) -> None:

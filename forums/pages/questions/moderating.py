@@ -27,8 +27,15 @@ async def queue(request: Request) -> Response:
         theirs = await members.institutions_of(session, member) if member.role == "agent" else None
         waiting = await questions.to_moderate(session, institutions=theirs)
         forums, commitments = await _subjects(session, waiting)
+        published, _ = await questions.published(session, limit=20) if _may_decide(request) else ((), 0)
     return page.show(
-        request, "questions/queue.html", questions=waiting, forums=forums, commitments=commitments, may_decide=_may_decide(request)
+        request,
+        "questions/queue.html",
+        questions=waiting,
+        published=published,
+        forums=forums,
+        commitments=commitments,
+        may_decide=_may_decide(request),
     )
 
 
