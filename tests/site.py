@@ -72,12 +72,12 @@ class Site:
             forum = await schedule.next_forum(session, now=datetime.now(UTC))
             assert forum is not None
             item = (await session.exec(select(AgendaItem).where(AgendaItem.forum_id == forum.id, AgendaItem.version == 0))).first()
+            document = (await session.exec(select(Document))).first()
             pending = (await session.exec(select(Question).where(Question.status == "pending"))).first()
             published = (await session.exec(select(Question).where(Question.status == "published"))).first()
             seated = select(Registration).where(Registration.forum_id == forum.id, Registration.status == "registered")
             guest = (await session.exec(seated)).first()
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
-        document = (await session.exec(select(Document))).first()
         assert None not in (item, document, pending, published, guest, written), "the demonstration lacks an example"
         return {
             "slug": forum.slug,
