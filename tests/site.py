@@ -72,13 +72,13 @@ class Site:
             forum = await schedule.next_forum(session, now=datetime.now(UTC))
             assert forum is not None
             item = (await session.exec(select(AgendaItem).where(AgendaItem.forum_id == forum.id, AgendaItem.version == 0))).first()
+            document = (await session.exec(select(Document))).first()
             pending = (await session.exec(select(Question).where(Question.status == "pending"))).first()
             published = (await session.exec(select(Question).where(Question.status == "published"))).first()
             seated = select(Registration).where(Registration.forum_id == forum.id, Registration.status == "registered")
             guest = (await session.exec(seated)).first()
             member = await members.member_by_email(session, "exemple@example.org")
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
-            document = (await session.exec(select(Document))).first()
             draft = (await session.exec(select(Answer).where(col(Answer.published_at).is_(None)))).first()
             assert draft is not None, "the demonstration lacks a draft"
             asked, answerer = await session.get(Question, draft.question_id), await session.get(Institution, draft.institution_id)
