@@ -77,17 +77,17 @@ class Site:
             seated = select(Registration).where(Registration.forum_id == forum.id, Registration.status == "registered")
             guest = (await session.exec(seated)).first()
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
-        draft = (await session.exec(select(Answer).where(col(Answer.published_at).is_(None)))).first()
-        assert draft is not None, "the demonstration lacks a draft"
-        asked, answerer = await session.get(Question, draft.question_id), await session.get(Institution, draft.institution_id)
-        assert None not in (item, pending, published, guest, written, asked, answerer), "the demonstration lacks an example"
+            query = select(Question.code, Institution.slug).join(Answer, col(Answer.question_id) == col(Question.id))
+            query = query.join(Institution, col(Institution.id) == col(Answer.institution_id))
+            draft = (await session.exec(query.where(col(Answer.published_at).is_(None)))).first()
+        assert None not in (item, pending, published, guest, written, draft), "the demonstration lacks an example"
         return {
             "slug": forum.slug,
             "item": str(item.id),
             "code": published.code,
             "pending": pending.code,
-            "asked": asked.code,
-            "institution": answerer.slug,
+            "asked": draft[0],
+            "institution": draft[1],
             "written": written.slug,
             "number": "1",
             "plan": "essai",
