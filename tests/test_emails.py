@@ -103,7 +103,7 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
-ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if "question" not in kind and kind != "sign_in"]
+ABOUT_A_FORUM = [kind for kind in EVERY_MESSAGE if "question" not in kind and kind not in ("answer_published", "sign_in")]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
 PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}
 PERSONAL_LINK |= {"reminder_week", "reminder_eve", "announced"}
