@@ -79,12 +79,12 @@ class Site:
             guest = (await session.exec(seated)).first()
             member = await members.member_by_email(session, "exemple@example.org")
             written = (await session.exec(select(Forum).where(Forum.invented, col(Forum.ends_at) < datetime.now(UTC)))).first()
-            draft = (await session.exec(select(Answer).where(col(Answer.published_at).is_(None)))).first()
-            assert draft is not None, "the demonstration lacks a draft"
-            asked, answerer = await session.get(Question, draft.question_id), await session.get(Institution, draft.institution_id)
+            query = select(Question.code, Institution.slug).join(Answer, col(Answer.question_id) == col(Question.id))
+            query = query.join(Institution, col(Institution.id) == col(Answer.institution_id))
+            draft = (await session.exec(query.where(col(Answer.published_at).is_(None)))).first()
             carried = select(FollowUp).join(FollowUpForum, col(FollowUpForum.follow_up_id) == col(FollowUp.id))
             promise = (await session.exec(carried.where(FollowUpForum.forum_id == forum.id).order_by(col(FollowUp.text)))).first()
-        held = (item, document, pending, published, guest, written, asked, answerer, promise)
+        held = (item, document, pending, published, guest, written, draft, promise)
         assert None not in held, "the demonstration lacks an example"
         return {
             "slug": forum.slug,
@@ -92,8 +92,8 @@ class Site:
             "item": str(item.id),
             "code": published.code,
             "pending": pending.code,
-            "asked": asked.code,
-            "institution": answerer.slug,
+            "asked": draft[0],
+            "institution": draft[1],
             "written": written.slug,
             "promise": promise.code,
             "number": "1",
