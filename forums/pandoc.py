@@ -26,12 +26,12 @@ _TAGS = {"h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "ul", "ol", "li", 
          "code", "pre", "a", "table", "thead", "tbody", "tr", "th", "td", "div"}  # fmt: skip
 
 # Word pastes a list as paragraphs that look like one, the bullet being text for browsers to hide.
-_WORD_LIST = re.compile(r"<p\b[^>]*\bmso-list:\s*l\d+\s+level(\d)[^>]*>(.*?)</p>", re.DOTALL | re.IGNORECASE)
+_WORD_LIST = re.compile(r"<p\b[^<>]*\bmso-list:\s*l\d+\s+level(\d)[^<>]*>((?:(?!</?p\b).)*)</p>", re.DOTALL | re.IGNORECASE)
 _WORD_BULLET = re.compile(r"<!(?:--)?\[if !supportLists\](?:--)?>(.*?)<!(?:--)?\[endif\](?:--)?>", re.DOTALL | re.IGNORECASE)
-_WORD_TITLE = re.compile(r"<p\b[^>]*\bclass=[\"']?MsoTitle\b[^>]*>(.*?)</p>", re.DOTALL | re.IGNORECASE)
+_WORD_TITLE = re.compile(r"<p\b[^<>]*\bclass=[\"']?MsoTitle\b[^<>]*>((?:(?!</?p\b).)*)</p>", re.DOTALL | re.IGNORECASE)
 # A whole Google document comes inside one <b> that says it is not bold.
-_NOT_BOLD = re.compile(r"<b\b[^>]*font-weight:\s*normal[^>]*>", re.IGNORECASE)
-_FIRST_ROW = re.compile(r"<table>\s*<tbody>\s*(<tr>.*?</tr>)", re.DOTALL)
+_NOT_BOLD = re.compile(r"<b\b[^<>]*font-weight:\s*normal[^<>]*>", re.IGNORECASE)
+_FIRST_ROW = re.compile(r"<table>\s*<tbody>\s*(<tr>(?:(?!</?tr\b).)*</tr>)", re.DOTALL)
 _MARK = re.compile(r"^ODLISTE(\d)([oc])\s*", re.MULTILINE)
 
 

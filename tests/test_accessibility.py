@@ -1,6 +1,6 @@
 """Every page, for everybody: axe-core in a real browser, and the Nu HTML checker.
 
-Both themes, light and dark, 320 and 1280 px wide, in French and in English, for the public and for
+Both themes, 320 and 1280 px wide, and their colours in the dark, in French and in English, for the public and for
 members; nothing may overflow sideways at 320 px, which is also 1280 px at 400 %.
 """
 
@@ -30,6 +30,9 @@ from tests.site import Site, filled, running
 
 VNU = ROOT / "tests" / "node_modules" / "vnu-jar" / "build" / "dist" / "vnu.jar"
 RULES = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+# In the dark only the colours change.
+DARK = {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}
 
 
 # One server and one browser a theme: with pytest-xdist, each theme keeps to one process.
@@ -108,16 +111,15 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
 def violations(page: Page, path: str) -> list[str]:
     found = []
     page.evaluate(Axe().axe_script)
-    for scheme in ("light", "dark"):
+    for scheme, width, rules in (("light", 320, RULES), ("light", 1280, RULES), ("dark", 320, DARK)):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        for width in (320, 1280):
-            page.set_viewport_size({"width": width, "height": 900})
-            over = page.evaluate("document.documentElement.scrollWidth") - width
-            if over > 0:
-                found.append(f"{path} {width}px: overflows by {over} px")
-            for each in page.evaluate("options => axe.run(document, options)", RULES)["violations"]:
-                nodes = " | ".join(" ".join(node["target"]) for node in each["nodes"][:3])
-                found.append(f"{path} {scheme} {width}px: {each['id']}: {nodes}")
+        page.set_viewport_size({"width": width, "height": 900})
+        over = page.evaluate("document.documentElement.scrollWidth") - width
+        if over > 0:
+            found.append(f"{path} {width}px: overflows by {over} px")
+        for each in page.evaluate("options => axe.run(document, options)", rules)["violations"]:
+            nodes = " | ".join(" ".join(node["target"]) for node in each["nodes"][:3])
+            found.append(f"{path} {scheme} {width}px: {each['id']}: {nodes}")
     return found
 
 

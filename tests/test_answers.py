@@ -554,7 +554,8 @@ def typed(**values: str) -> dict[str, str]:
 
 async def journal(site: Site) -> list[tuple[str, str]]:
     async with site.database.reading() as session:
-        return [(each.verb, each.subject) for each in (await session.exec(select(AuditEvent).order_by(col(AuditEvent.at)))).all()]
+        done = (await session.exec(select(AuditEvent).where(AuditEvent.actor != "clock").order_by(col(AuditEvent.at)))).all()
+        return [(each.verb, each.subject) for each in done]
 
 
 async def test_an_agent_prepares_an_organiser_publishes_and_everybody_reads(site: Site, asked: str) -> None:
@@ -577,6 +578,7 @@ async def test_an_agent_prepares_an_organiser_publishes_and_everybody_reads(site
     assert 'id="reponse-hatvp"' in public
     assert await journal(site) == [("write", f"answer {asked}/hatvp"), ("publish", f"answer {asked}/hatvp")]
     assert len(await site.mailed("dominique@example.org")) == 1
+    await site.sign_in("admin")
     assert "Réponse publiée" in (await site.get("/organisation/journal")).text
 
 

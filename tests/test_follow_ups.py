@@ -753,6 +753,7 @@ async def test_a_promise_is_closed_and_reopened_by_its_page_with_what_shows_it(s
     public = (await site.get(f"/suites/{code}")).text
     unexplained = await site.post(f"{here}/rouvrir", reopen_reason="")
     reopened = await site.post(f"{here}/rouvrir", reopen_reason="Le lien est mort.")
+    await site.sign_in("admin")
     journal = (await site.get("/organisation/journal")).text
 
     assert (empty.status_code, unexplained.status_code, other.status_code) == (422, 422, 409)

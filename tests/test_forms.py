@@ -224,6 +224,9 @@ async def test_a_mebibyte_of_text_is_refused_in_plain_words(site: Site):
         if form.method == "post" and form.typed:
             response = await send(site, form, form.fields | dict.fromkeys(form.typed, "é" * 512 * 1024))
 
+            if form.action.endswith(("/documents", "/importer")):  # which take files of five
+                assert response.status_code == 422, form.action
+                continue
             assert response.status_code == 413, form.action
             said = "is larger than allowed" if form.action.startswith("/en") else "Votre envoi dépasse la taille permise"
             assert said in response.text
@@ -252,7 +255,7 @@ async def test_the_same_form_sent_again_makes_no_second_row(site: Site):
 
     slug = (await site.examples())["slug"]
     registration = {"family_name": "Martin", "given_name": "Camille", "email": "Camille@Example.org", "attendance": "on_site"}
-    question = {"kind": "question", "text": "Deux fois la même ?", "email": "camille@example.org"}
+    question = {"kind": "question", "text": "Pourquoi deux envois ?", "email": "camille@example.org"}
     before = [await site.count(table) for table in (Registration, Question, OutboxMessage)]
 
     for _ in range(5):

@@ -202,8 +202,8 @@ async def test_an_organiser_brings_a_document_in_or_reads_what_is_wrong_with_it(
     good, bad = await send("notes.docx", a_docx("# Un", "Premier.")), await send("notes.docx", b"PK\x03\x04 casse")
     none = await site.post(f"{here}/importer")
 
-    assert good == (303, f"{here}?fait=document&passages=1&points=0&images=0")
-    assert (await site.get(f"{here}?fait=document&passages=1&points=0&images=2")).text.count("Images laissées de côté") == 1
+    assert good == (303, f"{here}?fait=importe&passages=1&points=0&images=0")
+    assert (await site.get(f"{here}?fait=importe&passages=1&points=0&images=2")).text.count("Images laissées de côté") == 1
     assert bad[0] == none.status_code == 422
     assert "Ce document n&#39;a pas pu être lu" in bad[1]
     assert 'href="#document"' in none.text

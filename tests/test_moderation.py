@@ -186,7 +186,7 @@ async def test_where_the_merged_question_was_taken_up_the_one_kept_is_too(sessio
 
     assert len(await agenda.items_taking_up(session, target)) == 1
     assert len(await questions.passages_answering(session, target)) == 1
-    assert (await questions.states_of(session, [target]))[target.id] == "answered"
+    assert (await questions.states_of(session, [target]))[target.id].state == "answered"
 
 
 async def test_what_was_merged_earlier_follows_to_the_last(session: AsyncSession) -> None:

@@ -524,17 +524,20 @@ def test_every_deed_the_code_records_has_its_french_words() -> None:
 
 def deeds_in(source: str) -> list[tuple[str, str]]:
     """Each deed a module records, as its verb and the kind of thing it is done to."""
+    tree = ast.parse(source)
+    own = next((each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef) and each.name == "_record"), None)
+    kind_of_own = next((_begins(each) for each in ast.walk(own) if isinstance(each, ast.JoinedStr)), "") if own else ""
     found = []
-    for call in ast.walk(ast.parse(source)):
+    for call in ast.walk(tree):
         name = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
         if name in ("record", "note", "_record") and isinstance(call, ast.Call):
             words = [each.value for each in call.args if isinstance(each, ast.Constant)]
-            things = [
-                str(each.values[0].value)
-                for each in call.args
-                if isinstance(each, ast.JoinedStr)
-                if isinstance(each.values[0], ast.Constant)
-            ]
+            things = [kind_of_own] if name == "_record" else [_begins(each) for each in call.args if isinstance(each, ast.JoinedStr)]
             if words:
-                found.append((str(words[1] if name == "note" else words[0]), things[0].strip() if things else "forum"))
+                found.append((str(words[1] if name == "note" else words[0]), next(filter(None, things), "forum")))
     return found
+
+
+def _begins(text: ast.JoinedStr) -> str:
+    first = text.values[0]
+    return str(first.value).strip() if isinstance(first, ast.Constant) else ""

@@ -1,6 +1,6 @@
 """The whole life of one forum, by hand in a real browser: from its announcement to the page of its commitment.
 
-On SQLite and on PostgreSQL, with and without JavaScript. Nobody has a mail server here: the people
+With JavaScript on SQLite, without on PostgreSQL. Nobody has a mail server here: the people
 read their messages in the organisers' outbox, as a newcomer does.
 """
 
@@ -21,7 +21,7 @@ QUESTION = "Quand les données de la commande publique seront-elles complètes ?
 ANSWER = "La direction s'engage à compléter les données avant l'été."
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     """A site with the real plan and nothing else."""
     if request.param == "sqlite":
@@ -34,7 +34,12 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
         yield found
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.parametrize(
+    ("site", "scripts"),
+    [("sqlite", True), ("postgresql", False)],
+    indirect=["site"],
+    ids=["SQLite, with JavaScript", "PostgreSQL, without JavaScript"],
+)
 def test_a_forum_goes_from_announcement_to_minutes_on_the_page_of_its_commitment(site: Served, chromium: Browser, scripts: bool):
     organiser, alice, basile = (Visitor(chromium, site, scripts=scripts) for _ in range(3))
 

@@ -13,8 +13,18 @@ from uuid import UUID
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.answers.standing import standing_in
-from forums.models import Answer, Commitment, Forum, Institution, MinutesEntry, MinutesEntryQuestion, Question, QuestionInstitution, Season
+from forums.models import (
+    Answer,
+    Commitment,
+    Forum,
+    Institution,
+    Minutes,
+    MinutesEntry,
+    MinutesEntryQuestion,
+    Question,
+    QuestionInstitution,
+    Season,
+)
 from forums.models.forum import PARIS
 
 Stage = Literal["late", "to_answer", "prepared", "published"]
@@ -100,11 +110,16 @@ def _at(stage: Stage, now: datetime) -> list[Any]:
             col(Answer.published_at).is_not(None),
             Answer.outcome == "deferred",
             col(Answer.deferred_to) < today,
-            standing_in("en-retard", now=now),
         ]
     if stage == "to_answer":
-        # What the minutes say in full needs no answer in writing.
-        return [col(Answer.id).is_(None), ~standing_in("repondue", now=now), ~standing_in("refusee", now=now)]
+        # What the minutes say in full needs no answer in writing; what another institution wrote answers for itself alone.
+        said = (
+            select(MinutesEntryQuestion.question_id)
+            .join(MinutesEntry, col(MinutesEntry.id) == col(MinutesEntryQuestion.entry_id))
+            .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
+            .where(col(Minutes.published_at).is_not(None), col(MinutesEntryQuestion.outcome).in_(("answered", "refused")))
+        )
+        return [col(Answer.id).is_(None), col(Question.id).not_in(said)]
     return [
         col(Answer.id).is_not(None),
         col(Answer.published_at).is_not(None) if stage == "published" else col(Answer.published_at).is_(None),

@@ -18,7 +18,7 @@ from forums.forms import Form, OptionalDay, choice, prose, refuse, whole
 from forums.language import N_
 from forums.models import Answer, Forum, Member, Question
 from forums.models.forum import PARIS
-from forums.refusals import AnswerChanged, BeforeTheEvening, NothingToPublish, OrganisersPublish, WrongMoment
+from forums.refusals import AnswerChanged, BeforeTheEvening, NothingToPublish, OrganisersPublish, Refusal, WrongMoment
 
 
 class AnswerForm(Form):
@@ -157,7 +157,8 @@ async def publish(session: AsyncSession, work: Assignment, member: Member, *, ed
 
 
 async def take_over(session: AsyncSession, question: Question, target: Question) -> None:
-    """The answers of a question merged into another are that one's, where its institution gave it none."""
+    """The answers to a question merged into another are answers to that one. Raises `Refusal` when one institution wrote to both."""
     answered = select(Answer.institution_id).where(Answer.question_id == target.id)
-    moved = update(Answer).where(col(Answer.question_id) == question.id, col(Answer.institution_id).not_in(answered))
-    await session.exec(moved.values(question_id=target.id))
+    if (await session.exec(select(Answer.id).where(Answer.question_id == question.id, col(Answer.institution_id).in_(answered)))).first():
+        raise Refusal(N_("Une administration a écrit une réponse à chacune des deux : elles ne se réunissent plus."))
+    await session.exec(update(Answer).where(col(Answer.question_id) == question.id).values(question_id=target.id))

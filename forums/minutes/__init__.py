@@ -12,6 +12,7 @@ from forums.minutes.publishing import publish
 from forums.minutes.queries import (
     Entry,
     Version,
+    as_announced,
     begun,
     cited_in,
     entries_of,
@@ -46,6 +47,7 @@ __all__ = [
     "Piece",
     "Version",
     "amend",
+    "as_announced",
     "begun",
     "bring_in",
     "changes",

@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, outbox, registrations
 from forums.language import N_
-from forums.minutes.queries import Entry, entries_of
+from forums.minutes.queries import Entry, as_announced, entries_of
 from forums.models import ActionPlan, Forum, Minutes, MinutesEntry, MinutesEntryQuestion, MinutesVersion, Question
 from forums.questions import tell_supporters
 from forums.refusals import AlreadyPublished, NothingToPublish
@@ -59,7 +59,8 @@ async def add_version(session: AsyncSession, minutes: Minutes, comment: str, *, 
     """Keep the passages as they are now, under the next number."""
     number = await _last_number(session, minutes) + 1
     plans = {plan.id: plan.slug for plan in (await session.exec(select(ActionPlan))).all()}
-    content = [_as_kept(each, plans) for each in await entries_of(session, minutes)]
+    entries = await as_announced(session, minutes, await entries_of(session, minutes))
+    content = [_as_kept(each, plans) for each in entries]
     session.add(MinutesVersion(minutes_id=minutes.id, number=number, comment=comment, published_at=now, content=content))
     await session.flush()
     return number

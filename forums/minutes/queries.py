@@ -5,7 +5,7 @@ words of others: a question whose text is mended later is shown as it is now.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 from sqlmodel import col, select
@@ -103,6 +103,16 @@ async def entries_of(session: AsyncSession, minutes: Minutes) -> list[Entry]:
         )
         for entry in entries
     ]
+
+
+async def as_announced(session: AsyncSession, minutes: Minutes, entries: Sequence[Entry]) -> list[Entry]:
+    """The same under the items of the agenda the public reads, which may differ from the one being prepared."""
+    forum = (await session.exec(select(Forum).where(Forum.id == minutes.forum_id))).one()
+    if forum.agenda_version == 0:
+        return list(entries)
+    query = select(AgendaItem).where(AgendaItem.forum_id == forum.id, AgendaItem.version == forum.agenda_version)
+    public = {item.number: item for item in (await session.exec(query)).all()}
+    return [replace(each, item=public.get(each.item.number) if each.item else None) for each in entries]
 
 
 async def _outcomes(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, dict[str, MinutesEntryQuestion]]:

@@ -15,7 +15,17 @@ from forums.forms import Form, OptionalDay, choice, line, optional, prose, whole
 from forums.language import N_
 from forums.minutes.publishing import add_version, as_plain, keep_first_version, lock, tell_authors
 from forums.minutes.queries import Entry, entries_of
-from forums.models import AgendaItem, Commitment, Minutes, MinutesEntry, MinutesEntryCommitment, MinutesEntryQuestion, Question
+from forums.models import (
+    AgendaItem,
+    Commitment,
+    FollowUp,
+    FollowUpForum,
+    Minutes,
+    MinutesEntry,
+    MinutesEntryCommitment,
+    MinutesEntryQuestion,
+    Question,
+)
 from forums.models.forum import Outcome
 from forums.refusals import Refusal
 
@@ -161,6 +171,10 @@ async def remove(session: AsyncSession, minutes: Minutes, entry: MinutesEntry) -
     await lock(session, minutes)
     if minutes.published_at is not None:
         raise Refusal(N_("Un passage publié ne s'efface pas : corrigez-le, la correction sera datée."))
+    promised = await session.exec(select(FollowUp.id).where(FollowUp.entry_id == entry.id).limit(1))
+    said = await session.exec(select(FollowUpForum.follow_up_id).where(FollowUpForum.entry_id == entry.id).limit(1))
+    if promised.first() or said.first():
+        raise Refusal(N_("Une promesse vient de ce passage, ou y est suivie : effacez-la d'abord, ou corrigez le passage."))
     await session.delete(entry)
 
 

@@ -44,6 +44,12 @@ async def enqueue_once(session: AsyncSession, messages: Sequence[Message], *, no
     return len(await insert_new(session, OutboxMessage, rows, same=["fact"]))
 
 
+async def already_told(session: AsyncSession, facts: Collection[str]) -> Sequence[str]:
+    """Those of these facts that a message was already written for."""
+    known = await session.exec(select(OutboxMessage.fact).where(col(OutboxMessage.fact).in_(facts)))
+    return [fact for fact in known.all() if fact]
+
+
 async def drop(session: AsyncSession, kinds: Collection[str], *, forum_id: UUID | None = None, recipient: str | None = None) -> int:
     """Take back messages of these kinds that are not sent yet and no longer true, such as a reminder of a forum that moved."""
     query = select(OutboxMessage).where(col(OutboxMessage.kind).in_(kinds), col(OutboxMessage.status).in_(UNSENT))

@@ -63,13 +63,14 @@ class PageCache:
                 kept = self.kept.get(key)
                 if kept is None or kept.until < time.monotonic():
                     try:
-                        return await self._render(key, scope, receive, send)
+                        kept = await self._render(key, scope, receive, send)
                     finally:
                         self.rendering.pop(key, None)
-        await _send_kept(kept, scope, send)
+        if kept is not None:  # out of the lock: who reads slowly keeps nobody waiting
+            await _send_kept(kept, scope, send)
 
-    async def _render(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask the application. A public answer is kept and sent from what is kept; any other goes through."""
+    async def _render(self, key: Key, scope: Scope, receive: Receive, send: Send) -> Kept | None:
+        """Ask the application. A public answer is returned, and kept unless it is very large; any other goes through."""
         start: Message | None = None
         chunks: list[bytes] = []
         streaming = False
@@ -87,23 +88,19 @@ class PageCache:
                     await send(message)
             else:
                 chunks.append(message.get("body", b""))
-                if sum(map(len, chunks)) > _LARGEST and start is not None:
-                    streaming = True
-                    await send(start)
-                    await send({"type": "http.response.body", "body": b"".join(chunks), "more_body": message.get("more_body", False)})
 
         # HEAD is answered from what a GET would be, with the same headers.
         await self.app({**scope, "method": "GET"}, receive, collected)
         if streaming or start is None:
-            return
+            return None
         kept = _keep(start, b"".join(chunks))
-        if generation == self.generation:
+        if generation == self.generation and kept.size <= _LARGEST:
             replaced = self.kept.pop(key, None)
             self.kept[key] = kept
             self.size += kept.size - (replaced.size if replaced else 0)
             while self.size > _ROOM:
                 self.size -= self.kept.popitem(last=False)[1].size
-        await _send_kept(kept, scope, send)
+        return kept
 
 
 def _may_be_kept(start: Message) -> bool:

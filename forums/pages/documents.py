@@ -58,7 +58,7 @@ async def attach(request: Request) -> Response:
 
 async def _read(request: Request) -> tuple[Filled[DocumentForm], str, bytes]:
     """The one form of the site that takes a file; `page.read` takes none."""
-    async with request.form(max_files=1, max_fields=4, max_part_size=16 * 1024) as typed:
+    async with request.form(max_files=1, max_fields=4, max_part_size=6 * 1024 * 1024) as typed:
         upload, title = typed.get("file"), typed.get("doc_title")
         filename, content = (upload.filename or "", await upload.read()) if isinstance(upload, UploadFile) else ("", b"")
     filled = page.checked(DocumentForm, {"doc_title": title if isinstance(title, str) else ""})

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import answers, emails, outbox
 from forums.forms import Form, line, prose
 from forums.language import N_
-from forums.models import AgendaItemQuestion, AuditEvent, MinutesEntryQuestion, Question, QuestionInstitution
+from forums.models import AgendaItem, AgendaItemQuestion, AuditEvent, MinutesEntry, MinutesEntryQuestion, Question, QuestionInstitution
 from forums.models.forum import QuestionStatus
 from forums.questions.supports import move_supports
 from forums.refusals import AlreadyDecided, Refusal
@@ -129,7 +129,10 @@ async def merge(session: AsyncSession, question: Question, target: Question, for
     await move_supports(session, question, target, now=now)
     for links in (AgendaItemQuestion, MinutesEntryQuestion, QuestionInstitution):
         await _share(session, links, question, target)
+    await _say_it_changed(session, question)
     await answers.take_over(session, question, target)
+    if target.status == "published":
+        await answers.route_and_tell(session, target, now=now)
     if question.email:
         outbox.enqueue(session, emails.question_merged(question, target), now=now)
 
@@ -146,6 +149,15 @@ async def _share(session: AsyncSession, links: type[SQLModel], question: Questio
         if getattr(each, other) not in already
     )
     await session.flush()
+
+
+async def _say_it_changed(session: AsyncSession, question: Question) -> None:
+    """Whoever has the form of such an item or passage open would otherwise save it without the question that is kept."""
+    items = select(AgendaItemQuestion.agenda_item_id).where(AgendaItemQuestion.question_id == question.id)
+    entries = select(MinutesEntryQuestion.entry_id).where(MinutesEntryQuestion.question_id == question.id)
+    prepared = update(AgendaItem).where(col(AgendaItem.id).in_(items), col(AgendaItem.version) == 0)
+    await session.exec(prepared.values(edition=AgendaItem.edition + 1))
+    await session.exec(update(MinutesEntry).where(col(MinutesEntry.id).in_(entries)).values(edition=MinutesEntry.edition + 1))
 
 
 async def _decide(

@@ -52,7 +52,7 @@ async def bring_in(request: Request) -> Response:
 async def _file(request: Request) -> tuple[str, bytes]:
     """The one file of the form: its name and its bytes. Raises `BadDocument` when there is none."""
     try:
-        async with request.form(max_files=1, max_fields=5, max_part_size=256 * 1024) as typed:
+        async with request.form(max_files=1, max_fields=5, max_part_size=5184 * 1024) as typed:
             file = typed.get("document")
             if file is None or isinstance(file, str):
                 raise BadDocument

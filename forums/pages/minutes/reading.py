@@ -15,7 +15,7 @@ async def show(request: Request) -> Response:
     async with page.reading(request) as session:
         forum = await page.forum(session, request)
         found = await minutes.published(session, forum)
-        entries = await minutes.entries_of(session, found) if found else []
+        entries = await minutes.as_announced(session, found, await minutes.entries_of(session, found)) if found else []
         versions = await minutes.versions_of(session, found) if found else []
         named = await registrations.named(session, forum) if found else []
         plan = await minutes.plan_of(session, forum) if found else None

@@ -195,6 +195,8 @@ async def _question(session: AsyncSession, request: Request) -> Question:
     if question is None or question.status == "unconfirmed":
         raise page.not_found()
     member = request.state.member
-    if member.role == "agent" and not await questions.concerns(session, question, await members.institutions_of(session, member)):
-        raise page.not_found()
+    if member.role == "agent":
+        theirs = await members.institutions_of(session, member)
+        if question.status not in ("pending", "published") or not await questions.concerns(session, question, theirs):
+            raise page.not_found()
     return question
