@@ -225,7 +225,7 @@ async def test_a_mebibyte_of_text_is_refused_in_plain_words(site: Site):
             response = await send(site, form, form.fields | dict.fromkeys(form.typed, "é" * 512 * 1024))
 
             if form.action.endswith(("/documents", "/importer")):  # which take files of five
-                assert response.status_code == 422, form.action
+                assert response.status_code in (413, 422), form.action
                 continue
             assert response.status_code == 413, form.action
             said = "is larger than allowed" if form.action.startswith("/en") else "Votre envoi dépasse la taille permise"
