@@ -1,9 +1,9 @@
 """The courier: takes what is due in hand, and carries it to the relay over several connections.
 
-A connection runs a few messages ahead of what is committed, so that one commit serves many: a worker
-killed at the worst moment sends those of the last milliseconds again, with the same Message-ID. A message
-is known not to be taken back a fifth of a second before it goes. When the relay or its settings are at
-fault the whole queue stops for a while, so that a wrong password is not tried at each turn.
+A connection waits until what became of its message is committed before it sends the next: a worker
+killed at the worst moment sends at most one message per connection again, with the same Message-ID. A
+message is known not to be taken back a fifth of a second before it goes. When the relay or its
+settings are at fault the whole queue stops for a while, so that a wrong password is not tried at each turn.
 """
 
 import asyncio
@@ -26,10 +26,9 @@ from forums.settings import Settings, Smtp
 log = logging.getLogger("forums.outbox")
 
 TURN = 1.0
-IN_HAND = 400
+IN_HAND = 100
 TOGETHER = 20
 ENOUGH_FOR_ONE = 10
-AHEAD = 8
 HAND_BACK_AFTER = timedelta(minutes=2)
 LOOK_AGAIN_AFTER = 0.2
 STOPPED = {"misconfigured": [timedelta(minutes=10)], "relay": [timedelta(minutes=m) for m in (1, 2, 5, 10)]}
@@ -87,7 +86,7 @@ class Courier:
     def __init__(self, database: Database, settings: Settings, smtp: Smtp, *, now: Callable[[], datetime] = _now) -> None:
         self.database, self.settings, self.smtp, self.now = database, settings, smtp, now
         self.connections = Connections()
-        self.ledger = Ledger(database, lambda: AHEAD * len(self._lanes))
+        self.ledger = Ledger(database, lambda: len(self._lanes))
         self.sent = 0
         self._hand: deque[Letter] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
@@ -155,7 +154,7 @@ class Courier:
         try:
             return emails.compose(row, self.settings)
         except Exception as error:  # noqa: BLE001 — even an OSError (a template that is not there) is this message's fault
-            await self.ledger.record(await self._fault(row, Unwritable(repr(error))))
+            await self._record_fault(row, Unwritable(repr(error)))
             return None
 
     def _late(self) -> list[OutboxMessage]:
@@ -195,22 +194,12 @@ class Courier:
 
     async def _lane(self) -> None:
         """One message after the other, as long as there are some."""
-        unwritten: deque[asyncio.Task[None]] = deque()
-        try:
-            while (letter := await self._next()) is not None:
-                if outcome := await self._carry(letter):
-                    unwritten.append(asyncio.create_task(self._record(outcome)))
-                if len(unwritten) == AHEAD:
-                    await unwritten.popleft()
-        finally:
-            await asyncio.gather(*unwritten)
-
-    async def _record(self, outcome: Outcome) -> None:
-        try:
-            await self.ledger.record(outcome)
-        except Exception:
-            # The database did not take what became of it: the lease does, and the message goes again.
-            log.exception("message %s: what became of it is not written", outcome.row.id)
+        while (letter := await self._next()) is not None:
+            try:
+                await self._carry(letter)
+            except Exception:
+                # The database did not take what became of it: the lease does, and the message goes again.
+                log.exception("message %s: what became of it is not written", letter.row.id)
 
     async def _next(self) -> Letter | None:
         async with self._choosing:
@@ -229,27 +218,25 @@ class Courier:
             letter.wanted_at = moment if letter.row.id in wanted else -1.0
         self._hand = deque(letter for letter in self._hand if letter.wanted_at >= 0)
 
-    async def _carry(self, letter: Letter) -> Outcome | None:
-        """Returns what became of it, or None when it was handed back."""
+    async def _carry(self, letter: Letter) -> None:
         connection = None
         try:
             connection = await self._connection()
             if connection is None:
                 await self._hand_back([letter.row])
-                return None
+                return
             await connection.carry(self.settings.mail_from, letter.row, letter.content)
         except Exception as error:  # noqa: BLE001 — one poisonous message must not stop the queue
             if connection is not None:
                 connection.drop()
-            return await self._fault(letter.row, error)
+            await self._record_fault(letter.row, error)
         except asyncio.CancelledError:
             if connection is not None:
                 connection.drop()
             raise
         else:
             self.sent, self._faults = self.sent + 1, 0
-            await self.connections.keep(connection)
-            return Outcome(letter.row, _now(), "sent")
+            await self._record_sent(letter.row, connection)
 
     async def _connection(self) -> Connection | None:
         if kept := await self.connections.one_that_answers():
@@ -258,14 +245,20 @@ class Courier:
             # One at a time: the others do not try the password that was just refused.
             return await connect(self.smtp) if self._pause is None else None
 
-    async def _fault(self, row: OutboxMessage, error: Exception) -> Outcome:
+    async def _record_sent(self, row: OutboxMessage, connection: Connection) -> None:
+        try:
+            await self.ledger.record(Outcome(row, _now(), "sent"))
+        finally:
+            await self.connections.keep(connection)
+
+    async def _record_fault(self, row: OutboxMessage, error: Exception) -> None:
         verdict, code, words = judge(error)
         # The relay's words may quote an address: they stay in the row, out of the log.
         log.warning("message %s: %s (code %s)", row.id, verdict, code)
         if verdict in STOPPED:
             self._stop(verdict)
             await self._hand_back(self._emptied())
-        return Outcome(row, _now(), verdict, code, words)
+        await self.ledger.record(Outcome(row, _now(), verdict, code, words))
 
     def _stop(self, verdict: Verdict) -> None:
         if self._pause is None:  # else another connection met the same fault at the same moment
