@@ -1,4 +1,4 @@
-"""The one door to the database: `transaction()` to write, `reading()` to read, two more for what is done all the time.
+"""The one door to the database: `transaction()` to write, `reading()` to read, `write_at_once()` for the outbox.
 
 One code for SQLite and PostgreSQL. On SQLite a writer engine of a single connection opens every
 transaction with BEGIN IMMEDIATE, beside a pool of readers, because a read that later writes is
@@ -8,13 +8,13 @@ refused at once by a busy WAL database. Whatever is written is on disk when `tra
 import asyncio
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -86,35 +86,21 @@ class Database:
         async with AsyncSession(self.reader, expire_on_commit=False) as session:
             yield session
 
-    async def transact_at_once(self, work: Callable[[AsyncSession], Coroutine[Any, Any, T]]) -> T:
-        """`transaction()` for what many people wait for at the same moment: `work` may await nothing but its session.
-
-        On SQLite all of it runs in one thread, where its awaits have nothing to wait for: through the
-        asynchronous driver each statement changes threads three times, which is most of what it costs.
-        """
-        if not self.is_sqlite:
-            async with self.transaction() as session:
-                return await work(session)
-        engine, thread = self._in_a_thread()
-        answer = await asyncio.get_running_loop().run_in_executor(thread, _transacted, engine, work)
-        for forget in self.after_commit:
-            forget()
-        return answer
-
     async def write_at_once(self, work: Callable[[Connection], T]) -> T:
-        """The same for `work` that is a plain function. Nothing it writes may show on a cached page."""
+        """Do `work`, a plain function, in a transaction of its own. Returns its answer once everything is on disk.
+
+        Through SQLite's asynchronous driver each statement changes threads three times, which is most of
+        what a short write costs; here the thread is changed once. Nothing it writes may show on a cached page.
+        """
         if not self.is_sqlite:
             async with self.writer.begin() as connection:
                 return await connection.run_sync(work)
-        engine, thread = self._in_a_thread()
-        return await asyncio.get_running_loop().run_in_executor(thread, _in_one_go, engine, work)
-
-    def _in_a_thread(self) -> tuple[Engine, ThreadPoolExecutor]:
         if self._plain is None:
             engine = create_engine(f"sqlite:///{self.writer.url.database}", pool_size=1, max_overflow=0)
             _configure_sqlite(engine, begin="BEGIN IMMEDIATE")
             self._plain = engine, ThreadPoolExecutor(1, "forums-writer")
-        return self._plain
+        engine, thread = self._plain
+        return await asyncio.get_running_loop().run_in_executor(thread, _in_one_go, engine, work)
 
     async def answers(self) -> bool:
         """Whether a statement gets through, for `/sante`."""
@@ -149,12 +135,8 @@ async def insert_new(session: AsyncSession, of: type[SQLModel], rows: Sequence[M
     if not rows:
         return set()
     new = insert_into(session, of).on_conflict_do_nothing(index_elements=same)
-    return set((await execute(session, new.returning(new.table.c.id), rows)).scalars())
-
-
-async def execute(session: AsyncSession, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
-    """One statement for all these rows, on the connection itself: the session would take longer over them."""
-    return await session.run_sync(lambda plain: plain.connection().execute(statement, list(rows)))
+    connection = await session.connection()
+    return set((await connection.execute(new.returning(new.table.c.id), rows)).scalars())
 
 
 def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
@@ -170,19 +152,6 @@ def sqlite_pragmas() -> list[str]:
         else ["PRAGMA journal_mode=DELETE", "PRAGMA synchronous=EXTRA"]
     )
     return [*journal, "PRAGMA foreign_keys=ON", "PRAGMA busy_timeout=15000"]
-
-
-def _transacted(engine: Engine, work: Callable[[AsyncSession], Coroutine[Any, Any, T]]) -> T:
-    session = AsyncSession(expire_on_commit=False)
-    session.sync_session.bind = engine  # AsyncSession itself takes an asynchronous engine only
-    with session.sync_session as plain, plain.begin():
-        running = work(session)
-        try:
-            running.send(None)
-        except StopIteration as done:
-            return cast(T, done.value)
-        running.close()
-        raise RuntimeError("what is done at once may await nothing but its session")
 
 
 def _in_one_go(engine: Engine, work: Callable[[Connection], T]) -> T:

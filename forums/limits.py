@@ -10,14 +10,13 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.database import execute, insert_into
+from forums.database import insert_into
 from forums.models import RateCount
 
 _KEPT = timedelta(days=2)
@@ -78,8 +77,8 @@ async def _add(session: AsyncSession, times: Mapping[tuple[str, datetime], int])
     counted = added.on_conflict_do_update(index_elements=["key", "since"], set_={"count": total}).returning(
         added.table.c.key, added.table.c.since, added.table.c["count"]
     )
-    found = await execute(session, counted, rows)
-    return {(row.key, row.since): row._mapping["count"] for row in found}
+    found = await (await session.connection()).execute(counted, rows)
+    return {(key, since): count for key, since, count in found}
 
 
 def _beginning(now: datetime, seconds: int) -> datetime:
@@ -91,7 +90,6 @@ async def forget_old(session: AsyncSession, *, now: datetime) -> None:
     await session.exec(delete(RateCount).where(col(RateCount.since) < now - _KEPT))
 
 
-@lru_cache(maxsize=1024)
 def client_key(secret_key: str, host: str) -> str:
     """What stands for a visitor's address. In IPv6 it is the /64, which one subscriber has whole."""
     return hmac.new(secret_key.encode(), _household(host).encode(), hashlib.sha256).hexdigest()

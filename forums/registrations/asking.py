@@ -10,7 +10,7 @@ from sqlmodel import SQLModel, col, insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, limits, outbox, secret_links
-from forums.database import execute, insert_new
+from forums.database import insert_new
 from forums.forms import Email, Form, Tick, line, prose
 from forums.language import N_
 from forums.limits import Limit
@@ -129,8 +129,9 @@ async def _promise_confirmations(session: AsyncSession, written: Sequence[tuple[
         message = emails.confirm_registration(registration, forum, token)
         messages.append({**vars(message), "id": uuid4(), "status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now})
     if written:
-        await execute(session, insert(_table(SecretLink)), links)
-        await execute(session, insert(_table(OutboxMessage)), messages)
+        connection = await session.connection()
+        await connection.execute(insert(_table(SecretLink)), links)
+        await connection.execute(insert(_table(OutboxMessage)), messages)
 
 
 def _table(of: type[SQLModel]) -> Table:

@@ -15,6 +15,9 @@ from forums.refusals import TooManyRequests
 from forums.registrations import Asked, RegistrationForm
 from forums.settings import Settings
 
+# What nobody notices, and enough for those answered together to come back together.
+PATIENCE = 0.001
+
 
 class Arrival(NamedTuple):
     """Someone at the desk, and the answer they wait for."""
@@ -50,13 +53,14 @@ class Desk:
 
     async def _write(self) -> None:
         while self.arrived:
-            await asyncio.sleep(0)  # those who arrived with them
+            await asyncio.sleep(PATIENCE)
             together, self.arrived = self.arrived, []
             await self._write_down(together)
 
     async def _write_down(self, together: Sequence[Arrival]) -> None:
         try:
-            outcomes = await self.database.transact_at_once(lambda session: self._registered(session, together))
+            async with self.database.transaction() as session:
+                outcomes = await self._registered(session, together)
         except Exception as error:  # noqa: BLE001 — whoever waits must be answered
             if len(together) > 1 and not isinstance(error, DatabaseUnavailable):
                 for each in together:
