@@ -473,6 +473,17 @@ async def test_the_answers_about_a_commitment_are_those_to_its_questions(session
 # -- An agent's work -----------------------------------------------------------------------------------------------------
 
 
+async def test_what_another_institution_answered_leaves_mine_to_answer(session: AsyncSession) -> None:
+    question, hatvp = await a_routed_question(session)
+    etalab = await an_institution(session, "Etalab")
+    await answers.assign(session, question, [hatvp, etalab], seen=[hatvp.slug], now=NOW)
+
+    await an_answer(session, question, hatvp)
+
+    _, total = await answers.assignments(session, institutions=[etalab], stage="to_answer", now=NOW)
+    assert total == 1
+
+
 async def test_work_comes_by_stage_the_oldest_and_nearest_forum_first(session: AsyncSession) -> None:
     near, far = await a_forum(session), await a_forum(session, number=2, day=(NOW + timedelta(days=90)).date())
     for forum, text in ((None, "sans forum"), (far, "loin"), (near, "près, récente"), (near, "près, ancienne")):

@@ -21,6 +21,7 @@ from tests.factories import (
     NOW,
     a_commitment,
     a_confirmed_registration,
+    a_follow_up,
     a_forum,
     a_plan,
     a_question,
@@ -165,6 +166,18 @@ async def test_a_passage_of_a_draft_may_be_removed_and_its_number_is_not_given_t
 
     assert await minutes.entry_by_number(session, written, 1) is None
     assert await minutes.entry_by_number(session, written, 2) is second
+
+
+async def test_a_passage_a_promise_comes_from_is_not_removed(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    written = await some_minutes(session, forum)
+    entry = await minutes.write(session, written, an_entry_form(), None, [], [], now=NOW)
+    await a_follow_up(session, forum, entry)
+
+    with pytest.raises(Refusal, match="Une promesse vient de ce passage"):
+        await minutes.remove(session, written, entry)
+
+    assert await minutes.entry_by_number(session, written, 1) is entry
 
 
 async def test_a_published_passage_is_never_removed(session: AsyncSession) -> None:

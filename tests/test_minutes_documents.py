@@ -85,6 +85,14 @@ async def test_what_is_pasted_becomes_plain_markdown(html: str, text: str) -> No
     assert await pandoc.html_to_markdown(html) == text
 
 
+@pytest.mark.parametrize("piece", ["<b <b ", '<p style="mso-list:l0 level1">x', "<p class=MsoTitle>x", "<table><tbody><tr>"])
+async def test_a_paste_made_to_freeze_the_site_is_read_in_one_pass(piece: str) -> None:
+    """A pattern that goes back for each of these would take hours, and the test would not end."""
+    text = await pandoc.html_to_markdown(piece * 20_000 if "table" not in piece else piece + "<tr>" * 20_000)
+
+    assert "mso-list" not in text
+
+
 async def test_a_paste_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pandoc, "SECONDS", 0.001)
 

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import agenda, minutes, privacy, questions
 from forums.database import Database
-from forums.models import AuditEvent, Question, Support
+from forums.models import Answer, AuditEvent, Institution, Question, QuestionInstitution, Support
 from forums.questions import CorrectForm, DecisionForm, DeclineForm, MergeForm, SupportForm, UnpublishForm
 from forums.refusals import AlreadyDecided, Refusal
 from tests.factories import (
@@ -23,6 +23,7 @@ from tests.factories import (
     a_registration,
     an_agenda_item_form,
     an_entry_form,
+    an_institution,
     promised,
     some_minutes,
     told,
@@ -187,6 +188,36 @@ async def test_where_the_merged_question_was_taken_up_the_one_kept_is_too(sessio
     assert len(await agenda.items_taking_up(session, target)) == 1
     assert len(await questions.passages_answering(session, target)) == 1
     assert (await questions.states_of(session, [target]))[target.id].state == "answered"
+
+
+async def test_who_has_an_item_or_a_passage_open_during_a_merge_is_told_and_overwrites_no_link(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    target, question = await a_question(session, forum, email="cible@example.org"), await a_question(session, forum)
+    item = await agenda.add(session, forum, an_agenda_item_form(), [], [question], now=NOW)
+    entry = await minutes.write(session, await some_minutes(session, forum), an_entry_form(), None, [], [question], now=NOW)
+    await session.flush()
+    opened = (item.edition, entry.edition)
+
+    await merge(session, question, target)
+
+    await session.refresh(item)
+    await session.refresh(entry)
+    assert (item.edition, entry.edition) == (opened[0] + 1, opened[1] + 1)
+
+
+async def test_an_answer_to_the_merged_question_answers_the_one_kept_unless_its_institution_wrote_to_both(session: AsyncSession) -> None:
+    kept, moved, both = [await a_question(session, email=f"{n}@example.org", text=f"Question {n} ?") for n in range(3)]
+    hatvp = await an_institution(session)
+    answer = Answer(question_id=moved.id, institution_id=hatvp.id, text="Oui.", published_at=NOW)
+    session.add_all([answer, Answer(question_id=both.id, institution_id=hatvp.id, text="Non.", published_at=NOW)])
+    await session.flush()
+
+    await merge(session, moved, kept)
+    await session.refresh(answer)
+    with pytest.raises(Refusal, match="Une administration a écrit une réponse à chacune"):
+        await merge(session, both, kept)
+
+    assert answer.question_id == kept.id
 
 
 async def test_what_was_merged_earlier_follows_to_the_last(session: AsyncSession) -> None:
@@ -407,6 +438,53 @@ async def test_an_agent_and_a_stranger_decide_nothing(site: Site, verb: str) -> 
 
     assert (stranger, agent) in {(303, 403), (303, 404), (401, 403), (404, 404), (403, 403)}
     assert await journal(site, question) == []
+
+
+async def test_what_was_taken_out_is_read_by_moderators_and_never_by_agents_nor_what_was_withdrawn(site: Site) -> None:
+    async with site.database.transaction() as session:
+        question = await about_the_agents_commitment(session, "Demandez à Camille Secret ?", "camille@example.org")
+        await questions.correct(session, question, a_correction("Demandez à quelqu'un ?"), now=NOW)
+        path = f"/organisation/questions/{question.code}"
+
+    await site.sign_in("moderator")
+    moderator = (await site.get(path)).text
+    await site.sign_in("agent")
+    agent = await site.get(path)
+    async with site.database.transaction() as session:
+        await questions.decline(session, await session.get_one(Question, question.id), DeclineForm(reason="Hors sujet."), now=NOW)
+    declined = await site.get(path)
+
+    assert "Camille Secret" in moderator
+    assert (agent.status_code, "Camille Secret" in agent.text) == (200, False)
+    assert declined.status_code == 404
+
+
+async def about_the_agents_commitment(session: AsyncSession, text: str, email: str) -> Question:
+    """A pending question that is the business of `site`'s agent."""
+    hatvp = (await session.exec(select(Institution).where(Institution.slug == "hatvp"))).one()
+    question = await a_question(session, text=text, email=email, status="pending", decided_at=None)
+    session.add(QuestionInstitution(question_id=question.id, institution_id=hatvp.id))
+    await session.flush()
+    return question
+
+
+async def test_a_question_withdrawn_after_a_merge_is_no_longer_read_through_the_one_merged_into_it(site: Site) -> None:
+    async with site.database.transaction() as session:
+        kept = await a_question(session, email="a@example.org", text="Un texte à retirer ?")
+        merged = await a_question(session, email="b@example.org", text="La même chose ?")
+        await merge(session, merged, kept)
+    before = (await site.get(f"/questions/{merged.code}")).text
+
+    async with site.database.transaction() as session:
+        await questions.unpublish(session, await session.get_one(Question, kept.id), REASON, now=NOW)
+    for forget in site.database.after_commit:
+        forget()
+    await asyncio.sleep(1.1)  # a public page is rendered at most once a second
+    after = (await site.get(f"/questions/{merged.code}")).text
+
+    assert "Un texte à retirer" in before
+    assert "Un texte à retirer" not in after
+    assert "Cette question a été retirée depuis" in after
 
 
 async def test_who_comes_second_is_shown_what_the_other_did_with_what_they_typed(site: Site) -> None:

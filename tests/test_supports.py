@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import minutes, privacy, questions
 from forums.database import Database
-from forums.models import Question, Support
+from forums.models import Question, SecretLink, Support
 from forums.questions import SupportForm
 from forums.refusals import Refusal
 from tests.factories import NOW, SECRET_KEY, a_forum, a_question, a_registration, an_entry_form, promised, some_minutes
@@ -199,10 +199,13 @@ async def test_who_asked_to_be_told_is_told_once_when_minutes_answer_and_the_mes
 
     await minutes.publish(session, written, now=NOW)
     await session.flush()
+    links = select(func.count()).where(col(SecretLink.purpose) == "support")
+    made = (await session.exec(links)).one()
     await minutes.amend(session, written, entry, an_entry_form(text="Corrigé."), None, [], [question], now=NOW)
 
     messages = await promised(session, "support_answered")
     assert [message.recipient for message in messages] == ["avec@example.org"]
+    assert (await session.exec(links)).one() == made  # an amendment makes no link for a message that is not written again
     assert messages[0].facts["where"] == f"/forums/{forum.slug}/compte-rendu#p-1"
     await questions.withdraw_support(session, messages[0].facts["token"], now=NOW)
     assert await questions.supporters_to_tell(session, question) == []
