@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.models import Member, Question, Registration, SecretLink, Subscription, Support
+from forums.models import Comment, Member, Question, Registration, SecretLink, Subscription, Support
 from forums.models.people import LinkPurpose
 
 SIGN_IN_LASTS = timedelta(minutes=10)
@@ -32,7 +32,7 @@ def person_key(secret_key: str, email: str) -> str:
     return hmac.new(secret_key.encode(), email.strip().lower().encode(), hashlib.sha256).hexdigest()
 
 
-Subject = Registration | Question | Member | Subscription | Support
+Subject = Registration | Question | Member | Subscription | Support | Comment
 
 _PURPOSES: dict[type[Subject], tuple[LinkPurpose, str]] = {
     Registration: ("registration", "registration_id"),
@@ -40,6 +40,7 @@ _PURPOSES: dict[type[Subject], tuple[LinkPurpose, str]] = {
     Member: ("sign_in", "member_id"),
     Subscription: ("subscription", "subscription_id"),
     Support: ("support", "support_id"),
+    Comment: ("comment", "comment_id"),
 }
 
 

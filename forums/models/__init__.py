@@ -34,6 +34,7 @@ from forums.models.forum import (
 from forums.models.mail import DeliveryAttempt, OutboxMessage
 from forums.models.people import (
     AuditEvent,
+    ClockMark,
     Draft,
     Member,
     MemberInstitution,
@@ -43,16 +44,24 @@ from forums.models.people import (
     Registration,
     SecretLink,
     Subscription,
+    SubscriptionScope,
 )
 from forums.models.plan import (
     ActionPlan,
     Axis,
+    Comment,
     Commitment,
+    CommitmentAmendment,
+    CommitmentContinuation,
     CommitmentInstitution,
+    Consultation,
+    Evaluation,
     Indicator,
     Institution,
     Measurement,
+    MeasurementChange,
     Milestone,
+    ProgressReport,
 )
 
 __all__ = [
@@ -65,11 +74,17 @@ __all__ = [
     "Answer",
     "AuditEvent",
     "Axis",
+    "ClockMark",
+    "Comment",
     "Commitment",
+    "CommitmentAmendment",
+    "CommitmentContinuation",
     "CommitmentInstitution",
+    "Consultation",
     "DeliveryAttempt",
     "Document",
     "Draft",
+    "Evaluation",
     "FollowUp",
     "FollowUpChange",
     "FollowUpCommitment",
@@ -80,6 +95,7 @@ __all__ = [
     "Indicator",
     "Institution",
     "Measurement",
+    "MeasurementChange",
     "Member",
     "MemberInstitution",
     "MemberSession",
@@ -91,6 +107,7 @@ __all__ = [
     "MinutesVersion",
     "OidcAttempt",
     "OutboxMessage",
+    "ProgressReport",
     "Question",
     "QuestionInstitution",
     "RateCount",
@@ -99,5 +116,6 @@ __all__ = [
     "SecretLink",
     "Speaker",
     "Subscription",
+    "SubscriptionScope",
     "Support",
 ]

@@ -12,7 +12,8 @@ from forums.models.columns import key, link_to, one_of, public_code
 Attendance = Literal["on_site", "remote"]
 RegistrationStatus = Literal["pending", "registered", "waiting", "given_up", "walk_in"]
 Role = Literal["admin", "organiser", "moderator", "agent"]
-LinkPurpose = Literal["registration", "question", "sign_in", "subscription", "support"]
+LinkPurpose = Literal["registration", "question", "sign_in", "subscription", "support", "comment"]
+Rhythm = Literal["immediate", "weekly"]
 
 
 def _now() -> datetime:
@@ -59,13 +60,36 @@ class Registration(SQLModel, table=True):
 
 
 class Subscription(SQLModel, table=True):
-    """Abonnement to announcements, asked for and confirmed by its owner; ended by deleting the row."""
+    """Abonnement of an address, and its rhythm; what it follows are its `SubscriptionScope`s. Ended by deleting the row.
+
+    `told_until` is the moment up to which a weekly digest has told everything.
+    """
+
+    __table_args__ = (one_of("rhythm", Rhythm),)
 
     id: UUID = key()
     email: str
     email_key: str = Field(unique=True)
     language: str = "fr"
+    rhythm: Rhythm = Field(default="immediate", sa_type=AutoString)
+    told_until: datetime | None = None
     created_at: datetime = Field(default_factory=_now)
+    mailed_at: datetime = Field(default_factory=_now)
+
+
+class SubscriptionScope(SQLModel, table=True):
+    """What a subscription follows, once confirmed: `annonces` (new forums), `tout`, or the address of one object.
+
+    An axis is `plans/2018-2020/axes/1`, a commitment `plans/2018-2020/engagements/2`, an institution
+    `institutions/{slug}`, a question `questions/{code}`: it is followed by what names it in public.
+    """
+
+    __tablename__ = "subscription_scope"
+
+    subscription_id: UUID = Field(foreign_key="subscription.id", ondelete="CASCADE", primary_key=True)
+    scope: str = Field(primary_key=True, index=True)
+    asked_at: datetime = Field(default_factory=_now)
+    confirmed_at: datetime | None = None
 
 
 class RateCount(SQLModel, table=True):
@@ -158,7 +182,8 @@ class SecretLink(SQLModel, table=True):
             " OR (purpose = 'question' AND question_id IS NOT NULL)"
             " OR (purpose = 'sign_in' AND member_id IS NOT NULL)"
             " OR (purpose = 'subscription' AND subscription_id IS NOT NULL)"
-            " OR (purpose = 'support' AND support_id IS NOT NULL)",
+            " OR (purpose = 'support' AND support_id IS NOT NULL)"
+            " OR (purpose = 'comment' AND comment_id IS NOT NULL)",
             name="its_object",
         ),
     )
@@ -170,6 +195,7 @@ class SecretLink(SQLModel, table=True):
     member_id: UUID | None = link_to("member", nullable=True)
     subscription_id: UUID | None = link_to("subscription", nullable=True)
     support_id: UUID | None = link_to("support", nullable=True)
+    comment_id: UUID | None = link_to("comment", nullable=True)
     browser_hash: str | None = None
     created_at: datetime
     expires_at: datetime | None = None
@@ -188,3 +214,12 @@ class AuditEvent(SQLModel, table=True):
     verb: str
     subject: str
     detail: str = ""
+
+
+class ClockMark(SQLModel, table=True):
+    """Repère of the clock: up to which moment a work that goes on for ever has been done."""
+
+    __tablename__ = "clock_mark"
+
+    name: str = Field(primary_key=True)
+    at: datetime
