@@ -1,0 +1,58 @@
+"""Charts: drawn to scale, without a colour of their own, read as one picture."""
+
+from datetime import date
+from xml.etree import ElementTree as Xml
+
+from forums import charts
+
+POINTS = [(date(2018, 3, 1), 12.0), (date(2018, 9, 1), 31.5), (date(2019, 2, 1), 40.2)]
+
+
+def read(chart: str) -> Xml.Element:
+    return Xml.fromstring(chart)
+
+
+def series(chart: str, name: str) -> Xml.Element:
+    return next(each for each in read(chart).iter("g") if each.get("class") == f"od-chart__series od-chart__{name}")
+
+
+def test_each_measurement_is_a_point_higher_when_it_is_more_and_further_right_when_it_is_later() -> None:
+    drawn = [(float(each.get("cx", "")), float(each.get("cy", ""))) for each in series(charts.line(POINTS, title="t"), "points")]
+
+    assert len(drawn) == 3
+    assert drawn == sorted(drawn)
+    assert [y for _, y in drawn] == sorted((y for _, y in drawn), reverse=True)
+
+
+def test_a_target_is_a_level_line_at_its_value() -> None:
+    chart = charts.line(POINTS, title="t", target=40.2)
+
+    path = series(chart, "target")[0].get("d", "").split()
+    last_point = list(series(chart, "points"))[-1]
+
+    assert path[2] == path[5] == last_point.get("cy")
+
+
+def test_stacks_stand_one_on_the_other_and_their_heights_are_to_scale() -> None:
+    chart = charts.bars(["a", "b"], [charts.Stack("un", [10, 0]), charts.Stack("deux", [5, 20])], title="t")
+
+    low, high = series(chart, "stack-1"), series(chart, "stack-2")
+    box = [{name: float(each.get(name, "")) for name in ("y", "height")} for each in (*low, *high)]
+
+    assert abs(box[0]["height"] - 2 * box[2]["height"]) < 0.2
+    assert abs(box[2]["y"] + box[2]["height"] - box[0]["y"]) < 0.2
+    assert abs(box[3]["height"] - 4 * box[2]["height"]) < 0.3
+
+
+def test_a_picture_is_read_as_its_sentence_whatever_it_holds_and_carries_no_style_of_its_own() -> None:
+    for chart in (charts.line(POINTS, title='<b>"x"'), charts.bars(["<i>", "<i>"], [charts.Stack("s", [1, 2])], title='<b>"x"')):
+        root = read(chart)
+
+        assert (root.get("role"), root.get("aria-label")) == ("img", '<b>"x"')
+        assert {name for each in root.iter() for name in each.attrib} & {"fill", "stroke", "style", "font-family", "id"} == set()
+
+
+def test_one_measurement_alone_is_a_point_and_none_is_no_picture() -> None:
+    assert len(series(charts.line(POINTS[:1], title="t"), "points")) == 1
+    assert charts.line([], title="t") == ""
+    assert charts.bars([], [], title="t") == ""
