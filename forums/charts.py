@@ -115,10 +115,7 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
 def _dates(points: Sequence[tuple[date, float]]) -> list[date]:
     """At most four dates under the axis, among those that were measured."""
     days = [day for day, _ in points]
-    if len(days) <= 4:
-        kept = days
-    else:
-        kept = [days[round(step * (len(days) - 1) / 3)] for step in range(4)]
+    kept = days if len(days) <= 4 else [days[round(step * (len(days) - 1) / 3)] for step in range(4)]
     # Two labels closer than a sixth of the width would run into each other.
     apart, room = kept[:1], (days[-1] - days[0]) / 6
     for day in kept[1:]:
