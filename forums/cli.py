@@ -22,7 +22,8 @@ import uvicorn
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from forums import __version__, action_plan, clock, members, migrations, openid, outbox, schedule, settings
+from forums import __version__, action_plan, backups, clock, members, migrations, openid, outbox, schedule, settings
+from forums.backups import BadBackup
 from forums.database import Database, DatabaseUnavailable, wal_is_safe
 from forums.forms import Email
 from forums.pages import assets
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
-    except (BadSetting, BadFile, Impossible) as error:
+    except (BadSetting, BadFile, BadBackup, Impossible) as error:
         return _complain(str(error))
     except (DBAPIError, *DatabaseUnavailable) as error:
         cause = getattr(error, "orig", None) or error
@@ -82,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     member.add_argument("--role", choices=ROLES, required=True)
     member.add_argument("--institution", metavar="SLUG", action="append", help="pour un agent : son administration ; répétable")
     member.set_defaults(run=_member)
+
+    backup = commands.add_parser("backup", help="une copie de toute la base dans un fichier, pendant que le site sert")
+    backup.add_argument("file", type=Path, metavar="FICHIER")
+    backup.set_defaults(run=_backup)
+
+    restore = commands.add_parser("restore", help="remettre une copie en place")
+    restore.add_argument("file", type=Path, metavar="FICHIER")
+    restore.add_argument("--force", action="store_true", help="remplacer tout ce que la base contient")
+    restore.set_defaults(run=_restore)
 
     commands.add_parser(
         "bounce", help="noter un message revenu, lu sur l'entrée standard (depuis un alias : « |forums bounce »)"
@@ -300,6 +310,16 @@ def _purge(options: argparse.Namespace) -> None:
         f"{purged.unconfirmed_supports} soutiens jamais confirmés, {purged.addresses_of_supporters} adresses de soutiens, "
         f"{purged.messages} messages."
     )
+
+
+def _backup(options: argparse.Namespace) -> None:
+    copied = backups.back_up(settings.read(), options.file)
+    print(f"Copie faite : {copied.rows} lignes, {copied.size / MB:.1f} Mo. SECRET_KEY n'y est pas : gardez-la ailleurs, elle aussi.")
+
+
+def _restore(options: argparse.Namespace) -> None:
+    restored = backups.restore(settings.read(), options.file, force=options.force)
+    print(f"Copie remise en place : {restored.rows} lignes. Messages qui attendaient et vont partir : {restored.waiting}.")
 
 
 # -- Check ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ ORDER = [
     {"settings"},
     {"models"},
     {"database", "language", "plan_files"},
-    {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts"},
+    {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups"},
     {"calendar_feed", "entry_codes"},
     {"emails"},
     {"outbox"},

@@ -224,3 +224,16 @@ def test_help_and_version_are_there():
     assert subprocess.run([sys.executable, "-m", "forums.cli", "--version"], capture_output=True, text=True, cwd=ROOT).stdout.startswith(
         "forums 0."
     )
+
+
+def test_backup_and_restore_say_what_they_did_and_refuse_in_one_line(environment: dict[str, str], tmp_path: Path):
+    run(environment, "load-plan", PLAN)
+    copy = str(tmp_path / "copie.db")
+
+    made, again = run(environment, "backup", copy), run(environment, "backup", copy)
+    refusal, forced = run(environment, "restore", copy), run(environment, "restore", copy, "--force")
+
+    assert re.fullmatch(r"Copie faite : \d+ lignes, [\d.]+ Mo\. SECRET_KEY n'y est pas : .*\n", made.stdout)
+    assert "existe déjà" in refused(again)
+    assert "--force" in refused(refusal)
+    assert forced.stdout.startswith("Copie remise en place : ")
