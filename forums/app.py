@@ -39,6 +39,7 @@ from forums.pages import (
     legal,
     markdown,
     members,
+    metrics,
     minutes,
     openid,
     outbox,
@@ -147,6 +148,7 @@ ADDRESSES = [Address(*line) for line in (
     ("/robots.txt",                                legal.robots,                 "GET",  ANYONE,     FEED,    0),
     ("/favicon.ico",                               legal.favicon,                "GET",  ANYONE,     FEED,    0),
     ("/sante",                                     legal.health,                 "GET",  ANYONE,     PRIVATE, 0),
+    ("/metriques",                                 metrics.show,                 "GET",  ANYONE,     PRIVATE, 0),
     # Members.
     ("/connexion",                                 members.form,                 "GET",  ANYONE,     PRIVATE, 0),
     ("/connexion",                                 members.ask,                  "POST", ANYONE,     PRIVATE, 4 * KB),
@@ -272,6 +274,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     site.router.redirect_slashes = False  # it would redirect to whatever Host says
     site.state.settings = settings
     site.state.database = database
+    site.state.own_figures = own_figures = metrics.OwnFigures()
     site.state.openid = Provider(settings.oidc, settings.public_url) if settings.oidc else None
 
     def says(status: int, code: int | str) -> ASGIApp:
@@ -285,7 +288,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     inside = gate.Language(inside)
     inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), ONE_CLICK)
     inside = gate.SecurityHeaders(inside, settings)
-    cached = PageCache(inside)
+    cached = PageCache(inside, own_figures.renderings.observe)
     database.after_commit.append(cached.forget)
     return gate.AccessLog(cached)
 

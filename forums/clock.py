@@ -9,7 +9,7 @@ import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 
-from forums import follow_ups, limits, members, openid, outbox, privacy, registrations, secret_links
+from forums import follow_ups, limits, members, metrics, openid, outbox, privacy, registrations, secret_links
 from forums.database import Database
 from forums.settings import Settings
 
@@ -47,4 +47,5 @@ async def upkeep(database: Database, settings: Settings, *, now: datetime) -> pr
         await members.forget_old_sessions(session, now=now)
         await openid.forget_old(session, now=now)
         await limits.forget_old(session, now=now)
+        await metrics.note_turn(session, now=now)
     return purged

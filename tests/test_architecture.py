@@ -34,6 +34,7 @@ ORDER = [
         "follow_ups",
         "members",
         "accountability",
+        "metrics",
         "openid",
         "steps",
         "privacy",

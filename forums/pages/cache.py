@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,8 +40,11 @@ class Kept:
 
 
 class PageCache:
-    def __init__(self, app: ASGIApp) -> None:
+    """`rendered` is told how many seconds each rendering took."""
+
+    def __init__(self, app: ASGIApp, rendered: Callable[[float], None]) -> None:
         self.app = app
+        self.rendered = rendered
         self.kept: OrderedDict[Key, Kept] = OrderedDict()
         self.rendering: dict[Key, asyncio.Lock] = {}
         self.generation = 0
@@ -90,9 +94,11 @@ class PageCache:
                 chunks.append(message.get("body", b""))
 
         # HEAD is answered from what a GET would be, with the same headers.
+        began = time.perf_counter()
         await self.app({**scope, "method": "GET"}, receive, collected)
         if streaming or start is None:
             return None
+        self.rendered(time.perf_counter() - began)
         kept = _keep(start, b"".join(chunks))
         if generation == self.generation and kept.size <= _LARGEST:
             replaced = self.kept.pop(key, None)
