@@ -146,6 +146,7 @@ ADDRESSES = [Address(*line) for line in (
     ("/plan-du-site",                              legal.site_map,               "GET",  ANYONE,     PUBLIC,  0),
     ("/contact",                                   legal.contact,                "GET",  ANYONE,     PUBLIC,  0),
     ("/robots.txt",                                legal.robots,                 "GET",  ANYONE,     FEED,    0),
+    ("/.well-known/security.txt",                  legal.security,               "GET",  ANYONE,     FEED,    0),
     ("/favicon.ico",                               legal.favicon,                "GET",  ANYONE,     FEED,    0),
     ("/sante",                                     legal.health,                 "GET",  ANYONE,     PRIVATE, 0),
     ("/metriques",                                 metrics.show,                 "GET",  ANYONE,     PRIVATE, 0),

@@ -311,3 +311,14 @@ async def test_an_agent_reads_the_questions_of_their_institution_and_no_others(s
 
     assert len(answers) == 3
     assert answers == {code: 200 if its_own else 404 for code, its_own in theirs.items()}
+
+
+async def test_security_txt_says_whom_to_tell_and_is_still_true_in_half_a_year(site: Site):
+    response = await site.get("/.well-known/security.txt")
+    fields = [line.split(": ", 1) for line in response.text.splitlines()]
+
+    expires = datetime.fromisoformat(dict(fields)["Expires"])
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert [value for name, value in fields if name == "Contact"] == ["mailto:forums@example.fr", "https://forums.example.fr/contact"]
+    assert dict(fields)["Canonical"] == "https://forums.example.fr/.well-known/security.txt"
+    assert timedelta(days=180) < expires - datetime.now(UTC) < timedelta(days=366)

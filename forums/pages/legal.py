@@ -48,6 +48,21 @@ async def robots(request: Request) -> Response:
     )
 
 
+async def security(request: Request) -> Response:
+    """Whom to tell of a flaw (RFC 9116). It expires, as the standard asks, at the end of a year's half: never in less than half a year."""
+    config, today = page.settings(request), page.now().date()
+    expires = f"{today.year + 1}-01-01" if today.month <= 6 else f"{today.year + 1}-07-01"
+    contact = config.publisher.get("security") or f"mailto:{config.mail_from.addr_spec}"
+    lines = [
+        f"Contact: {contact}",
+        f"Contact: {config.public_url}/contact",
+        f"Expires: {expires}T00:00:00Z",
+        "Preferred-Languages: fr, en",
+        f"Canonical: {config.public_url}/.well-known/security.txt",
+    ]
+    return PlainTextResponse("".join(f"{line}\n" for line in lines))
+
+
 async def favicon(request: Request) -> Response:
     return FileResponse(ROOT / "static" / "favicon.svg", media_type="image/svg+xml")
 
