@@ -128,6 +128,7 @@ def _serve(options: argparse.Namespace) -> None:
     uvicorn.run(
         "forums.cli:web",
         factory=True,
+        http="forums.slow_clients:Deadlines",
         host=options.host,
         port=config.port,
         workers=workers,

@@ -16,7 +16,7 @@ ORDER = [
     {"settings"},
     {"models"},
     {"database", "language", "plan_files"},
-    {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups"},
+    {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients"},
     {"calendar_feed", "entry_codes"},
     {"emails"},
     {"outbox"},
