@@ -30,7 +30,8 @@ T = TypeVar("T")
 _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 
 # What an unreachable, locked or full database raises; pages answer 503, nothing is half-written.
-DatabaseUnavailable = (OperationalError, PoolTimeoutError, TimeoutError, ConnectionError, socket.gaierror)
+# FileNotFoundError: PostgreSQL takes its UNIX socket away when it stops.
+DatabaseUnavailable = (OperationalError, PoolTimeoutError, TimeoutError, ConnectionError, FileNotFoundError, socket.gaierror)
 
 
 class Database:
