@@ -26,6 +26,9 @@ from forums.settings import Settings
 
 T = TypeVar("T")
 
+# What one process opens of PostgreSQL at most.
+CONNECTIONS = 12
+
 # https://sqlite.org/wal.html#walresetbug: fixed in 3.51.3, and in these older branches.
 _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 
@@ -57,7 +60,7 @@ class Database:
             self.writer = self.reader = create_async_engine(
                 settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1),
                 isolation_level="READ COMMITTED",
-                pool_size=8,
+                pool_size=CONNECTIONS - 4,
                 max_overflow=4,
                 pool_timeout=5,
                 pool_pre_ping=True,

@@ -42,6 +42,7 @@ ORDER = [
         "attendance_list",
     },
     {"pages"},
+    {"checking"},
     {"app", "cli"},
 ]
 EMPTY_WORDS = re.compile(r"(^|_)(manager|service|helper|helpers|utils|handle|handler|process|data|info)(_|$)")
