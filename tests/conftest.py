@@ -32,6 +32,28 @@ with warnings.catch_warnings():
 PostgresUrl = Callable[[], str]
 
 
+# What takes longest starts first, so that no process of pytest-xdist ends long after the other.
+LONGEST = (
+    "accessibility",
+    "forms",
+    "season",
+    "participants_life",
+    "minutes_browser",
+    "tour",
+    "stress",
+    "race",
+    "leaks",
+    "app",
+    "outbox",
+    "cli",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {f"test_{word}": number for number, word in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 @pytest.fixture
 def now() -> datetime:
     """The instant of a test, far from any change of hour."""
