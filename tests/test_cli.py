@@ -15,6 +15,7 @@ import pytest
 
 from forums import cli
 from forums.settings import ROOT
+from tests import forked
 from tests.browser import FORUMS, free_port
 from tests.factories import SECRET_KEY
 
@@ -27,7 +28,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*FORUMS, *words], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    return forked.run("forums.cli", *words, env=environment, timeout=90)
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -92,9 +93,7 @@ def test_bounce_reads_a_report_and_says_what_it_noted(environment: dict[str, str
     )
 
     def bounce(text: str, **changed: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*FORUMS, "bounce"], env=environment | changed, cwd=ROOT, capture_output=True, text=True, input=text, timeout=60
-        )
+        return forked.run("forums.cli", "bounce", env=environment | changed, given=text)
 
     noted, rubbish = bounce(report), bounce("n'importe quoi")
     nobody = f"postgresql://forums@127.0.0.1:{free_port()}/forums"
