@@ -24,7 +24,6 @@ from forums import clock
 from forums.database import Database, DatabaseUnavailable
 from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
-from forums.openid import Provider
 from forums.pages import (
     action_plan,
     agenda,
@@ -276,7 +275,11 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     site.state.settings = settings
     site.state.database = database
     site.state.own_figures = own_figures = metrics.OwnFigures()
-    site.state.openid = Provider(settings.oidc, settings.public_url) if settings.oidc else None
+    site.state.openid = None
+    if settings.oidc:
+        from forums.openid.provider import Provider  # heavy, and most sites have none
+
+        site.state.openid = Provider(settings.oidc, settings.public_url)
 
     def says(status: int, code: int | str) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:

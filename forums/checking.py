@@ -9,9 +9,10 @@ import asyncio
 from sqlmodel import col, func, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, migrations, openid, outbox
+from forums import action_plan, migrations, outbox
 from forums.database import CONNECTIONS, Database, wal_is_safe
 from forums.models import Member
+from forums.openid.provider import Provider, fault_of
 from forums.pages import assets
 from forums.settings import Settings
 
@@ -81,6 +82,6 @@ async def _of_others(config: Settings) -> list[str]:
     found = []
     if config.smtp is not None and (fault := await outbox.try_relay(config.smtp)):
         found.append(f"Le serveur d'envoi {config.smtp.host}:{config.smtp.port} ne convient pas : {fault}. Corrigez SMTP_URL.")
-    if config.oidc is not None and (fault := await openid.fault_of(openid.Provider(config.oidc, config.public_url))):
+    if config.oidc is not None and (fault := await fault_of(Provider(config.oidc, config.public_url))):
         found.append(f"Le fournisseur d'identité {config.oidc.issuer} ne convient pas : {fault}. Corrigez OIDC_ISSUER.")
     return found

@@ -22,8 +22,7 @@ import uvicorn
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from forums import __version__, action_plan, backups, checking, clock, members, migrations, outbox, schedule, settings
-from forums.backups import BadBackup
+from forums import __version__, action_plan, clock, members, migrations, outbox, schedule, settings
 from forums.database import Database, DatabaseUnavailable
 from forums.forms import Email
 from forums.pages import assets
@@ -43,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
-    except (BadSetting, BadFile, BadBackup, Impossible) as error:
+    except (BadSetting, BadFile, Impossible) as error:
         return _complain(str(error))
     except (DBAPIError, *DatabaseUnavailable) as error:
         cause = getattr(error, "orig", None) or error
@@ -314,17 +313,29 @@ def _purge(options: argparse.Namespace) -> None:
 
 
 def _backup(options: argparse.Namespace) -> None:
-    copied = backups.back_up(settings.read(), options.file)
+    from forums import backups
+
+    try:
+        copied = backups.back_up(settings.read(), options.file)
+    except backups.BadBackup as error:
+        raise Impossible(str(error)) from None
     print(f"Copie faite : {copied.rows} lignes, {copied.size / MB:.1f} Mo. SECRET_KEY n'y est pas : gardez-la ailleurs, elle aussi.")
 
 
 def _restore(options: argparse.Namespace) -> None:
-    restored = backups.restore(settings.read(), options.file, force=options.force)
+    from forums import backups
+
+    try:
+        restored = backups.restore(settings.read(), options.file, force=options.force)
+    except backups.BadBackup as error:
+        raise Impossible(str(error)) from None
     print(f"Copie remise en place : {restored.rows} lignes. Messages qui attendaient et vont partir : {restored.waiting}.")
 
 
 def _check(options: argparse.Namespace) -> int:
     """Say what would stop a real deployment, a line each, and how to mend it."""
+    from forums import checking
+
     faults = checking.faults(settings.read())
     for fault in faults:
         print(f"À corriger : {fault}")
