@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
-from forums import models  # noqa: F401 — what SQLModel.metadata is to hold
+from forums import models, search_index  # noqa: F401 — models: what SQLModel.metadata is to hold
 from forums.database import Database
 from forums.settings import ROOT, BadSetting, Settings
 
@@ -94,7 +94,13 @@ def _differences(connection: Connection) -> list[Any]:
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
-    return list(compare_metadata(MigrationContext.configure(connection, opts={"autogenerate_plugins": COMPARED}), SQLModel.metadata))
+    options = {"autogenerate_plugins": COMPARED, "include_object": is_known}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), SQLModel.metadata))
+
+
+def is_known(_: Any, name: str | None, *others: Any) -> bool:
+    """The index of the search is no business of the models."""
+    return not search_index.is_ours(name)
 
 
 def _config(settings: Settings) -> "Config":

@@ -15,7 +15,7 @@ from forums.settings import ROOT
 ORDER = [
     {"settings"},
     {"models"},
-    {"database", "language", "plan_files"},
+    {"database", "language", "plan_files", "search_index"},
     {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients"},
     {"calendar_feed", "entry_codes"},
     {"emails"},
@@ -35,6 +35,7 @@ ORDER = [
         "members",
         "accountability",
         "metrics",
+        "search",
         "openid",
         "steps",
         "privacy",
