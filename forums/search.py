@@ -71,7 +71,7 @@ async def find(session: AsyncSession, asked: str, *, kind: str | None = None, pa
     if not words:
         return Found([], Counter(), 0, capped=False)
     ranked = await _ranked(session, words)
-    visible = await _visible(session, ranked, [prefix_of(word) for word in words])
+    visible = await _visible(session, ranked, [prefix for word in words for prefix in prefixes_of(word)])
     found = [visible[key] for key in ranked if key in visible]
     counts = Counter(hit.kind for hit in found)
     wanted = [hit for hit in found if kind is None or hit.kind == kind]
@@ -87,11 +87,13 @@ def words_of(asked: str) -> list[str]:
     return [word for word in words if not is_little(word)] or words
 
 
-def prefix_of(word: str) -> str:
-    """What a word has in common with its other forms: `publiques` → `publi`, `ouvertes` → `ouvert`."""
+def prefixes_of(word: str) -> list[str]:
+    """How a word's other forms begin: `ouvertes` → `ouvert`; `publics` → `public` and `publiqu`."""
     short = stem(word)
-    common = next((at for at, (one, other) in enumerate(zip(word, short, strict=False)) if one != other), min(len(word), len(short)))
-    return word[:common] if common >= 3 else word
+    other = short[:-1] + "qu" if short.endswith("c") else short
+    if len(short) < 3 or not word.startswith((short, other)):
+        return [word]
+    return list(dict.fromkeys((short, other)))
 
 
 def _folded(given: str) -> list[str]:
@@ -122,9 +124,9 @@ async def _ranked(session: AsyncSession, words: Sequence[str]) -> list[Key]:
     connection = await session.connection()
     if connection.dialect.name == "sqlite":
         # Quoted: to FTS5 a bare AND, a star or a hyphen is an operator.
-        asked = " AND ".join(f'("{word}" OR "{prefix_of(word)}"*)' for word in words)
+        asked = " AND ".join("(" + " OR ".join([f'"{word}"', *(f'"{prefix}"*' for prefix in prefixes_of(word))]) + ")" for word in words)
         return [(kind, UUID(found)) for kind, found in await connection.execute(text(_ON_SQLITE), {"asked": asked})]
-    asked = " & ".join(f"({word} | {prefix_of(word)}:*)" for word in words)
+    asked = " & ".join("(" + " | ".join([word, *(f"{prefix}:*" for prefix in prefixes_of(word))]) + ")" for word in words)
     return [(kind, found) for kind, found in await connection.execute(text(_ON_POSTGRESQL), {"asked": asked})]
 
 
