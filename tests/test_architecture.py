@@ -22,6 +22,8 @@ ORDER = [
     {"outbox"},
     {
         "secret_links",
+        "news",
+        "news_feed",
         "subscriptions",
         "action_plan",
         "registrations",
