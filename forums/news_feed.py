@@ -55,7 +55,8 @@ def atom(feed: Feed, items: Sequence[Item], *, public_url: str) -> bytes:
     _text(root, "rights", _LICENCE)
     for item in items:
         root.append(_entry(item, feed.language, home, public_url))
-    return tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    content: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
+    return content + b"\n"
 
 
 def _entry(item: Item, language: str, home: str, public_url: str) -> Element:

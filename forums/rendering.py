@@ -53,6 +53,7 @@ def environment(language: str) -> Environment:
     env.filters["markdown_citing"] = markdown_citing
     env.filters["unbroken"] = languages.unbroken
     env.globals["language"] = language
+    env.globals["said"] = partial(languages.said, language=language)
     # Contents are written in French; on an English page they say so to a screen reader.
     env.globals["in_french"] = Markup(' lang="fr"') if language != "fr" else Markup("")
     env.globals["query"] = _query

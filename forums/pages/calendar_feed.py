@@ -10,13 +10,6 @@ from forums import action_plan, calendar_feed
 from forums.pages import page
 
 
-async def subscriptions(request: Request) -> Response:
-    async with page.reading(request) as session:
-        plan = await action_plan.current_plan(session)
-        axes = await action_plan.axes_of(session, plan) if plan else []
-    return page.show(request, "calendar_feed/subscriptions.html", axes=axes)
-
-
 async def everything(request: Request) -> Response:
     return await _feed(request, "Forums Open d'État", page_path="/forums", address="/calendrier.ics")
 
