@@ -23,6 +23,7 @@ ORDER = [
     {
         "secret_links",
         "news",
+        "due_dates",
         "news_feed",
         "subscriptions",
         "action_plan",
