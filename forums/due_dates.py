@@ -63,6 +63,7 @@ async def _of_forums(session: AsyncSession, slug: str | None, commitment_ids: Se
     forums = [_Dated(*row) for row in (await session.exec(query)).all()]
     minutes_on = select(ForumStep).where(ForumStep.kind == "minutes")
     own = {step.forum_id: step.due_on for step in (await session.exec(minutes_on)).all()}
+    settled = await _settled(session)
     return [due for forum in forums if not _history(forum) for due in _of_forum(forum, own.get(forum.id), settled)]
 
 
@@ -96,8 +97,8 @@ def _of_forum(forum: _Dated, minutes_on: date | None, settled: dict[str, tuple[i
     day = minutes_on or forum.day + timedelta(days=forum.minutes_days)
     minutes = whole._replace(uid=f"{forum.uid}-compte-rendu", day=day, title=f"Compte rendu attendu : {named}")
     if forum.minutes_at:  # one change more
-        later = {"sequence": whole.sequence + 1, "changed_at": max(whole.changed_at, forum.minutes_at)}
-        minutes = minutes._replace(title=f"Compte rendu publié : {named}", page=f"{page}/compte-rendu", **later)
+        minutes = minutes._replace(title=f"Compte rendu publié : {named}", page=f"{page}/compte-rendu")
+        minutes = minutes._replace(sequence=whole.sequence + 1, changed_at=max(whole.changed_at, forum.minutes_at))
     if forum.questions_close_at is None:
         return [minutes]
     last_day = forum.questions_close_at.astimezone(PARIS).date()
