@@ -24,8 +24,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from forums import event_markup
 from forums import language as languages
-from forums import structured_data
 from forums.settings import ROOT
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": False}).enable("table")
@@ -54,7 +54,7 @@ def environment(language: str) -> Environment:
     env.filters["markdown_citing"] = markdown_citing
     env.filters["unbroken"] = languages.unbroken
     env.globals["language"] = language
-    env.globals["event_data"] = structured_data.events
+    env.globals["event_data"] = event_markup.events
     env.globals["said"] = partial(languages.said, language=language)
     # Contents are written in French; on an English page they say so to a screen reader.
     env.globals["in_french"] = Markup(' lang="fr"') if language != "fr" else Markup("")

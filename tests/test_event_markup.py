@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import structured_data
+from forums import event_markup
 from forums.app import ADDRESSES, PUBLIC
 from forums.models import Forum
 from forums.settings import ROOT
@@ -47,7 +47,7 @@ class Head(HTMLParser):
 
 
 def said_of(forum: Forum, **options: Any) -> dict[str, Any]:
-    return Head(str(structured_data.events([forum], PUBLIC_URL, **options))).data[0]
+    return Head(str(event_markup.events([forum], PUBLIC_URL, **options))).data[0]
 
 
 async def test_a_forum_says_when_where_and_that_it_costs_nothing(session: AsyncSession) -> None:
@@ -112,7 +112,7 @@ async def test_the_link_of_those_who_hold_a_remote_seat_stays_theirs(session: As
 
 @pytest.mark.parametrize("theme", ["</script><script>alert(1)</script>", "<!-- <script>", "A & B \u2028 « C » \\u003c", '"], "x": ["'])
 async def test_no_text_ends_the_script_or_changes_what_it_says(session: AsyncSession, theme: str) -> None:
-    content = str(structured_data.events([await a_forum(session, theme=theme)], PUBLIC_URL))
+    content = str(event_markup.events([await a_forum(session, theme=theme)], PUBLIC_URL))
 
     assert content.count("<") == 2  # the element's own tags
     assert Head(content).data[0]["name"] == f"Forum Open d'État n° 1 – {theme}"
@@ -121,7 +121,7 @@ async def test_no_text_ends_the_script_or_changes_what_it_says(session: AsyncSes
 async def test_drafts_and_unknown_days_are_no_events(session: AsyncSession) -> None:
     draft = await a_forum(session, status="draft", announced_at=None)
 
-    assert structured_data.events([draft], PUBLIC_URL) == ""
+    assert event_markup.events([draft], PUBLIC_URL) == ""
 
 
 async def test_the_pages_of_forums_hold_their_events(site: Site) -> None:
