@@ -1,6 +1,6 @@
 """Tell the news: to some at once, in turns of the clock; to others on Monday morning, for the week.
 
-A turn claims what nobody was told of yet, tells it to a few hundred addresses per transaction, and is
+A turn claims what nobody was told of yet, tells it to a hundred addresses per transaction, and is
 finished; one that a crash cut short is taken up where it was. Each message names its turn as its fact, so
 that nothing is told twice. Only then does the next turn begin: nothing is lost.
 """
@@ -23,7 +23,7 @@ from forums.subscriptions.queries import confirmed_scopes
 
 # A fact may be dated a little before it could be read: a slow transaction, a moment typed by an organiser.
 OVERLAP = timedelta(days=1)
-AT_ONCE = 250
+AT_ONCE = 100
 
 # The week ends at midnight between Sunday and Monday in Paris, and is told in the morning.
 MORNING = time(7)
@@ -100,11 +100,11 @@ async def _forums(session: AsyncSession, items: Sequence[Item], now: datetime) -
 
 
 async def tell_some(session: AsyncSession, turn: Turn, after: UUID | None, *, now: datetime) -> UUID | None:
-    """The next few hundred subscriptions. Returns the last of them; None when there were no more."""
-    concerned = select(SubscriptionScope.subscription_id).where(
-        col(SubscriptionScope.confirmed_at).is_not(None), col(SubscriptionScope.scope).in_(turn.scopes)
-    )
-    query = select(Subscription).where(Subscription.rhythm == "immediate", col(Subscription.id).in_(concerned))
+    """The next hundred subscriptions. Returns the last of them; None when there were no more."""
+    followed = select(SubscriptionScope.scope).where(SubscriptionScope.subscription_id == Subscription.id)
+    followed = followed.where(col(SubscriptionScope.confirmed_at).is_not(None), col(SubscriptionScope.scope).in_(turn.scopes))
+    # Correlated, by the key: a list of all who follow would be made again for each hundred of them.
+    query = select(Subscription).where(Subscription.rhythm == "immediate", followed.exists())
     if after is not None:
         query = query.where(Subscription.id > after)
     people = (await session.exec(query.order_by(col(Subscription.id)).limit(AT_ONCE))).all()
@@ -189,22 +189,26 @@ async def send_digests(database: Database, *, now: datetime) -> None:
         due = select(func.min(Subscription.told_until)).where(Subscription.rhythm == "weekly", col(Subscription.told_until) < until)
         since = (await session.exec(due)).one()
         items = await news.between(session, max(since, until - LONGEST), until) if since else []
+    after: UUID | None = None
     while since is not None:
         async with database.transaction() as session:
-            if not await _digest_some(session, list(reversed(items)), until, now):
-                return
+            after = await _digest_some(session, list(reversed(items)), until, after, now)
+        if after is None:
+            return
 
 
-async def _digest_some(session: AsyncSession, items: Sequence[Item], until: datetime, now: datetime) -> bool:
-    """The next few hundred. Returns whether there may be more."""
+async def _digest_some(session: AsyncSession, items: Sequence[Item], until: datetime, after: UUID | None, now: datetime) -> UUID | None:
+    """The next hundred. Returns the last of them; None when there were no more."""
     query = select(Subscription).where(Subscription.rhythm == "weekly", col(Subscription.told_until) < until)
+    if after is not None:
+        query = query.where(Subscription.id > after)
     people = (await session.exec(query.order_by(col(Subscription.id)).limit(AT_ONCE).with_for_update())).all()
     scopes = await confirmed_scopes(session, [each.id for each in people])
     weeks = [(each, _week(each, scopes.get(each.id, set()), items, until)) for each in people]
     await _promise(session, [(each, message) for each, message in weeks if message], now=now)
     told = update(Subscription).where(col(Subscription.id).in_([each.id for each in people]))
     await session.exec(told.values(told_until=until))
-    return len(people) == AT_ONCE
+    return people[-1].id if len(people) == AT_ONCE else None
 
 
 def _week(subscription: Subscription, scopes: Collection[str], items: Sequence[Item], until: datetime) -> Message | None:
