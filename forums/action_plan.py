@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import lineage
 from forums.models import (
     ActionPlan,
     Axis,
@@ -61,7 +62,12 @@ async def current_plan(session: AsyncSession) -> ActionPlan | None:
 
 
 async def plans(session: AsyncSession) -> Sequence[ActionPlan]:
-    return (await session.exec(select(ActionPlan).order_by(col(ActionPlan.current).desc(), col(ActionPlan.slug).desc()))).all()
+    """Every plan: drafts first, then from the latest to the oldest as far as dates tell."""
+
+    def latest(plan: ActionPlan) -> tuple[bool, str, bool, str]:
+        return plan.draft, str(plan.starts_on or plan.presented_on or ""), plan.current, plan.slug
+
+    return sorted((await session.exec(select(ActionPlan))).all(), key=latest, reverse=True)
 
 
 async def plan_by_slug(session: AsyncSession, slug: str) -> ActionPlan | None:
@@ -213,7 +219,8 @@ async def _store(session: AsyncSession, file: PlanFile) -> ActionPlan:
         await session.exec(update(ActionPlan).where(ActionPlan.slug != entry.slug).values(current=False))  # type: ignore[arg-type]
     plan = await plan_by_slug(session, entry.slug) or ActionPlan(slug=entry.slug, title=entry.titre)
     plan.title, plan.title_en, plan.summary = entry.titre, entry.titre_en, entry.resume
-    plan.current, plan.invented = entry.courant, entry.invente
+    plan.current, plan.draft, plan.invented = entry.courant, entry.projet, entry.invente
+    plan.starts_on, plan.ends_on = entry.debut, entry.fin
     plan.presented_on, plan.sources = entry.presente_le, entry.sources
     session.add(plan)
     await session.flush()
@@ -240,6 +247,7 @@ async def _store_commitment(session: AsyncSession, plan: ActionPlan, axes: dict[
     commitment.note, commitment.milestones_note, commitment.sources = entry.note, entry.jalons_note, entry.sources
     session.add(commitment)
     await session.flush()
+    await lineage.store(session, commitment, entry.prolonge)
     await _store_institutions(session, commitment, entry)
     await _store_milestones(session, commitment, entry)
     await _store_indicators(session, commitment, entry)

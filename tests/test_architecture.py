@@ -23,6 +23,7 @@ ORDER = [
     {
         "secret_links",
         "subscriptions",
+        "lineage",
         "action_plan",
         "registrations",
         "schedule",
