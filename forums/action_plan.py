@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import lineage
+from forums import evaluations, lineage
 from forums.models import (
     ActionPlan,
     Axis,
@@ -34,7 +34,7 @@ from forums.models import (
     Question,
 )
 from forums.models.plan import InstitutionRole
-from forums.plan_files import CommitmentEntry, PlanFile, read_plan
+from forums.plan_files import CommitmentEntry, EvaluationEntry, PlanFile, read_plan
 
 
 @dataclass(frozen=True)
@@ -230,12 +230,17 @@ async def _store(session: AsyncSession, file: PlanFile) -> ActionPlan:
         axis.title, axis.title_en, axis.variants = axis_entry.titre, axis_entry.titre_en, axis_entry.variantes
         session.add(axis)
     await session.flush()
+    evaluated: list[tuple[Commitment | None, EvaluationEntry]] = [(None, each) for each in entry.evaluations]
     for position, commitment_entry in enumerate(file.engagements, start=1):
-        await _store_commitment(session, plan, axes, commitment_entry, position)
+        commitment = await _store_commitment(session, plan, axes, commitment_entry, position)
+        evaluated += [(commitment, each) for each in commitment_entry.evaluations]
+    await evaluations.store(session, plan, evaluated)
     return plan
 
 
-async def _store_commitment(session: AsyncSession, plan: ActionPlan, axes: dict[int, Axis], entry: CommitmentEntry, position: int) -> None:
+async def _store_commitment(
+    session: AsyncSession, plan: ActionPlan, axes: dict[int, Axis], entry: CommitmentEntry, position: int
+) -> Commitment:
     commitment = await commitment_by_number(session, plan, entry.numero) or Commitment(
         plan_id=plan.id, number=entry.numero, working_title=entry.libelle_de_travail
     )
@@ -251,6 +256,7 @@ async def _store_commitment(session: AsyncSession, plan: ActionPlan, axes: dict[
     await _store_institutions(session, commitment, entry)
     await _store_milestones(session, commitment, entry)
     await _store_indicators(session, commitment, entry)
+    return commitment
 
 
 async def _store_institutions(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:

@@ -17,6 +17,7 @@ from forums import minutes, registrations, schedule, secret_links
 from forums.agenda import AgendaItemForm
 from forums.answers import AnswerForm
 from forums.database import Database
+from forums.evaluations import EvaluationForm
 from forums.follow_ups import AmendForm, RecordForm
 from forums.minutes import EntryForm
 from forums.models import (
@@ -255,6 +256,12 @@ def an_answer_form(text: str = "Les données seront complètes en juin.", **type
 def a_record_form(text: str = "Publier la liste.", **typed: str) -> RecordForm:
     blank = {"institution": "", "partners": "", "due": "", "passage": ""}
     return RecordForm.model_validate(blank | {"kind": "promise", "text": text, "owner": "Etalab"} | typed)
+
+
+def an_evaluation_form(title: str = "Rapport de résultats", **typed: str) -> EvaluationForm:
+    blank = {"commitment": "", "author": "", "dated": "", "date_text": "", "completion": "", "edition": "0"}
+    given = {"kind": "independent", "title": title, "findings": "Deux engagements sur trois.", "source_url": "https://exemple.fr/rapport"}
+    return EvaluationForm.model_validate(blank | given | typed)
 
 
 def an_amend_form(text: str = "Publier la liste.", edition: int = 0, **typed: str) -> AmendForm:

@@ -126,7 +126,7 @@ async def test_what_is_not_on_the_site_is_named_and_what_is_becomes_a_link_both_
         plan = await a_plan(session, "2015-2017", current=False, title="Plan de 2015")
         await a_commitment(session, plan, 2, working_title="La commande publique")
 
-    after = (await site.get("/engagements/2")).text
+    after = (await site.get("/engagements/2?apres")).text
     theirs = (await site.get("/plans/2015-2017/engagements/2")).text
 
     assert "l'engagement 2 du plan 2015-2017, qui n'est pas sur ce site" in before

@@ -21,6 +21,14 @@ async def plans(request: Request) -> Response:
     )
 
 
+async def desk(request: Request) -> Response:
+    """Every plan, for organisers: what may be done with each."""
+    async with page.reading(request) as session:
+        found = await action_plan.plans(session)
+    today = page.now().astimezone(PARIS).date()
+    return page.show(request, "action_plan/desk.html", plans=found, states={plan.id: lineage.state_of(plan, today) for plan in found})
+
+
 async def index(request: Request) -> Response:
     """The current plan by axis at `/engagements`; any other at `/plans/{plan}`."""
     async with page.reading(request) as session:

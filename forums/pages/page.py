@@ -79,6 +79,8 @@ DONE = {
     "promesse-abandonnee": N_("La promesse est close : elle est abandonnée, et la raison est publiée."),
     "promesse-rouverte": N_("La promesse est rouverte : elle ira au prochain forum."),
     "promesse-nouvelle": N_("Merci : les organisateurs lisent ce que vous avez écrit, et décident de clore la promesse ou non."),
+    "evaluation": N_("L'évaluation est publiée, sur la page du plan et sur celle de l'engagement qu'elle concerne."),
+    "evaluation-retiree": N_("L'évaluation est retirée du site."),
     "renvoi": N_("Le message est remis dans la file d'envoi."),
     "inscription": N_("Votre inscription est à jour."),
     "deconnexion": N_("Vous êtes déconnecté."),
