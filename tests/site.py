@@ -26,6 +26,7 @@ from forums.database import Database
 from forums.models import (
     AgendaItem,
     Answer,
+    Comment,
     Document,
     Evaluation,
     FollowUp,
@@ -97,6 +98,7 @@ class Site:
             draft = (await session.exec(query.where(col(Answer.published_at).is_(None)))).first()
             carried = select(FollowUp).join(FollowUpForum, col(FollowUpForum.follow_up_id) == col(FollowUp.id))
             evaluation = (await session.exec(select(Evaluation).where(col(Evaluation.added_here)))).first()
+            comments = {each.status: each.code for each in (await session.exec(select(Comment))).all()}
             promise = (await session.exec(carried.where(FollowUpForum.forum_id == forum.id).order_by(col(FollowUp.text)))).first()
         held = (item, document, pending, published, guest, written, draft, promise, evaluation)
         assert None not in held, "the demonstration lacks an example"
@@ -111,6 +113,8 @@ class Site:
             "written": written.slug,
             "promise": promise.code,
             "evaluation": evaluation.code,
+            "comment": comments["published"],
+            "pending_comment": comments["pending"],
             "number": "1",
             "plan": "essai",
             "registration": str(guest.id),
@@ -133,6 +137,9 @@ class Site:
 def filled(path: str, values: dict[str, str]) -> str:
     if path.startswith("/institutions"):
         values = {**values, "slug": "hatvp"}
+    if "/commentaires" in path:
+        handled = path.startswith("/organisation")
+        values = {**values, "plan": "projet-de-demonstration", "code": values["pending_comment" if handled else "comment"]}
     if path.startswith("/organisation/questions"):
         values = {**values, "code": values["pending"]}
     if path.startswith("/organisation/reponses"):

@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import action_plan, agenda, answers, follow_ups, lineage, questions
+from forums import action_plan, agenda, answers, consultations, follow_ups, lineage, questions
 from forums.models import ActionPlan
 from forums.models.forum import PARIS
 from forums.pages import beside, page
@@ -14,10 +14,16 @@ async def plans(request: Request) -> Response:
     async with page.reading(request) as session:
         found = await action_plan.plans(session)
         counts = await lineage.commitments_in(session)
+        calls = await consultations.by_plan(session)
     today = page.now().astimezone(PARIS).date()
     states = {plan.id: lineage.state_of(plan, today) for plan in found}
     return page.show(
-        request, "action_plan/plans.html", plans=found, states=states, counts={plan.id: counts.get(plan.id, 0) for plan in found}
+        request,
+        "action_plan/plans.html",
+        plans=found,
+        states=states,
+        counts={plan.id: counts.get(plan.id, 0) for plan in found},
+        calls=calls,
     )
 
 
@@ -25,8 +31,10 @@ async def desk(request: Request) -> Response:
     """Every plan, for organisers: what may be done with each."""
     async with page.reading(request) as session:
         found = await action_plan.plans(session)
+        calls = await consultations.by_plan(session)
     today = page.now().astimezone(PARIS).date()
-    return page.show(request, "action_plan/desk.html", plans=found, states={plan.id: lineage.state_of(plan, today) for plan in found})
+    states = {plan.id: lineage.state_of(plan, today) for plan in found}
+    return page.show(request, "action_plan/desk.html", plans=found, states=states, calls=calls)
 
 
 async def index(request: Request) -> Response:

@@ -79,6 +79,18 @@ DONE = {
     "promesse-abandonnee": N_("La promesse est close : elle est abandonnée, et la raison est publiée."),
     "promesse-rouverte": N_("La promesse est rouverte : elle ira au prochain forum."),
     "promesse-nouvelle": N_("Merci : les organisateurs lisent ce que vous avez écrit, et décident de clore la promesse ou non."),
+    "appel": N_("L'appel à commentaires est enregistré : il s'ouvre et se ferme aux moments que vous avez choisis."),
+    "appel-clos": N_(
+        "L'appel est clos : plus personne ne peut commenter. Ce qui a été envoyé peut encore être publié et recevoir une réponse."
+    ),
+    "appel-rouvert": N_("L'appel est rouvert jusqu'au moment que vous avez choisi."),
+    "commentaire-publie": N_("Le commentaire est publié et son auteur est prévenu."),
+    "commentaire-refuse": N_("Le commentaire n'est pas publié ; la raison est envoyée à son auteur et lisible à son adresse."),
+    "commentaire-corrige": N_("La correction est enregistrée et l'auteur est prévenu."),
+    "commentaire-repondu": N_("La réponse est publiée avec le commentaire ; son auteur est prévenu la première fois."),
+    "engagement-modifie": N_("L'engagement est modifié : l'avant, l'après et la raison sont publics."),
+    "synthese": N_("La synthèse est enregistrée. Elle n'est pas publiée : vous seuls la voyez."),
+    "synthese-publiee": N_("La synthèse est publiée avec les nombres et les modifications."),
     "evaluation": N_("L'évaluation est publiée, sur la page du plan et sur celle de l'engagement qu'elle concerne."),
     "evaluation-retiree": N_("L'évaluation est retirée du site."),
     "renvoi": N_("Le message est remis dans la file d'envoi."),
