@@ -42,7 +42,7 @@ def state_of(plan: ActionPlan, today: date) -> State | None:
         return "ended"
     if plan.starts_on and plan.starts_on > today:
         return "to_come"
-    return "under_way" if plan.current or plan.starts_on or plan.ends_on else None
+    return "under_way" if plan.starts_on or plan.ends_on else None
 
 
 async def commitments_in(session: AsyncSession) -> dict[UUID, int]:

@@ -294,14 +294,19 @@ def read_past_forums(path: Path) -> PastForumsFile:
     return _read(path, PastForumsFile)
 
 
-def _read(path: Path, kind: type[File]) -> File:
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """The text of a file, its ends of line as they are. Raises `BadFile`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode(encoding)
     except OSError as error:
         raise BadFile(f"{path} : fichier illisible ({error.strerror}).") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise BadFile(f"{path}, ligne {line} : le fichier n'est pas en UTF-8.") from None
+
+
+def _read(path: Path, kind: type[File]) -> File:
+    text = read_text(path)
     try:
         tree = yaml.compose(text, Loader=_Loader)
         content = _Loader(text).get_single_data()

@@ -15,7 +15,7 @@ from forums.settings import ROOT
 ORDER = [
     {"settings"},
     {"models"},
-    {"database", "language", "plan_files"},
+    {"database", "language", "plan_files", "ogp_files"},
     {"forms", "refusals", "rendering", "migrations", "limits", "pandoc"},
     {"calendar_feed", "entry_codes"},
     {"emails"},

@@ -25,7 +25,7 @@ TODAY = date(2027, 2, 1)
         ({"starts_on": date(2027, 3, 1)}, "to_come"),
         ({"starts_on": date(2026, 3, 1), "ends_on": TODAY}, "under_way"),
         ({"ends_on": date(2027, 1, 31)}, "ended"),
-        ({"current": True}, "under_way"),
+        ({"current": True}, None),
         ({}, None),
     ],
 )
