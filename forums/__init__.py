@@ -2,10 +2,11 @@
 
 Read in this order. `app` lists every address. `models` is what is remembered. Then one module per
 word of the trade holds its rules and its queries: `action_plan`, `schedule`, `agenda`,
-`registrations`, `questions`, `answers`, `minutes`, `drafts`, `follow_ups`, `subscriptions`, `members`,
-`openid`, `privacy`; `steps` and `accountability` derive what is due and what was never examined. `limits` counts what
-may not be done without end. `calendar_feed` and `emails` make what leaves the house, `outbox` delivers
-it, `attendance_list` prints it, `clock` does what falls due. `pages` shows all of it, `cli` is the
+`registrations`, `questions`, `answers`, `minutes`, `drafts`, `follow_ups`, `subscriptions`,
+`members`, `openid`, `privacy`; `steps` and `accountability` derive what is due and what was never
+examined. `limits` counts what may not be done without end. `open_data` gives away all that is
+public. `calendar_feed` and `emails` make what leaves the house, `outbox` delivers it,
+`attendance_list` prints it, `clock` does what falls due. `pages` shows all of it, `cli` is the
 `forums` command.
 
 Imports run one way: settings, models, database, calendar_feed, emails, outbox, the words, pages,

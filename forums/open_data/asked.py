@@ -33,7 +33,8 @@ from forums.models import (
     Support,
 )
 from forums.open_data.columns import Column, Row, announced, in_french, joined, text
-from forums.open_data.forums_held import FORUM, OUTCOMES, PASSAGE, Outcome, of_question
+from forums.open_data.forums_held import FORUM, of_question
+from forums.open_data.minutes_written import OUTCOMES, PASSAGE, Outcome
 from forums.open_data.plans import COMMITMENT, of_commitment
 
 FOLLOW_UPS = {"promise": "promesse", "cooperation": "cooperation"}
@@ -142,6 +143,7 @@ class Answers(Row):
     about = "Les réponses écrites publiées par les administrations. Ce qui a été répondu en forum est dans passages-questions."
     order = ("publiee_le", "code")
     day = "publiee_le"
+    parts = ("question", "institution")
 
     code: Annotated[str, Column("Code", "Question et institution.", joined(col(Question.code), "/", col(Institution.slug)), key=True)]
     question: Annotated[str, Column("Question", "Question.", col(Question.code), refers="questions")]

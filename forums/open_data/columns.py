@@ -8,6 +8,7 @@ description are derived from these classes, so that none can say anything else.
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
@@ -55,7 +56,7 @@ class Row(BaseModel):
     """A public object or a link between two. Its first field is its key, `code`; a link's key is all it refers to.
 
     `file` names the file and the collection of the API, `order` how rows follow one another, `day` the field that
-    the dates of a search are about.
+    the dates of a search are about, `parts` what a code is made of, where it is more than one thing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +66,7 @@ class Row(BaseModel):
     about: ClassVar[str]
     order: ClassVar[tuple[str, ...]] = ()
     day: ClassVar[str] = ""
+    parts: ClassVar[tuple[str, ...]] = ("code",)
 
     @classmethod
     def drawn(cls, query: Any) -> Any:
@@ -72,7 +74,12 @@ class Row(BaseModel):
         raise NotImplementedError
 
 
-def fields_of(row: type[Row]) -> Iterator[Field]:
+@cache
+def fields_of(row: type[Row]) -> tuple[Field, ...]:
+    return tuple(_fields(row))
+
+
+def _fields(row: type[Row]) -> Iterator[Field]:
     for name, info in row.model_fields.items():
         column = next(each for each in info.metadata if isinstance(each, Column))
         kinds = [each for each in _members(info.annotation) if each is not type(None)]
@@ -94,6 +101,7 @@ def is_object(row: type[Row]) -> bool:
     return "code" in row.model_fields
 
 
+@cache
 def query_of(row: type[Row]) -> Any:
     """Every public row, in its order; its columns are named as the fields."""
     drawn = drawn_from(row)
@@ -104,6 +112,7 @@ def ordered(row: type[Row], drawn: Any) -> list[Any]:
     return [drawn.c[name] for name in row.order or key_of(row)]
 
 
+@cache
 def drawn_from(row: type[Row]) -> Any:
     """The same without order, to be filtered or counted."""
     labelled = [field.column.source.label(field.name) for field in fields_of(row)]

@@ -70,6 +70,7 @@ class Measurements(Row):
     about = "Les valeurs publiées de chaque indicateur. Une valeur corrigée garde ses valeurs d'avant dans mesures-corrections."
     order = ("indicateur", "mesuree_le")
     day = "mesuree_le"
+    parts = ("indicateur", "mesuree_le")
 
     code: Annotated[str, Column("Code", "Indicateur et jour de la mesure.", MEASUREMENT, key=True)]
     indicateur: Annotated[str, Column("Indicateur", "Indicateur mesuré.", col(Indicator.code), refers="indicateurs")]

@@ -55,6 +55,7 @@ class Axes(Row):
     title = "Axes"
     about = "Les axes, qui regroupent les engagements d'un plan."
     order = ("plan", "numero")
+    parts = ("plan", "numero")
 
     code: Annotated[str, Column("Code", "Plan et numéro.", joined(col(ActionPlan.slug), "/", col(Axis.number)), key=True)]
     plan: Annotated[str, Column("Plan", "Plan de l'axe.", col(ActionPlan.slug), refers="plans")]
@@ -89,6 +90,7 @@ class Commitments(Row):
     title = "Engagements"
     about = "Les engagements de tous les plans. Un numéro n'est unique que dans son plan : la clé est le plan et le numéro."
     order = ("plan", "numero")
+    parts = ("plan", "numero")
 
     code: Annotated[str, Column("Code", "Plan et numéro, par exemple 2018-2020/2.", COMMITMENT, key=True)]
     plan: Annotated[str, Column("Plan", "Plan de l'engagement.", col(ActionPlan.slug), refers="plans")]
@@ -160,6 +162,7 @@ class Milestones(Row):
     title = "Jalons"
     about = "Les étapes promises de chaque engagement, et ce qu'il en est quand quelqu'un l'a dit."
     order = ("engagement", "numero")
+    parts = ("plan", "numero_engagement", "numero")
 
     code: Annotated[str, Column("Code", "Engagement et rang du jalon.", joined(COMMITMENT, "/", col(Milestone.position)), key=True)]
     engagement: Annotated[str, Column("Engagement", "Engagement du jalon.", COMMITMENT, refers="engagements")]
