@@ -9,7 +9,7 @@
 from forums.open_data.asking import API, BadParameters, a_list, neighbours, one, understood
 from forums.open_data.catalogue import BY_FILE, GROUPS, OBJECTS, ROWS
 from forums.open_data.columns import Row, fields_of, is_object
-from forums.open_data.files import LICENCE, File, archive, as_csv, as_json, data_package, everything, put, table_schema, written
+from forums.open_data.files import LICENCE, File, archive, as_csv, as_json, datapackage, everything, put, table_schema, written
 from forums.open_data.openapi import PROBLEM, described
 from forums.open_data.reading import Summary, last_update, one_view, summaries
 
@@ -29,7 +29,7 @@ __all__ = [
     "archive",
     "as_csv",
     "as_json",
-    "data_package",
+    "datapackage",
     "described",
     "everything",
     "fields_of",

@@ -139,7 +139,7 @@ def _described(field: Field, *, unique: bool) -> dict[str, Any]:
     return {**described, "constraints": constraints} if constraints else described
 
 
-def data_package(public_url: str, updated: datetime | None) -> dict[str, Any]:
+def datapackage(public_url: str, updated: datetime | None) -> dict[str, Any]:
     package = {
         "name": "forums-open-d-etat",
         "id": f"{public_url}/donnees",
@@ -189,7 +189,7 @@ async def everything(session: AsyncSession, public_url: str, *, with_json: bool 
         if with_json:
             found[f"{row.file}.json"] = (await as_json(session, row)).content
             found[f"{row.file}.schema.json"] = written(table_schema(row))
-    found["datapackage.json"] = written(data_package(public_url, last_update(await summaries(session))))
+    found["datapackage.json"] = written(datapackage(public_url, last_update(await summaries(session))))
     return found
 
 

@@ -112,7 +112,7 @@ def described(public_url: str) -> dict[str, Any]:
 
 @cache
 def _document() -> dict[str, Any]:
-    models = [Problem, Collections, *(page_of(row) for row in ROWS), *(with_links(row) for row in OBJECTS)]
+    models: list[type[BaseModel]] = [Problem, Collections, *(page_of(row) for row in ROWS), *(with_links(row) for row in OBJECTS)]
     named, schemas = models_json_schema([(each, "validation") for each in models], ref_template="#/components/schemas/{model}")
     refs = {model: named[model, "validation"] for model in models}
     paths: dict[str, Any] = {API: _operation("collections", "Ce que l'on peut demander", "", [], refs[Collections], {})}

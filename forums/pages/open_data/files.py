@@ -3,6 +3,7 @@
 from datetime import datetime
 from email.utils import format_datetime
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -29,7 +30,7 @@ async def index(request: Request) -> Response:
     )
 
 
-async def _size(request: Request, session: page.AsyncSession, found: Summary) -> int:
+async def _size(request: Request, session: AsyncSession, found: Summary) -> int:
     """The size of a CSV file, measured again only when its rows or its dates are not the same any more."""
     known: dict[str, tuple[Summary, int]] = request.app.state.__dict__.setdefault("open_data_sizes", {})
     summary, size = known.get(found.row.file, (None, 0))
@@ -67,7 +68,7 @@ async def package(request: Request) -> Response:
         return _bare(request)
     async with page.reading(request) as session:
         updated = open_data.last_update(await open_data.summaries(session))
-    content = open_data.written(open_data.data_package(page.settings(request).public_url, updated))
+    content = open_data.written(open_data.datapackage(page.settings(request).public_url, updated))
     return Response(content, headers=OPEN | _dated(updated), media_type="application/json")
 
 
