@@ -43,6 +43,7 @@ from forums.pages import (
     metrics,
     minutes,
     news_feed,
+    open_data,
     openid,
     outbox,
     page,
@@ -68,7 +69,8 @@ FEED = "public, max-age=300"
 KB = 1024
 
 # Mail programs post here by themselves, from nowhere (RFC 8058): the secret in the address is the only proof.
-ONE_CLICK = re.compile(r"(/en)?/abonnements/[\w-]{43}/fin")
+# Nothing of the API writes: whoever tries is told so (405), not that they come from elsewhere.
+OPEN_TO_ALL = re.compile(r"(/en)?/(abonnements/[\w-]{43}/fin|api/.*)")
 
 
 class Address(NamedTuple):
@@ -167,6 +169,19 @@ ADDRESSES = [Address(*line) for line in (
     ("/calendrier.ics",                            calendar_feed.everything,     "GET",  ANYONE,     FEED,    0),
     ("/axes/{number:int}.ics",                     calendar_feed.axis,           "GET",  ANYONE,     FEED,    0),
     ("/institutions/{slug}.ics",                   calendar_feed.institution,    "GET",  ANYONE,     FEED,    0),
+    ("/donnees",                                   open_data.index,              "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/api",                               open_data.examples,           "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/datapackage.json",                  open_data.package,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/forums-open-d-etat.zip",            open_data.archive,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/{name}.csv",                        open_data.as_csv,             "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/{name}.schema.json",                open_data.schema,             "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/{name}.json",                       open_data.as_json,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/v1",                                    open_data.collections,        "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/v1/openapi.json",                       open_data.openapi,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/v1/{collection}",                       open_data.listed,             "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/v1/{collection}/{code:path}",           open_data.single,             "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/{rest:path}",                           open_data.unknown,            "GET",  ANYONE,     PRIVATE, 0),
+    ("/api/{rest:path}",                           open_data.preflight,          "OPTIONS", ANYONE,  PRIVATE, 0),
     ("/aide",                                      legal.help_page,              "GET",  ANYONE,     PUBLIC,  0),
     ("/accessibilite",                             legal.accessibility,          "GET",  ANYONE,     PUBLIC,  0),
     ("/mentions-legales",                          legal.notice,                 "GET",  ANYONE,     PUBLIC,  0),
@@ -334,13 +349,13 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     def says(status: int, code: int | str) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request({"language": "fr", **scope, "app": site}, receive)
-            await page.show(request, "error.html", status=status, code=code)(scope, receive, send)
+            await _said(request, status, code)(scope, receive, send)
 
         return answer
 
     inside: ASGIApp = gate.TooLarge(site, says(413, 413))
     inside = gate.Language(inside)
-    inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), ONE_CLICK)
+    inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), OPEN_TO_ALL)
     inside = gate.SecurityHeaders(inside, settings)
     cached = PageCache(inside, own_figures.renderings.observe)
     database.after_commit.append(cached.forget)
@@ -361,13 +376,21 @@ def _routes(settings: Settings) -> list[BaseRoute]:
 # -- Error pages ---------------------------------------------------------------------------------------
 
 
+def _said(request: Request, status: int, code: int | str) -> Response:
+    """An error in words for people; for a program that speaks to the API, in its own."""
+    if open_data.is_api(request.scope.get("page_path", "/")):
+        return open_data.fault(status)
+    return page.show(request, "error.html", status=status, code=code)
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.scope.get("page_path", "/")
     if error.status_code == 404 and path != "/" and path.endswith("/") and not path.startswith("//") and "\\" not in path:
         return RedirectResponse("/" + path.strip("/"), status_code=308)
-    response = page.show(request, "error.html", status=error.status_code, code=error.status_code)
-    response.headers.update(error.headers or {})
+    response = _said(request, error.status_code, error.status_code)
+    for name, value in (error.headers or {}).items():
+        response.headers.setdefault(name, value)
     return response
 
 
@@ -380,7 +403,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     log.error("database unavailable: %s", type(error).__name__)
-    response = page.show(request, "error.html", status=503, code=503)
+    response = _said(request, 503, 503)
     response.headers["retry-after"] = "30"
     return response
 
@@ -390,7 +413,7 @@ async def _client_left(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return page.show(request, "error.html", status=500, code=500)
+    return _said(request, 500, 500)
 
 
 _ERRORS = {

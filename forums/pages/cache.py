@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LIVES = 1.0
-_ROOM = 8 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
-_LARGEST = 2 * 1024 * 1024
+_ROOM = 16 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
+_LARGEST = 8 * 1024 * 1024  # a file of open data; making it is what costs
+_LONG = 256 * 1024  # from there on, hashing and compressing would keep everybody else waiting
 _COMPRESSIBLE = (
     b"text/html",
     b"text/css",
@@ -27,7 +28,11 @@ _COMPRESSIBLE = (
     b"application/xml",
     b"application/atom+xml",
     b"text/plain",
+    b"text/csv",
 )
+
+# Without them a browser would not let another site's page know that nothing changed.
+_FOR_OTHERS = (b"access-control-allow-origin", b"access-control-expose-headers", b"cross-origin-resource-policy")
 
 Key = tuple[str, bytes]
 
@@ -108,7 +113,8 @@ class PageCache:
         if streaming or start is None:
             return None
         self.rendered(time.perf_counter() - began)
-        kept = _keep(start, b"".join(chunks))
+        body = b"".join(chunks)
+        kept = _keep(start, body) if len(body) < _LONG else await asyncio.to_thread(_keep, start, body)
         if generation == self.generation and kept.size <= _LARGEST:
             replaced = self.kept.pop(key, None)
             self.kept[key] = kept
@@ -135,7 +141,7 @@ def _keep(start: Message, body: bytes) -> Kept:
     if zipped is not None:
         headers.append((b"vary", b"Accept-Encoding"))
     immutable = b"immutable" in found[b"cache-control"]
-    kept_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified")
+    kept_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified", *_FOR_OTHERS)
     return Kept(
         until=float("inf") if immutable else time.monotonic() + _LIVES,
         etag=etag,
