@@ -6,15 +6,18 @@ refused at once by a busy WAL database. Whatever is written is on disk when `tra
 """
 
 import asyncio
+import functools
+import json
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import UTC
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import JSON, Connection, Dialect, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -137,6 +140,36 @@ async def insert_new(session: AsyncSession, of: type[SQLModel], rows: Sequence[M
     new = insert_into(session, of).on_conflict_do_nothing(index_elements=same)
     connection = await session.connection()
     return set((await connection.execute(new.returning(new.table.c.id), rows)).scalars())
+
+
+def add_rows(connection: Connection, of: type[SQLModel], rows: Sequence[Mapping[str, Any]], *, same: Sequence[str] = ()) -> set[UUID]:
+    """Write many rows of the same columns. With `same`, returns the ids of the new ones, as `insert_new` does.
+
+    For what is written all the time: the rows travel as one JSON document, in one statement whose text is
+    always the same. SQLAlchemy takes several times longer over their values than the database over the rows.
+    """
+    if not rows:
+        return set()
+    statement = _rows_from_json(connection.dialect, SQLModel.metadata.tables[str(of.__tablename__)], tuple(rows[0]), tuple(same))
+    written = connection.exec_driver_sql(statement, (json.dumps(rows, default=_in_json, ensure_ascii=False),))
+    return {UUID(hex=str(value)) for value in written.scalars()} if same else set()
+
+
+@functools.cache
+def _rows_from_json(dialect: Dialect, table: Table, names: Sequence[str], same: Sequence[str]) -> str:
+    if dialect.name == "postgresql":
+        types = ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in names)
+        rows = f"SELECT {', '.join(names)} FROM json_to_recordset($1) AS typed ({types}) WHERE true"  # noqa: S608 — names of our own columns
+    else:
+        values = ", ".join(f"value {'->' if isinstance(table.c[name].type, JSON) else '->>'} '{name}'" for name in names)
+        rows = f"SELECT {values} FROM json_each(?) WHERE true"  # noqa: S608
+    known = f" ON CONFLICT ({', '.join(same)}) DO NOTHING RETURNING id" if same else ""
+    return f"INSERT INTO {table.name} ({', '.join(names)}) {rows}{known}"
+
+
+def _in_json(value: Any) -> str:
+    """As SQLAlchemy keeps it on SQLite; PostgreSQL reads the same, on connections whose clock is UTC."""
+    return value.hex if isinstance(value, UUID) else value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:

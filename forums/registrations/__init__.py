@@ -14,6 +14,7 @@ from forums.registrations.asking import (
     RegistrationForm,
     ask_for_link,
     register,
+    register_again,
     register_all,
 )
 from forums.registrations.queries import (
@@ -76,6 +77,7 @@ __all__ = [
     "promote",
     "promotes",
     "register",
+    "register_again",
     "register_all",
     "registration_of_link",
     "remind",

@@ -1,10 +1,11 @@
 """Every question asked of the schedule; the public sees only what was announced."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlalchemy import Connection
+from sqlmodel import Session, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.models import Commitment, Forum, ForumCommitment, Minutes, Season
@@ -39,6 +40,13 @@ async def forum_by_slug(session: AsyncSession, slug: str, *, drafts: bool = Fals
     if not drafts:
         query = query.where(col(Forum.announced_at).is_not(None))
     return (await session.exec(query)).first()
+
+
+def forums_by_slug(connection: Connection, slugs: Collection[str]) -> dict[str, Forum]:
+    """Those of these forums that the public may see. A plain function, for `write_at_once`."""
+    query = select(Forum).where(col(Forum.slug).in_(slugs), col(Forum.announced_at).is_not(None))
+    with Session(connection, expire_on_commit=False) as session:
+        return {forum.slug: forum for forum in session.exec(query)}
 
 
 async def forum_by_id(session: AsyncSession, forum_id: UUID) -> Forum | None:

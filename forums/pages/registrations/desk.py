@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy import Connection
 from starlette.requests import Request
 
 from forums import registrations, schedule
 from forums.database import Database, DatabaseUnavailable
 from forums.limits import Tally
+from forums.models import Forum, Registration
 from forums.pages import page
 from forums.refusals import TooManyRequests
 from forums.registrations import Asked, RegistrationForm
@@ -27,6 +29,21 @@ class Arrival(NamedTuple):
     language: str
     client: str | None
     answer: asyncio.Future[bool]
+
+    def say(self, outcome: bool | Exception) -> None:
+        if self.answer.done():
+            return  # they left
+        if isinstance(outcome, Exception):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+
+class Known(NamedTuple):
+    """Someone who was registered at that forum already, and what they typed this time."""
+
+    forum: Forum
+    typed: Registration
 
 
 class Desk:
@@ -59,8 +76,11 @@ class Desk:
 
     async def _write_down(self, together: Sequence[Arrival]) -> None:
         try:
-            async with self.database.transaction() as session:
-                outcomes = await self._registered(session, together)
+            if self.tally.is_due:
+                async with self.database.transaction() as session:
+                    await self.tally.share(session, now=page.now())
+            # No public page shows who has not confirmed yet.
+            outcomes = await self.database.write_at_once(partial(self._registered, together))
         except Exception as error:  # noqa: BLE001 — whoever waits must be answered
             if len(together) > 1 and not isinstance(error, DatabaseUnavailable):
                 for each in together:
@@ -68,21 +88,24 @@ class Desk:
                 return
             outcomes = [error] * len(together)
         for each, outcome in zip(together, outcomes, strict=True):
-            if each.answer.done():
-                continue  # they left
-            if isinstance(outcome, Exception):
-                each.answer.set_exception(outcome)
-            else:
-                each.answer.set_result(outcome)
+            each.say(await self._registered_again(outcome) if isinstance(outcome, Known) else outcome)
 
-    async def _registered(self, session: AsyncSession, together: Sequence[Arrival]) -> list[bool | Exception]:
-        await self.tally.share(session, now=page.now())
-        found = {slug: await schedule.forum_by_slug(session, slug) for slug in {each.slug for each in together}}
-        let_in = [each for each in together if found[each.slug] and self._allows(each)]
-        asked = [Asked(forum, each.form, each.language) for each in let_in if (forum := found[each.slug])]
-        refusals = await registrations.register_all(session, asked, secret_key=self.secret_key, now=page.now())
-        outcomes = {id(each): refusal or True for each, refusal in zip(let_in, refusals, strict=True)}
-        return [outcomes.get(id(each), TooManyRequests()) if found[each.slug] else False for each in together]
+    def _registered(self, together: Sequence[Arrival], connection: Connection) -> list[bool | Known | Exception]:
+        found, now = schedule.forums_by_slug(connection, {each.slug for each in together}), page.now()
+        let_in = [each for each in together if each.slug in found and self._allows(each)]
+        asked = [Asked(found[each.slug], each.form, each.language) for each in let_in]
+        outcomes = {}
+        for each, outcome in zip(let_in, registrations.register_all(connection, asked, secret_key=self.secret_key, now=now), strict=True):
+            outcomes[id(each)] = Known(found[each.slug], outcome) if isinstance(outcome, Registration) else outcome or True
+        return [outcomes.get(id(each), TooManyRequests()) if each.slug in found else False for each in together]
+
+    async def _registered_again(self, known: Known) -> bool | Exception:
+        try:
+            async with self.database.transaction() as session:
+                await registrations.register_again(session, known.forum, known.typed, now=page.now())
+        except Exception as error:  # noqa: BLE001 — whoever waits must be answered
+            return error
+        return True
 
     def _allows(self, arrival: Arrival) -> bool:
         """Whether their connection, and all who ask for that forum together, may ask once more."""
