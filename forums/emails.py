@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -63,7 +63,22 @@ class Message:
     not_after: datetime | None = None
 
 
-def confirm_registration(registration: Registration, forum: Forum, token: str, told: dict[str, Any] | None = None) -> Message:
+class Addressee(Protocol):
+    """What a message says of the person it goes to: a registration, or a row that becomes one."""
+
+    @property
+    def email(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def attendance(self) -> str: ...
+    @property
+    def bump(self) -> int: ...
+
+
+def confirm_registration(registration: Addressee, forum: Forum, token: str, told: dict[str, Any] | None = None) -> Message:
     """Only what the site itself wrote: nobody can make us mail a text of theirs to a third party.
 
     `told` is `told_of(forum)`, for who writes to a crowd and asks once.
@@ -236,7 +251,7 @@ def _invitation(registration: Registration, method: str) -> dict[str, str]:
     return {"invitation": method} if registration.status == "registered" else {}
 
 
-def _to_person(registration: Registration, kind: str, forum: Forum, /, **facts: Any) -> Message:
+def _to_person(registration: Addressee, kind: str, forum: Forum, /, **facts: Any) -> Message:
     # The link to follow from afar is for those who hold a remote seat; see `Announced`.
     with_link = registration.status == "registered" and registration.attendance == "remote"
     facts |= {"bump": registration.bump, "attendance": registration.attendance, "with_link": with_link}

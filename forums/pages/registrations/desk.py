@@ -11,10 +11,10 @@ from starlette.requests import Request
 from forums import registrations, schedule
 from forums.database import Database, DatabaseUnavailable
 from forums.limits import Tally
-from forums.models import Forum, Registration
+from forums.models import Forum
 from forums.pages import page
 from forums.refusals import TooManyRequests
-from forums.registrations import Asked, RegistrationForm
+from forums.registrations import Asked, RegistrationForm, Typed
 from forums.settings import Settings
 
 # What nobody notices, and enough for those answered together to come back together.
@@ -43,7 +43,7 @@ class Known(NamedTuple):
     """Someone who was registered at that forum already, and what they typed this time."""
 
     forum: Forum
-    typed: Registration
+    typed: Typed
 
 
 class Desk:
@@ -96,7 +96,7 @@ class Desk:
         asked = [Asked(found[each.slug], each.form, each.language) for each in let_in]
         outcomes = {}
         for each, outcome in zip(let_in, registrations.register_all(connection, asked, secret_key=self.secret_key, now=now), strict=True):
-            outcomes[id(each)] = Known(found[each.slug], outcome) if isinstance(outcome, Registration) else outcome or True
+            outcomes[id(each)] = Known(found[each.slug], outcome) if isinstance(outcome, Typed) else outcome or True
         return [outcomes.get(id(each), TooManyRequests()) if each.slug in found else False for each in together]
 
     async def _registered_again(self, known: Known) -> bool | Exception:
