@@ -169,7 +169,7 @@ def with_rows(connection: Connection, statement: str, of: type[SQLModel], rows: 
     return connection.exec_driver_sql(text_of_all, (json.dumps(rows, default=_in_json, ensure_ascii=False),))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=32)  # a handful of statements, for the engines of one process
 def _with_typed(dialect: Dialect, statement: str, table: Table, names: Sequence[str]) -> str:
     if dialect.name == "postgresql":
         types = ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in names)
