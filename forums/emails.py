@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
@@ -68,9 +68,27 @@ class Message:
     not_after: datetime | None = None
 
 
-def confirm_registration(registration: Registration, forum: Forum, token: str) -> Message:
-    """Only what the site itself wrote: nobody can make us mail a text of theirs to a third party."""
-    return _to_person(registration, "confirm_registration", forum, token=token)
+class Addressee(Protocol):
+    """What a message says of the person it goes to: a registration, or a row that becomes one."""
+
+    @property
+    def email(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def attendance(self) -> str: ...
+    @property
+    def bump(self) -> int: ...
+
+
+def confirm_registration(registration: Addressee, forum: Forum, token: str, told: dict[str, Any] | None = None) -> Message:
+    """Only what the site itself wrote: nobody can make us mail a text of theirs to a third party.
+
+    `told` is `told_of(forum)`, for who writes to a crowd and asks once.
+    """
+    return _to_person(registration, "confirm_registration", forum, token=token, forum=told)
 
 
 def already_registered(registration: Registration, forum: Forum, token: str) -> Message:
@@ -289,10 +307,11 @@ def _invitation(registration: Registration, method: str) -> dict[str, str]:
     return {"invitation": method} if registration.status == "registered" else {}
 
 
-def _to_person(registration: Registration, kind: str, forum: Forum, **facts: Any) -> Message:
+def _to_person(registration: Addressee, kind: str, forum: Forum, /, **facts: Any) -> Message:
     # The link to follow from afar is for those who hold a remote seat; see `Announced`.
     with_link = registration.status == "registered" and registration.attendance == "remote"
-    facts |= {"forum": told_of(forum), "bump": registration.bump, "attendance": registration.attendance, "with_link": with_link}
+    facts |= {"bump": registration.bump, "attendance": registration.attendance, "with_link": with_link}
+    facts["forum"] = facts.get("forum") or told_of(forum)
     too_late = None if kind in ("minutes_published", "given_up", "cancelled", "already_registered") else forum.starts_at
     return Message(kind, registration.email, registration.language, facts, forum.id, not_after=too_late)
 
