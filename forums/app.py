@@ -26,6 +26,7 @@ from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
 from forums.openid import Provider
 from forums.pages import (
+    accountability,
     action_plan,
     agenda,
     answers,
@@ -131,6 +132,11 @@ ADDRESSES = [Address(*line) for line in (
     ("/plans/{plan}/engagements/{number:int}",     action_plan.commitment,       "GET",  ANYONE,     PUBLIC,  0),
     ("/suites",                                    follow_ups.index,             "GET",  ANYONE,     PUBLIC,  0),
     ("/suites/{code}",                             follow_ups.show,              "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite",                              accountability.index,         "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/engagements",                  accountability.commitments,   "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/engagements/{plan}/{number:int}", accountability.commitment, "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/indicateurs",                  accountability.indicators,    "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/institutions/{slug}",          accountability.institution,   "GET",  ANYONE,     PUBLIC,  0),
     ("/abonnements",                               calendar_feed.subscriptions,  "GET",  ANYONE,     PUBLIC,  0),
     ("/abonnements/{token}",                       subscriptions.mine,           "GET",  ANYONE,     PRIVATE, 0),
     ("/abonnements/{token}/fin",                   subscriptions.mine,           "GET",  ANYONE,     PRIVATE, 0),

@@ -116,7 +116,7 @@ class Site:
 
 
 def filled(path: str, values: dict[str, str]) -> str:
-    if path.startswith("/institutions"):
+    if path.startswith(("/institutions", "/redevabilite/institutions")):
         values = {**values, "slug": "hatvp"}
     if path.startswith("/organisation/questions"):
         values = {**values, "code": values["pending"]}

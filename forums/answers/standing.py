@@ -54,16 +54,23 @@ async def standings(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, St
 
 def standing_in(state: str, *, now: datetime | None) -> ColumnElement[bool]:
     """The questions in a state named as in `STATES`, or of which nothing was published (`en-attente`)."""
-    facts = _published_facts()
     if state not in STATES:
+        facts = _published_facts()
         return col(Question.id).not_in(cast(Any, select)(facts.c.question_id))
+    newest = latest()
+    found = cast(Any, select)(newest.c.question_id).where(newest.c.outcome == STATES[state])
+    if state == "en-retard" and now is not None:
+        found = found.where(newest.c.deferred_to < now.astimezone(PARIS).date())
+    return col(Question.id).in_(found)
+
+
+def latest() -> Any:
+    """What came of each question of which something was published, to be joined and counted: the same that `standings` reads."""
+    facts = _published_facts()
     newest_first = (facts.c.at.desc(), facts.c.by_answer.desc(), facts.c.fact.desc())
     rank = func.row_number().over(partition_by=facts.c.question_id, order_by=newest_first).label("rank")
     ranked = cast(Any, select)(facts, rank).subquery()
-    latest = cast(Any, select)(ranked.c.question_id).where(ranked.c.rank == 1, ranked.c.outcome == STATES[state])
-    if state == "en-retard" and now is not None:
-        latest = latest.where(ranked.c.deferred_to < now.astimezone(PARIS).date())
-    return col(Question.id).in_(latest)
+    return cast(Any, select)(ranked.c.question_id, ranked.c.outcome, ranked.c.deferred_to).where(ranked.c.rank == 1).subquery()
 
 
 def _published_facts() -> Any:

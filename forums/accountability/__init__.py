@@ -1,0 +1,36 @@
+"""Accountability: what became of what was asked, promised and measured, for everybody.
+
+Nothing here is typed: every figure is counted from facts by the definitions of their own words, so that a
+question stands in the figures where its page says it stands. Counting is done by the database, in a number
+of statements that does not grow with what is counted; the list behind a figure has exactly as many lines.
+"""
+
+from forums.accountability.counting import Asked, Promised
+from forums.accountability.examined import Examined, examinations, least_examined
+from forums.accountability.figures import (
+    Figures,
+    Measured,
+    OfCommitment,
+    OfInstitution,
+    figures_of,
+)
+from forums.accountability.freshness import Freshness, Watched, watched
+from forums.accountability.trends import OfSeason, trends
+
+__all__ = [
+    "Asked",
+    "Examined",
+    "Figures",
+    "Freshness",
+    "Measured",
+    "OfCommitment",
+    "OfInstitution",
+    "OfSeason",
+    "Promised",
+    "Watched",
+    "examinations",
+    "figures_of",
+    "least_examined",
+    "trends",
+    "watched",
+]
