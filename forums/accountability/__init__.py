@@ -6,6 +6,7 @@ of statements that does not grow with what is counted; the list behind a figure 
 """
 
 from forums.accountability.counting import Asked, Promised
+from forums.accountability.evidence import Evidence, evidence_of
 from forums.accountability.examined import Examined, examinations, least_examined
 from forums.accountability.figures import (
     Figures,
@@ -15,10 +16,13 @@ from forums.accountability.figures import (
     figures_of,
 )
 from forums.accountability.freshness import Freshness, Watched, watched
+from forums.accountability.ogp import ogp_file
+from forums.accountability.paper import Paper, as_odt, as_pdf
 from forums.accountability.trends import OfSeason, trends
 
 __all__ = [
     "Asked",
+    "Evidence",
     "Examined",
     "Figures",
     "Freshness",
@@ -26,11 +30,16 @@ __all__ = [
     "OfCommitment",
     "OfInstitution",
     "OfSeason",
+    "Paper",
     "Promised",
     "Watched",
+    "as_odt",
+    "as_pdf",
+    "evidence_of",
     "examinations",
     "figures_of",
     "least_examined",
+    "ogp_file",
     "trends",
     "watched",
 ]

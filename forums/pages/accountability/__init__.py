@@ -2,5 +2,6 @@
 
 from forums.pages.accountability.figures import commitment, index, institution
 from forums.pages.accountability.lists import commitments, indicators
+from forums.pages.accountability.papers import ogp_file, ogp_file_as_odt, ogp_file_as_pdf
 
-__all__ = ["commitment", "commitments", "index", "indicators", "institution"]
+__all__ = ["commitment", "commitments", "index", "indicators", "institution", "ogp_file", "ogp_file_as_odt", "ogp_file_as_pdf"]
