@@ -140,6 +140,8 @@ ADDRESSES = [Address(*line) for line in (
     ("/redevabilite/pgo",                          accountability.ogp_file,      "GET",  ANYONE,     PUBLIC,  0),
     ("/redevabilite/pgo.pdf",                      accountability.ogp_file_as_pdf, "GET", ANYONE,    PUBLIC,  0),
     ("/redevabilite/pgo.odt",                      accountability.ogp_file_as_odt, "GET", ANYONE,    PUBLIC,  0),
+    ("/redevabilite/{plan}/{number:int}/auto-evaluation.pdf", accountability.self_assessment_as_pdf, "GET", ANYONE, PUBLIC, 0),
+    ("/redevabilite/{plan}/{number:int}/auto-evaluation.odt", accountability.self_assessment_as_odt, "GET", ANYONE, PUBLIC, 0),
     ("/abonnements",                               calendar_feed.subscriptions,  "GET",  ANYONE,     PUBLIC,  0),
     ("/abonnements/{token}",                       subscriptions.mine,           "GET",  ANYONE,     PRIVATE, 0),
     ("/abonnements/{token}/fin",                   subscriptions.mine,           "GET",  ANYONE,     PRIVATE, 0),

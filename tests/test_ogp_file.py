@@ -1,4 +1,4 @@
-"""The OGP file: meetings, publications and people as dated facts; the papers it is taken away as."""
+"""What is handed to OGP: meetings, publications and people as dated facts; drafts of self-assessments; the papers both are."""
 
 import asyncio
 import zipfile
@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from pypdf import PdfReader
+from sqlalchemy import event
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import accountability, pandoc
+from forums.accountability import Known, Paper
 from forums.accountability.evidence import Evidence, Meeting, gaps
+from forums.accountability.paper import Text
+from forums.database import Database
 from forums.models import (
     ActionPlan,
     Answer,
@@ -20,13 +24,14 @@ from forums.models import (
     Forum,
     Indicator,
     Measurement,
+    Milestone,
     Minutes,
     ProgressReport,
     Question,
     Season,
 )
 from forums.models.forum import PARIS
-from tests.factories import NOW, a_forum, a_plan, a_question, a_registration, a_season, an_institution, some_minutes
+from tests.factories import NOW, a_commitment, a_forum, a_plan, a_question, a_registration, a_season, an_institution, some_minutes
 from tests.random_season import random_season
 from tests.site import Site
 
@@ -249,3 +254,120 @@ async def test_others_are_served_while_a_paper_is_made(site: Site) -> None:
     await asyncio.sleep(0)
     assert (await site.get("/sante")).status_code == 200
     assert (await made).status_code == 200
+
+
+# -- Drafts of self-assessment -----------------------------------------------------------------------------------------
+
+
+def words_of(pdf: bytes) -> str:
+    return " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages).split())
+
+
+async def test_a_draft_holds_what_is_known_of_the_commitment_and_marks_what_is_not(site: Site) -> None:
+    pdf = await site.get("/redevabilite/2018-2020/2/auto-evaluation.pdf")
+    odt = await site.get("/redevabilite/2018-2020/2/auto-evaluation.odt")
+    told, written = words_of(pdf.content), " ".join((await pandoc.document_to_markdown(odt.content, "odt"))[0].split())
+
+    for text in (told, written):
+        for fact in ("Renforcer la transparence de la commande publique", "FR0031", "Suivre un marché public de bout en bout"):
+            assert fact in text
+        for fact in ("Réponse d", "en retard", "tenue", "répondue en partie", "Données inventées pour la démonstration"):
+            assert fact in text
+        assert text.count("à compléter") >= 7
+    assert "auto-evaluation-2018-2020-2-" in odt.headers["content-disposition"]
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in PdfReader(BytesIO(pdf.content)).root_object["/Metadata"].get_object().get_data()
+
+
+async def test_a_draft_of_a_commitment_of_which_nothing_is_known_is_all_blanks(site: Site) -> None:
+    told = words_of((await site.get("/redevabilite/essai/2/auto-evaluation.pdf")).content)
+
+    for fact in ("Aucun jalon n'est connu", "Aucun indicateur n'est connu", "Aucun point d'étape", "Jamais examiné", "Aucune question"):
+        assert fact in told
+
+
+async def test_a_draft_quotes_published_reports_and_measurements_and_none_that_are_only_proposed(session: AsyncSession) -> None:
+    plan = await a_plan(session)
+    commitment = await a_commitment(session, plan, ogp_code="FR0001")
+    hatvp = await an_institution(session, leads=[commitment])
+    indicator = Indicator(commitment_id=commitment.id, position=1, name="Part des déclarations ouvertes", periodicity="yearly")
+    session.add(indicator)
+    await session.flush()
+    for value, status, day in (
+        ("41", "published", date(2026, 1, 1)),
+        ("99", "proposed", date(2026, 9, 1)),
+        ("77", "withdrawn", date(2026, 5, 1)),
+    ):
+        session.add(Measurement(indicator_id=indicator.id, measured_on=day, value=value, status=status))
+    for status, text, start in (
+        ("published", "Le lot 1 est prêt.", date(2026, 1, 1)),
+        ("proposed", "Brouillon du lot 2.", date(2026, 7, 1)),
+    ):
+        facts = {"period_start": start, "period_end": start + timedelta(days=180), "completion": "limited", "obstacles": "Faute de bras."}
+        session.add(ProgressReport(commitment_id=commitment.id, institution_id=hatvp.id, status=status, text=text, **facts))
+    session.add(Milestone(commitment_id=commitment.id, position=1, text="Ouvrir le lot 1", state="done", done_on=date(2026, 6, 1)))
+    await session.flush()
+
+    paper = draft(await accountability.known_of(session, plan, commitment, now=NOW))
+    words = words_of(accountability.as_pdf(paper))
+
+    for fact in (
+        "41",
+        "Le lot 1 est prêt.",
+        "Faute de bras.",
+        "Dernier point d'étape publié : limité.",
+        "fait (lundi 1er juin 2026)",
+        "HATVP",
+    ):
+        assert fact in words
+    for unpublished in ("99", "77", "lot 2"):
+        assert unpublished not in words
+
+
+def draft(known: Known) -> Paper:
+    return accountability.self_assessment(known, base="/engagements", language="fr", public_url="https://forums.example.fr", now=NOW)
+
+
+async def test_what_people_typed_is_never_markup_in_a_paper(session: AsyncSession) -> None:
+    plan = await a_plan(session)
+    nasty = "<script>alert(1)</script> #let x = 1 $a$ [b](javascript:c) **gras** \U0001f600"
+    commitment = await a_commitment(session, plan, working_title=nasty, summary=nasty)
+    await a_question(session, None, commitment, text=nasty)
+    known = await accountability.known_of(session, plan, commitment, now=NOW)
+
+    words = words_of(accountability.as_pdf(draft(known)))
+    content = content_of(await accountability.as_odt(draft(known)))
+
+    assert "<script>alert(1)</script> #let x = 1 $a$ [b](javascript:c) **gras**" in words
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; #let x = 1 $a$ [b](javascript:c) **gras**" in content
+
+
+async def test_a_draft_costs_as_many_statements_whatever_it_holds_and_says_where_the_rest_is_read(database: Database) -> None:
+    statements: list[str] = []
+    event.listen(database.reader.sync_engine, "before_cursor_execute", lambda *facts: statements.append(facts[2]))
+
+    async def drafted() -> Paper:
+        statements.clear()
+        async with database.reading() as session:
+            return draft(await accountability.known_of(session, plan, commitment, now=NOW))
+
+    async with database.transaction() as session:
+        plan = await a_plan(session)
+        commitment = await a_commitment(session, plan)
+        await a_question(session, None, commitment)
+    await drafted()
+    few = len(statements)
+    async with database.transaction() as session:
+        for number in range(120):
+            await a_question(session, None, commitment, f"personne{number}@example.org")
+
+    paper = await drafted()
+
+    assert len(statements) == few
+    said = [span.text for block in paper.blocks if isinstance(block, Text) for span in block.line]
+    assert "Les 100 premières sur 121 ; les autres sont en ligne".replace(" ;", "\u00a0;") in said
+
+
+@pytest.mark.parametrize("address", ["inconnu/1", "essai/99", "essai/0"])
+async def test_no_draft_of_a_commitment_that_does_not_exist(site: Site, address: str) -> None:
+    for form in ("pdf", "odt"):
+        assert (await site.get(f"/redevabilite/{address}/auto-evaluation.{form}")).status_code == 404

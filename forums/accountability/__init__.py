@@ -5,7 +5,9 @@ question stands in the figures where its page says it stands. Counting is done b
 of statements that does not grow with what is counted; the list behind a figure has exactly as many lines.
 """
 
+from forums.accountability.assessment import Known, known_of
 from forums.accountability.counting import Asked, Promised
+from forums.accountability.drafting import self_assessment
 from forums.accountability.evidence import Evidence, evidence_of
 from forums.accountability.examined import Examined, examinations, least_examined
 from forums.accountability.figures import (
@@ -26,6 +28,7 @@ __all__ = [
     "Examined",
     "Figures",
     "Freshness",
+    "Known",
     "Measured",
     "OfCommitment",
     "OfInstitution",
@@ -38,8 +41,10 @@ __all__ = [
     "evidence_of",
     "examinations",
     "figures_of",
+    "known_of",
     "least_examined",
     "ogp_file",
+    "self_assessment",
     "trends",
     "watched",
 ]

@@ -53,12 +53,13 @@ class Items:
 
 @dataclass(frozen=True)
 class Table:
-    """`rows` begin with what they are about."""
+    """`rows` begin with what they are about; the column `wide` has the longest texts."""
 
     kind: ClassVar[str] = "table"
     caption: str
     head: Sequence[str]
     rows: Sequence[Sequence[Line]]
+    wide: int = 0
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def _block(paper: Paper, block: Block) -> dict[str, object]:
         return found | {"lines": [_line(paper, line) for line in block.lines]}
     if isinstance(block, Table):
         rows = [[_line(paper, cell) for cell in row] for row in block.rows]
-        return found | {"caption": block.caption, "head": list(block.head), "rows": rows}
+        return found | {"caption": block.caption, "head": list(block.head), "rows": rows, "wide": block.wide}
     return found | asdict(block)
 
 

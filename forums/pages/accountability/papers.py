@@ -6,12 +6,13 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import accountability
+from forums import accountability, action_plan
 from forums.accountability import Paper
 from forums.language import N_
 from forums.models.forum import PARIS
 from forums.pages import page
 from forums.pages.accountability.figures import plan_asked_for
+from forums.pages.action_plan import base_of
 from forums.pandoc import NoPandoc
 from forums.refusals import Refusal
 
@@ -42,6 +43,30 @@ async def _ogp_file(request: Request) -> Paper | None:
     return accountability.ogp_file(
         evidence, figures, language=page.language(request), public_url=page.settings(request).public_url, now=now
     )
+
+
+async def self_assessment_as_pdf(request: Request) -> Response:
+    return await _taken_away(request, await _self_assessment(request), "pdf", _named(request))
+
+
+async def self_assessment_as_odt(request: Request) -> Response:
+    return await _taken_away(request, await _self_assessment(request), "odt", _named(request))
+
+
+async def _self_assessment(request: Request) -> Paper:
+    now, number = page.now(), page.path_number(request, "number")
+    async with page.reading(request) as session:
+        plan = await action_plan.plan_by_slug(session, request.path_params["plan"])
+        commitment = await action_plan.commitment_by_number(session, plan, number) if plan else None
+        if plan is None or commitment is None:
+            raise page.not_found()
+        known = await accountability.known_of(session, plan, commitment, now=now)
+    public_url = page.settings(request).public_url
+    return accountability.self_assessment(known, base=base_of(plan), language=page.language(request), public_url=public_url, now=now)
+
+
+def _named(request: Request) -> str:
+    return f"auto-evaluation-{request.path_params['plan']}-{request.path_params['number']}"
 
 
 async def _taken_away(request: Request, paper: Paper | None, form: Literal["pdf", "odt"], name: str) -> Response:
