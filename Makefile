@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench race stress kills translations lock clean browser
+.PHONY: help run test check format bench race stress kills faults translations lock clean browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ stress: $(VENV)/.test ## the same over HTTP, with people giving up and coming ba
 
 kills: $(VENV)/.test ## 200 times kill -9 under load: nothing answered is lost, every message sent, once
 	$(BIN)/python -m tests.kills
+
+faults: $(VENV)/.test ## full disk, 40 power cuts, locks, a database gone, slow people, copies, stops: what was answered is there
+	$(BIN)/python -m tests.faults
 
 translations: $(VENV)/.test ## bring the English catalogue up to the sentences of the code
 	$(BIN)/python -m tests.translations

@@ -3,8 +3,9 @@
 Read in this order. `app` lists every address. `models` is what is remembered. Then one module per
 word of the trade holds its rules and its queries: `action_plan`, `schedule`, `agenda`,
 `registrations`, `questions`, `answers`, `minutes`, `drafts`, `follow_ups`, `subscriptions`, `members`,
-`openid`, `privacy`; `steps` and `accountability` derive what is due and what was never examined. `limits` counts what
-may not be done without end. `calendar_feed` and `emails` make what leaves the house, `outbox` delivers
+`openid`, `privacy`; `steps`, `due_dates` and `accountability` derive what is due and what was never examined, `news`
+what happened in public. `limits` counts what may not be done without end. `calendar_feed`, `news_feed`, `event_markup`
+and `emails` make what leaves the house, `outbox` delivers
 it, `attendance_list` prints it, `clock` does what falls due. `pages` shows all of it, `cli` is the
 `forums` command.
 

@@ -24,7 +24,6 @@ from forums import clock
 from forums.database import Database, DatabaseUnavailable
 from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
-from forums.openid import Provider
 from forums.pages import (
     accountability,
     action_plan,
@@ -42,6 +41,7 @@ from forums.pages import (
     members,
     metrics,
     minutes,
+    news_feed,
     openid,
     outbox,
     page,
@@ -49,6 +49,7 @@ from forums.pages import (
     questions,
     registrations,
     schedule,
+    search,
     steps,
     subscriptions,
     welcome,
@@ -123,9 +124,11 @@ ADDRESSES = [Address(*line) for line in (
     ("/questions/{code}/soutenir",                 questions.supporting.form,     "GET",  ANYONE,   PUBLIC,  0),
     ("/questions/{code}/soutenir",                 questions.supporting.support,  "POST", ANYONE,   PRIVATE, 64 * KB),
     ("/questions/{code}/soutenir/envoye",          questions.supporting.sent,     "GET",  ANYONE,   PUBLIC,  0),
+    ("/questions/{code}.atom",                     news_feed.question,           "GET",  ANYONE,     FEED,    0),
     ("/questions/{code}",                          questions.show,               "GET",  ANYONE,     PUBLIC,  0),
     ("/engagements",                               action_plan.index,            "GET",  ANYONE,     PUBLIC,  0),
     ("/engagements/{number:int}.ics",              calendar_feed.commitment,     "GET",  ANYONE,     FEED,    0),
+    ("/engagements/{number:int}.atom",             news_feed.commitment,         "GET",  ANYONE,     FEED,    0),
     ("/engagements/{number:int}",                  action_plan.commitment,       "GET",  ANYONE,     PUBLIC,  0),
     ("/plans",                                     action_plan.plans,            "GET",  ANYONE,     PUBLIC,  0),
     ("/plans/{plan}",                              action_plan.index,            "GET",  ANYONE,     PUBLIC,  0),
@@ -142,10 +145,22 @@ ADDRESSES = [Address(*line) for line in (
     ("/redevabilite/pgo.odt",                      accountability.ogp_file_as_odt, "GET", ANYONE,    PUBLIC,  0),
     ("/redevabilite/{plan}/{number:int}/auto-evaluation.pdf", accountability.self_assessment_as_pdf, "GET", ANYONE, PUBLIC, 0),
     ("/redevabilite/{plan}/{number:int}/auto-evaluation.odt", accountability.self_assessment_as_odt, "GET", ANYONE, PUBLIC, 0),
-    ("/abonnements",                               calendar_feed.subscriptions,  "GET",  ANYONE,     PUBLIC,  0),
+    ("/recherche",                                 search.show,                  "GET",  ANYONE,     PUBLIC,  0),
+    ("/abonnements",                               subscriptions.index,          "GET",  ANYONE,     PUBLIC,  0),
+    ("/abonnements",                               subscriptions.ask,            "POST", ANYONE,     PRIVATE, 16 * KB),
+    ("/abonnements/envoye",                        subscriptions.sent,           "GET",  ANYONE,     PUBLIC,  0),
+    ("/abonnements/lien",                          subscriptions.link_form,      "GET",  ANYONE,     PUBLIC,  0),
+    ("/abonnements/lien",                          subscriptions.ask_for_link,   "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/abonnements/lien/envoye",                   subscriptions.link_sent,      "GET",  ANYONE,     PUBLIC,  0),
     ("/abonnements/{token}",                       subscriptions.mine,           "GET",  ANYONE,     PRIVATE, 0),
-    ("/abonnements/{token}/fin",                   subscriptions.mine,           "GET",  ANYONE,     PRIVATE, 0),
+    ("/abonnements/{token}/confirmer",             subscriptions.confirm,        "POST", ANYONE,     PRIVATE, 16 * KB),
+    ("/abonnements/{token}/suivre",                subscriptions.follow_more,    "POST", ANYONE,     PRIVATE, 16 * KB),
+    ("/abonnements/{token}/rythme",                subscriptions.keep_rhythm,    "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/abonnements/{token}/fin",                   subscriptions.end_form,       "GET",  ANYONE,     PRIVATE, 0),
     ("/abonnements/{token}/fin",                   subscriptions.end,            "POST", ANYONE,     PRIVATE, 4 * KB),
+    ("/actualites.atom",                           news_feed.everything,         "GET",  ANYONE,     FEED,    0),
+    ("/axes/{number:int}.atom",                    news_feed.axis,               "GET",  ANYONE,     FEED,    0),
+    ("/institutions/{slug}.atom",                  news_feed.institution,        "GET",  ANYONE,     FEED,    0),
     ("/calendrier.ics",                            calendar_feed.everything,     "GET",  ANYONE,     FEED,    0),
     ("/axes/{number:int}.ics",                     calendar_feed.axis,           "GET",  ANYONE,     FEED,    0),
     ("/institutions/{slug}.ics",                   calendar_feed.institution,    "GET",  ANYONE,     FEED,    0),
@@ -287,7 +302,11 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     site.state.settings = settings
     site.state.database = database
     site.state.own_figures = own_figures = metrics.OwnFigures()
-    site.state.openid = Provider(settings.oidc, settings.public_url) if settings.oidc else None
+    site.state.openid = None
+    if settings.oidc:
+        from forums.openid.provider import Provider  # heavy, and most sites have none
+
+        site.state.openid = Provider(settings.oidc, settings.public_url)
 
     def says(status: int, code: int | str) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -69,6 +69,19 @@ class Announced(NamedTuple):
     invented: bool
 
 
+class Due(NamedTuple):
+    """A day that is not a forum: it takes the whole day and nobody's time. `page` is a path."""
+
+    uid: str
+    day: date
+    title: str
+    page: str
+    cancelled: bool
+    sequence: int
+    changed_at: datetime
+    invented: bool = False
+
+
 class _Text(vText):
     """Text as it was typed: the library would make a line break of a backslash before an N, as in C:\\Nouveau."""
 
@@ -106,10 +119,12 @@ def feed(
     organiser: Address,
     public_url: str,
     with_link: bool = False,
+    dues: Sequence[Due] = (),
 ) -> bytes:
     """A subscription. `page` and `address` are paths; `address` is the feed's own (RFC 7986 SOURCE)."""
+    days = b"".join(_due(due, organiser.display_name, organiser.addr_spec, public_url) for due in dues)
     events = b"".join(_event(forum, organiser.display_name, organiser.addr_spec, public_url, with_link) for forum in forums)
-    return _calendar_head("PUBLISH", name, description, public_url + page, public_url + address) + events + b"END:VCALENDAR\r\n"
+    return _calendar_head("PUBLISH", name, description, public_url + page, public_url + address) + events + days + b"END:VCALENDAR\r\n"
 
 
 def invitation(
@@ -173,6 +188,31 @@ def _event(forum: Announced, organiser: str, address: str, public_url: str, with
     return bytes(_build_event(forum, organiser, address, public_url, with_link).to_ical(sorted=False))
 
 
+@lru_cache(maxsize=8192)
+def _due(due: Due, organiser: str, address: str, public_url: str) -> bytes:
+    event = Event()
+    event.add("UID", due.uid)
+    event.add("DTSTAMP", due.changed_at.astimezone(UTC))
+    event.add("LAST-MODIFIED", due.changed_at.astimezone(UTC))
+    event.add("SEQUENCE", due.sequence)
+    event.add("STATUS", "CANCELLED" if due.cancelled else "CONFIRMED")
+    event.add("DTSTART", due.day)
+    event.add("DTEND", due.day + timedelta(days=1))
+    event.add("SUMMARY", _Text(f"ANNULÉ : {due.title}" if due.cancelled else due.title))
+    told = ["Donnée inventée pour la démonstration."] if due.invented else []
+    event.add("DESCRIPTION", _Text("\n\n".join([*told, public_url + due.page])))
+    event.add("URL", vUri(public_url + due.page))
+    event.add("ORGANIZER", _contact(organiser, address))
+    event.add("TRANSP", "TRANSPARENT")
+    return bytes(event.to_ical(sorted=False))
+
+
+def _contact(organiser: str, address: str) -> vCalAddress:
+    contact = vCalAddress(f"mailto:{address}")
+    contact.params["CN"] = organiser.replace('"', "") or address
+    return contact
+
+
 def _build_event(forum: Announced, organiser: str, address: str, public_url: str, with_link: bool) -> Event:
     page = f"{public_url}/forums/{forum.slug}"
     link = forum.online_url if with_link or not forum.remote_capacity else None
@@ -204,8 +244,6 @@ def _build_event(forum: Announced, organiser: str, address: str, public_url: str
     # Clients hide URL: the link is also the description's last line.
     event.add("DESCRIPTION", _Text("\n\n".join([*told, page])))
     event.add("URL", vUri(page))
-    contact = vCalAddress(f"mailto:{address}")
-    contact.params["CN"] = organiser.replace('"', "") or address
-    event.add("ORGANIZER", contact)
+    event.add("ORGANIZER", _contact(organiser, address))
     event.add("TRANSP", "OPAQUE")
     return event

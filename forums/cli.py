@@ -22,9 +22,8 @@ import uvicorn
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from forums import __version__, action_plan, backups, clock, members, migrations, openid, outbox, schedule, settings
-from forums.backups import BadBackup
-from forums.database import Database, DatabaseUnavailable, wal_is_safe
+from forums import __version__, action_plan, clock, members, migrations, outbox, schedule, settings
+from forums.database import Database, DatabaseUnavailable
 from forums.forms import Email
 from forums.pages import assets
 from forums.plan_files import BadFile, read_plan
@@ -43,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
-    except (BadSetting, BadFile, BadBackup, Impossible) as error:
+    except (BadSetting, BadFile, Impossible) as error:
         return _complain(str(error))
     except (DBAPIError, *DatabaseUnavailable) as error:
         cause = getattr(error, "orig", None) or error
@@ -314,66 +313,35 @@ def _purge(options: argparse.Namespace) -> None:
 
 
 def _backup(options: argparse.Namespace) -> None:
-    copied = backups.back_up(settings.read(), options.file)
+    from forums import backups
+
+    try:
+        copied = backups.back_up(settings.read(), options.file)
+    except backups.BadBackup as error:
+        raise Impossible(str(error)) from None
     print(f"Copie faite : {copied.rows} lignes, {copied.size / MB:.1f} Mo. SECRET_KEY n'y est pas : gardez-la ailleurs, elle aussi.")
 
 
 def _restore(options: argparse.Namespace) -> None:
-    restored = backups.restore(settings.read(), options.file, force=options.force)
+    from forums import backups
+
+    try:
+        restored = backups.restore(settings.read(), options.file, force=options.force)
+    except backups.BadBackup as error:
+        raise Impossible(str(error)) from None
     print(f"Copie remise en place : {restored.rows} lignes. Messages qui attendaient et vont partir : {restored.waiting}.")
 
 
-# -- Check ---------------------------------------------------------------------------------------------------
-
-
 def _check(options: argparse.Namespace) -> int:
-    """Read the configuration, reach the database and the relay, and say what would stop a real deployment."""
-    config = settings.read()
-    faults = [*_configuration_faults(config), *asyncio.run(_connection_faults(config))]
-    if not any("ne répond pas" in fault for fault in faults) and not migrations.is_current(config):
-        faults.append("La base n'est pas au schéma courant : lancez forums migrate.")
+    """Say what would stop a real deployment, a line each, and how to mend it."""
+    from forums import checking
+
+    faults = checking.faults(settings.read())
     for fault in faults:
         print(f"À corriger : {fault}")
     if not faults:
         print("Tout est en ordre.")
     return 1 if faults else 0
-
-
-def _configuration_faults(config: Settings) -> list[str]:
-    faults = []
-    if not config.secure:
-        faults.append(f"PUBLIC_URL ({config.public_url}) n'est pas en https : les liens et les cookies ne seraient pas protégés.")
-    if config.smtp is None:
-        faults.append("SMTP_URL n'est pas réglée : aucun message ne partira.")
-    elif config.smtp.tls == "none" and config.smtp.host not in ("localhost", "127.0.0.1", "::1"):
-        faults.append("SMTP_URL envoie les messages en clair : ajoutez ?starttls=required, ou utilisez smtps://.")
-    if config.mail_from.domain in ("localhost", "example.org"):
-        faults.append("MAIL_FROM n'est pas réglée : indiquez une boîte lue, par exemple « Forums <forums@domaine.fr> ».")
-    if config.is_sqlite and not wal_is_safe():
-        faults.append("La bibliothèque SQLite peut corrompre une base WAL : installez pysqlite3, ou passez à PostgreSQL.")
-    if config.forwarded_allow_ips == "*":
-        faults.append("FORWARDED_ALLOW_IPS vaut * : n'importe qui peut falsifier son adresse. Indiquez celle du mandataire.")
-    for name in ("name", "address", "director", "host_name"):
-        if not config.publisher.get(name):
-            faults.append(f"PUBLISHER_{name.upper()} manque aux mentions légales.")
-    if config.theme.name == "dsfr" and assets.dsfr_files() is None:
-        faults.append("THEME vaut dsfr, mais l'extra [dsfr] n'est pas installé.")
-    return faults
-
-
-async def _connection_faults(config: Settings) -> list[str]:
-    faults = []
-    database = Database(config)
-    try:
-        if not await database.answers():
-            faults.append("La base de données ne répond pas : vérifiez DATABASE_URL.")
-    finally:
-        await database.close()
-    if config.smtp is not None and (fault := await outbox.try_relay(config.smtp)):
-        faults.append(f"Le serveur d'envoi {config.smtp.host}:{config.smtp.port} ne convient pas : {fault}.")
-    if config.oidc is not None and (fault := await openid.fault_of(openid.Provider(config.oidc, config.public_url))):
-        faults.append(f"Le fournisseur d'identité {config.oidc.issuer} (OIDC_ISSUER) ne convient pas : {fault}.")
-    return faults
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 
-from forums import follow_ups, limits, members, metrics, openid, outbox, privacy, registrations, secret_links
+from forums import follow_ups, limits, members, metrics, openid, outbox, privacy, registrations, secret_links, subscriptions
 from forums.database import Database
 from forums.settings import Settings
 
@@ -34,12 +34,14 @@ async def _keep_up(database: Database, settings: Settings, stop: asyncio.Event) 
 
 
 async def upkeep(database: Database, settings: Settings, *, now: datetime) -> privacy.Purged:
-    """Everything that is due but for the mail itself, each in its own transaction. Returns what the purge removed."""
+    """Everything that is due but for the mail itself, in transactions of its own. Returns what the purge removed."""
     async with database.transaction() as session:
         await registrations.remind(session, now=now)
     async with database.transaction() as session:
         await follow_ups.carry_by_itself(session, now=now)
         await follow_ups.remind(session, now=now)
+    await subscriptions.tell_news(database, now=now)
+    await subscriptions.send_digests(database, now=now)
     async with database.transaction() as session:
         await outbox.drop_late(session, now=now)
         purged = await privacy.purge(session, retention_days=settings.retention_days, now=now)

@@ -13,7 +13,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from forums import calendar_feed, entry_codes
@@ -39,6 +39,9 @@ from forums.settings import Settings
 
 # Relays must not re-encode what a signature covers, and a folded List-Unsubscribe breaks one-click.
 _POLICY = SMTP.clone(max_line_length=998, cte_type="7bit")
+
+# So much of what happened is told in one message; the rest is counted.
+ITEMS_AT_MOST = 40
 
 REMINDERS = ("reminder_week", "reminder_eve")
 
@@ -106,11 +109,34 @@ def agenda_changed(registration: Registration, forum: Forum, version: AgendaVers
     return _once(_to_person(registration, "agenda_changed", forum, **facts), registration.id, version.number)
 
 
-def announced(subscription: Subscription, forum: Forum, token: str) -> Message:
-    """The one message people did not provoke: it carries what ends it in one click (RFC 8058)."""
-    facts = {"forum": told_of(forum), "token": token, "unsubscribe": True}
+def announced(subscription: Subscription, forum: Forum, token: str, scopes: Sequence[str] = ("annonces",)) -> Message:
+    """A message people did not provoke: it carries what ends it in one click (RFC 8058), for the `scopes` it is sent for."""
+    facts = {"forum": told_of(forum), "token": token, "scopes": list(scopes), "unsubscribe": "annonces"}
     message = Message("announced", subscription.email, subscription.language, facts, forum.id, not_after=forum.starts_at)
     return _once(message, subscription.id, forum.id)
+
+
+def news(subscription: Subscription, items: Sequence[dict[str, Any]], scopes: Sequence[str], token: str, turn: datetime) -> Message:
+    """What has just happened of what somebody follows, in one message per turn of the clock."""
+    return _once(_followed("news", subscription, items, scopes, token, "nouvelles"), subscription.id, turn.isoformat())
+
+
+def digest(subscription: Subscription, items: Sequence[dict[str, Any]], scopes: Sequence[str], token: str, until: datetime) -> Message:
+    """The same for the week that ended then."""
+    return _once(_followed("digest", subscription, items, scopes, token, "resume"), subscription.id, until.isoformat())
+
+
+def _followed(
+    kind: str, subscription: Subscription, items: Sequence[dict[str, Any]], scopes: Sequence[str], token: str, list_id: str
+) -> Message:
+    facts = {"items": list(items[:ITEMS_AT_MOST]), "more": max(0, len(items) - ITEMS_AT_MOST), "scopes": list(scopes), "why": []}
+    return Message(kind, subscription.email, subscription.language, facts | {"token": token, "unsubscribe": list_id})
+
+
+def confirm_subscription(subscription: Subscription, asked: Sequence[tuple[str, dict[str, Any]]], token: str, *, known: bool) -> Message:
+    """`asked` is what waits to be confirmed, `known` whether something else is followed already: then the link serves for both."""
+    facts = {"asked": [list(each) for each in asked], "known": known, "rhythm": subscription.rhythm, "token": token}
+    return Message("confirm_subscription", subscription.email, subscription.language, facts)
 
 
 def given_up(registration: Registration, forum: Forum, *, held: bool) -> Message:
@@ -270,12 +296,20 @@ def compose(row: OutboxMessage, settings: Settings) -> bytes:
         _invite(email, row, method, settings)
     if code := row.facts.get("entry_code"):
         _attach_entry(email, row, code, settings)
-    if row.facts.get("unsubscribe"):
-        address = f"{settings.public_url}/abonnements/{row.facts['token']}/fin"
-        email["List-Id"] = f"<annonces.{urlsplit(settings.public_url).hostname}>"
+    if list_id := row.facts.get("unsubscribe"):
+        # Those promised by an earlier release name no list and no scope: they were announcements, and end everything.
+        address = f"{settings.public_url}/abonnements/{row.facts['token']}/fin" + ending(row.facts)
+        list_id = "annonces" if list_id is True else list_id
+        email["List-Id"] = f"<{list_id}.{urlsplit(settings.public_url).hostname}>"
         email["List-Unsubscribe"] = f"<{address}>"
         email["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return email.as_bytes()
+
+
+def ending(facts: Mapping[str, Any]) -> str:
+    """What follows the address that ends a subscription: which scopes, as a query. Too many for one line of a header: all."""
+    query = urlencode([("suivi", scope) for scope in facts.get("scopes", ())], safe="/")
+    return f"?{query}" if query and len(query) < 700 else ""
 
 
 def _attach_entry(email: EmailMessage, row: OutboxMessage, code: str, settings: Settings) -> None:
@@ -295,7 +329,7 @@ def _text(row: OutboxMessage, settings: Settings, *, quoted: bool) -> tuple[str,
     facts = {name: _from_json(value) if name in ("forum", "was") else value for name, value in row.facts.items()}
     template = environment(row.language).get_template(f"emails/{row.kind}.md")
     home = settings.public_url + ("" if row.language == "fr" else f"/{row.language}")
-    text = template.render(**facts, home=home, quote=_escaped if quoted else str)
+    text = template.render(**facts, home=home, quote=_escaped if quoted else str, ending=ending(row.facts))
     subject, _, body = text.strip().partition("\n")
     return " ".join(subject.removeprefix("# ").split()), body.strip() + "\n"
 

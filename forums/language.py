@@ -7,9 +7,11 @@ always those of Paris.
 
 import gettext
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
 from io import BytesIO
+from typing import Any
 
 from babel.dates import format_date
 from babel.messages.mofile import write_mo
@@ -74,3 +76,11 @@ def hour(moment: datetime, language: str = "fr") -> str:
 def moment_in_full(moment: datetime, language: str = "fr") -> str:
     """« jeudi 24 mai 2018, 18 h 30 »."""
     return f"{day_in_full(moment, language)}, {hour(moment, language)}"
+
+
+def said(sentence: str, figures: Mapping[str, Any], language: str = "fr") -> str:
+    """A sentence of the catalogue with its figures; one called `day` is an ISO date, written out in full."""
+    shown = dict(figures)
+    if day := shown.get("day"):
+        shown["day"] = day_in_full(date.fromisoformat(day), language)
+    return translations(language).gettext(sentence).format(**shown)

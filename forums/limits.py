@@ -29,6 +29,13 @@ class Limit(NamedTuple):
     per: timedelta
 
 
+# Nobody can be flooded by someone else's typing of their address.
+MAIL_AGAIN_AFTER = timedelta(minutes=15)
+
+# However often an address is typed again, in whatever form, its owner gets so many messages a day.
+MAILS_A_DAY = Limit(10, timedelta(days=1))
+
+
 async def spend(session: AsyncSession, key: str, limit: Limit, *, now: datetime, times: int = 1) -> int:
     """Count that something is done `times` more. Returns how many of them are still allowed, 0 to `times`."""
     window = _kept(key, limit), _beginning(now, int(limit.per.total_seconds()))

@@ -10,21 +10,19 @@ import asyncio
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.script.revision import ResolutionError
-from alembic.util import CommandError
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
-from forums import models  # noqa: F401 — what SQLModel.metadata is to hold
+from forums import models, search_index  # noqa: F401 — models: what SQLModel.metadata is to hold
 from forums.database import Database
 from forums.settings import ROOT, BadSetting, Settings
+
+if TYPE_CHECKING:
+    # A seventh of a start, which mostly has nothing to migrate: imported where it is used.
+    from alembic.config import Config
 
 Answer = TypeVar("Answer")
 
@@ -44,6 +42,12 @@ def migrate(settings: Settings) -> list[str]:
     For the command line: it starts an event loop of its own. Raises `BadSetting` for a database that a
     newer version of the program has migrated.
     """
+    if is_current(settings):
+        return []
+    from alembic import command
+    from alembic.script.revision import ResolutionError
+    from alembic.util import CommandError
+
     config, applied = _config(settings), list[str]()
     config.attributes["applied"] = applied
     try:
@@ -59,14 +63,24 @@ def is_current(settings: Settings) -> bool:
     """Whether there is nothing to migrate; one look at the database, so that a start takes no longer."""
     if settings.is_sqlite and not settings.sqlite_path.exists():
         return False
-    return asyncio.run(_heads(settings)) == set(ScriptDirectory.from_config(_config(settings)).get_heads())
+    return asyncio.run(_revisions(settings)) == {_newest()}
 
 
-async def _heads(settings: Settings) -> set[str]:
+def _newest() -> str:
+    """The revision the program was written for: its files are numbered, and follow one another."""
+    return max(path.name for path in (ROOT / "db" / "migrations" / "versions").glob("*_*.py")).partition("_")[0]
+
+
+async def _revisions(settings: Settings) -> set[str]:
+    """What the database says of itself; nothing when it has no table yet."""
     database = Database(settings)
     try:
         async with database.reader.connect() as connection:
-            return set(await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_heads()))
+            return set((await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars())
+    except DBAPIError as error:
+        if "alembic_version" in str(error.orig):
+            return set()
+        raise
     finally:
         await database.close()
 
@@ -77,10 +91,21 @@ def check(settings: Settings) -> list[Any]:
 
 
 def _differences(connection: Connection) -> list[Any]:
-    return list(compare_metadata(MigrationContext.configure(connection, opts={"autogenerate_plugins": COMPARED}), SQLModel.metadata))
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    options = {"autogenerate_plugins": COMPARED, "include_object": is_known}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), SQLModel.metadata))
 
 
-def _config(settings: Settings) -> Config:
+def is_known(_: Any, name: str | None, *others: Any) -> bool:
+    """The index of the search is no business of the models."""
+    return not search_index.is_ours(name)
+
+
+def _config(settings: Settings) -> "Config":
+    from alembic.config import Config
+
     return Config(toml_file=ROOT / "pyproject.toml", attributes={"settings": settings})
 
 

@@ -19,6 +19,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from forums import drafts, members, registrations, subscriptions
 from forums.models import Forum, OutboxMessage, Question, Registration, Subscription, Support
 from forums.questions import CONFIRM_WITHIN, PUBLIC
+from forums.subscriptions import Followed
 
 UNCONFIRMED = timedelta(days=7)
 
@@ -40,6 +41,7 @@ class Purged:
     messages: int
     unconfirmed_supports: int = 0
     addresses_of_supporters: int = 0
+    unconfirmed_subscriptions: int = 0
 
 
 # -- My data ----------------------------------------------------------------------------------------------
@@ -53,13 +55,14 @@ async def held_on(session: AsyncSession, registration: Registration) -> dict[str
     ).all()
     supported = select(Support, Question).join(Question, col(Question.id) == col(Support.question_id)).where(_supports_of(registration))
     subscription = await subscriptions.subscription_of(session, registration.email_key)
+    followed = await subscriptions.followed_by(session, subscription) if subscription else []
     mailed = select(OutboxMessage).where(_to(registration.email)).order_by(col(OutboxMessage.created_at))
     return {
         "adresse": registration.email,
         "inscriptions": [_registration(each, forum) for each, forum in registered],
         "questions": [_question(each) for each in asked],
         "soutiens": [_support(*each) for each in (await session.exec(supported.order_by(col(Support.created_at)))).all()],
-        "annonces_demandees_le": subscription.created_at.isoformat() if subscription else None,
+        "abonnement": _subscription(subscription, followed) if subscription else None,
         "messages": [
             {"genre": each.kind, "ecrit_le": each.created_at.isoformat(), "envoye_le": each.sent_at.isoformat() if each.sent_at else None}
             for each in (await session.exec(mailed)).all()
@@ -130,6 +133,23 @@ def _supports_of(registration: Registration) -> ColumnElement[bool]:
     return (col(Support.email_key) == registration.email_key) | (func.lower(Support.email) == registration.email.lower())
 
 
+def _subscription(subscription: Subscription, followed: Sequence[Followed]) -> dict[str, Any]:
+    return {
+        "adresse": subscription.email,
+        "rythme": "chaque_semaine" if subscription.rhythm == "weekly" else "aussitot",
+        "langue": subscription.language,
+        "demande_le": subscription.created_at.isoformat(),
+        "suivi": [
+            {
+                "sujet": each.row.scope,
+                "demande_le": each.row.asked_at.isoformat(),
+                "confirme_le": each.row.confirmed_at.isoformat() if each.row.confirmed_at else None,
+            }
+            for each in followed
+        ],
+    }
+
+
 async def erase(session: AsyncSession, registration: Registration, *, now: datetime) -> None:
     """Forget a person: their seats go to who waits, their published questions stay without them. Done twice, nothing more.
 
@@ -180,6 +200,7 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
     needs = update(Registration).where(of_no_use, col(Registration.accessibility_needs) != "")
     await session.exec(needs.values(accessibility_needs=""))
     await session.exec(delete(Subscription).where(col(Subscription.created_at) < now - SUBSCRIBED_AT_MOST))
+    unconfirmed_subscriptions = await subscriptions.forget_unconfirmed(session, now - UNCONFIRMED)
     gone = await session.exec(delete(Registration).where(col(Registration.forum_id).in_(over)))
     unconfirmed = await session.exec(
         delete(Registration).where(col(Registration.status) == "pending", col(Registration.mailed_at) < now - UNCONFIRMED)
@@ -217,6 +238,7 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
         messages.rowcount,
         unconfirmed_supports.rowcount,
         supporters.rowcount,
+        unconfirmed_subscriptions,
     )
 
 

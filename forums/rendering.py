@@ -24,6 +24,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from forums import event_markup
 from forums import language as languages
 from forums.settings import ROOT
 
@@ -53,6 +54,8 @@ def environment(language: str) -> Environment:
     env.filters["markdown_citing"] = markdown_citing
     env.filters["unbroken"] = languages.unbroken
     env.globals["language"] = language
+    env.globals["event_data"] = event_markup.events
+    env.globals["said"] = partial(languages.said, language=language)
     # Contents are written in French; on an English page they say so to a screen reader.
     env.globals["in_french"] = Markup(' lang="fr"') if language != "fr" else Markup("")
     env.globals["query"] = _query

@@ -7,20 +7,21 @@ Debian's, driven by Playwright. A test opens as many visitors as it needs, each 
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from forums.settings import ROOT
+from tests import forked
 from tests.factories import SECRET_KEY
+from tests.forked import Forked
 
 FORUMS = [sys.executable, "-m", "forums.cli"]
 
@@ -33,10 +34,11 @@ class Served:
     environment: dict[str, str]
     log: Path
     program: list[str]
+    """The module it is, and its first words."""
 
     def command(self, *words: str) -> str:
         """Run a `forums` command on the same database; what it printed."""
-        done = subprocess.run([*self.program, *words], env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        done = forked.run(*self.program, *words, env=self.environment)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -44,7 +46,7 @@ class Served:
     def worker(self) -> Iterator[None]:
         """`forums worker` on the same database until the end of the block."""
         with self.log.open("a") as log:
-            process = subprocess.Popen([*self.program, "worker"], env=self.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            process = started(self.program, "worker", self.environment, log)
         try:
             yield
         finally:
@@ -64,7 +66,7 @@ def free_port() -> int:
 @contextmanager
 def served(database_url: str, *, seconds: float = 60, clock: Path | None = None, **settings: str) -> Iterator[Served]:
     """`forums serve` until the end of the block; it is asked to stop gently. `clock` holds the moment it believes it is."""
-    program = FORUMS if clock is None else [sys.executable, "-m", "tests.moved_clock", str(clock)]
+    program = ["forums.cli"] if clock is None else ["tests.moved_clock", str(clock)]
     port = free_port()
     url = f"http://localhost:{port}"
     environment = {
@@ -77,7 +79,7 @@ def served(database_url: str, *, seconds: float = 60, clock: Path | None = None,
         **settings,
     }
     log = Path(f"/tmp/forums-{port}.log").open("w")  # noqa: SIM115
-    process = subprocess.Popen([*program, "serve"], env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    process = started(program, "serve", environment, log)
     try:
         _wait_for(url, process, seconds)
         yield Served(url, environment, Path(log.name), program)
@@ -88,7 +90,13 @@ def served(database_url: str, *, seconds: float = 60, clock: Path | None = None,
         Path(log.name).unlink()
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], seconds: float) -> None:
+def started(program: list[str], word: str, environment: dict[str, str], log: IO[str]) -> Forked:
+    """A command that lasts, what it says in the log."""
+    with Path(os.devnull).open() as nothing:
+        return Forked(program[0], [*program[1:], word], environment, nothing.fileno(), log.fileno(), log.fileno())
+
+
+def _wait_for(url: str, process: Forked, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         try:

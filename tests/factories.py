@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import minutes, registrations, schedule, secret_links
+from forums import minutes, registrations, schedule, search_index, secret_links
 from forums.agenda import AgendaItemForm
 from forums.answers import AnswerForm
 from forums.database import Database
@@ -53,6 +53,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
     database = Database(settings)
     async with database.writer.begin() as connection:
         await connection.run_sync(SQLModel.metadata.create_all)
+        await connection.run_sync(search_index.create)
     try:
         yield database
     finally:

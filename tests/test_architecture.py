@@ -15,13 +15,16 @@ from forums.settings import ROOT
 ORDER = [
     {"settings"},
     {"models"},
-    {"database", "language", "plan_files"},
+    {"database", "language", "plan_files", "search_index", "event_markup"},
     {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients"},
     {"calendar_feed", "entry_codes"},
     {"emails"},
     {"outbox"},
     {
         "secret_links",
+        "news",
+        "due_dates",
+        "news_feed",
         "subscriptions",
         "action_plan",
         "registrations",
@@ -35,6 +38,7 @@ ORDER = [
         "members",
         "accountability",
         "metrics",
+        "search",
         "openid",
         "steps",
         "privacy",
@@ -42,6 +46,7 @@ ORDER = [
         "attendance_list",
     },
     {"pages"},
+    {"checking"},
     {"app", "cli"},
 ]
 EMPTY_WORDS = re.compile(r"(^|_)(manager|service|helper|helpers|utils|handle|handler|process|data|info)(_|$)")

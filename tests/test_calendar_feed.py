@@ -22,13 +22,14 @@ from hypothesis import strategies as st
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import calendar_feed, emails, registrations, schedule
+from forums import calendar_feed, due_dates, emails, registrations, schedule
 from forums.calendar_feed import Announced
-from forums.models import Forum, OutboxMessage
+from forums.models import AuditEvent, Commitment, Forum, ForumStep, Milestone, OutboxMessage
 from forums.models.forum import PARIS
 from forums.schedule import CancelForm
 from forums.settings import Settings
-from tests.factories import NOW, a_commitment, a_forum, a_forum_form, a_move_form, a_plan, a_registration
+from tests.factories import NOW, a_commitment, a_forum, a_forum_form, a_move_form, a_plan, a_registration, some_minutes
+from tests.site import Site
 
 HERE = Path(__file__).parent
 ORGANISER = Address(display_name="Forums Open d'État", addr_spec="forums@example.fr")
@@ -372,6 +373,109 @@ async def test_narrower_feeds_hold_one_forum_or_those_about_some_commitments(ses
     assert await slugs(commitment_ids=[first.id]) == ["2027-1"]
     assert await slugs(commitment_ids=[first.id, second.id]) == ["2027-1", "2027-2"]
     assert await slugs(commitment_ids=[]) == []
+
+
+# -- The dates that are not forums ---------------------------------------------------------------------------------
+
+
+async def with_dates(session: AsyncSession, **filters: Any) -> bytes:
+    await session.flush()
+    given = {"name": "Forums", "description": "Forums", "page": "/forums", "address": "/calendrier.ics?echeances=1"}
+    dues = await due_dates.due_dates(session, **filters)
+    forums = await calendar_feed.announced_forums(session, **filters)
+    return calendar_feed.feed(forums, organiser=ORGANISER, public_url=SITE, dues=dues, **given)
+
+
+async def a_milestone(session: AsyncSession, commitment: Commitment, **facts: Any) -> Milestone:
+    given = {"commitment_id": commitment.id, "position": 1, "text": "Publier la liste ; puis le reste", "due_on": date(2027, 6, 30)}
+    milestone = Milestone(**given | facts)
+    session.add(milestone)
+    await session.flush()
+    return milestone
+
+
+@READERS
+async def test_questions_minutes_and_milestones_take_whole_days_that_both_readers_see(session: AsyncSession, read: Reader) -> None:
+    commitment = await a_commitment(session, await a_plan(session), 2)
+    await a_milestone(session, commitment)
+    await a_milestone(session, commitment, position=2, due_on=None, due_text="2018 ou 2019")
+    forum = await a_forum(session, day=date(2027, 3, 25))
+
+    content = await with_dates(session)
+
+    lint(content)
+    seen = {event.summary: event for event in read(content)}
+    assert {title: (event.start, event.end, event.hour) for title, event in seen.items() if event.hour is None} == {
+        "Dernier jour pour poser une question : forum n° 1, La commande publique": (date(2027, 3, 10), date(2027, 3, 11), None),
+        "Compte rendu attendu : forum n° 1, La commande publique": (date(2027, 4, 4), date(2027, 4, 5), None),
+        "Jalon attendu, engagement 2 : Publier la liste ; puis le reste": (date(2027, 6, 30), date(2027, 7, 1), None),
+    }
+    assert len({event.uid for event in seen.values()}) == 4
+    assert lines_of(content).count("TRANSP:TRANSPARENT") == 3
+    assert lines_of(content).count("TRANSP:OPAQUE") == 1
+    assert seen["Compte rendu attendu : forum n° 1, La commande publique"].description.endswith(f"/forums/{forum.slug}")
+    assert {name for event in properties_of_events(content)[1:] for name in event} == {
+        "UID", "DTSTAMP", "LAST-MODIFIED", "SEQUENCE", "STATUS", "DTSTART", "DTEND", "SUMMARY", "DESCRIPTION", "URL", "ORGANIZER", "TRANSP",
+    }  # fmt: skip
+
+
+@READERS
+async def test_a_date_that_moves_keeps_its_uid_and_its_sequence_and_stamp_only_rise(session: AsyncSession, read: Reader) -> None:
+    forum = await a_forum(session, day=date(2027, 3, 25))
+    versions = [await with_dates(session)]
+    await schedule.move(session, forum, a_move_form("2027-04-01"), now=NOW + timedelta(hours=1))
+    versions.append(await with_dates(session))
+    session.add(ForumStep(forum_id=forum.id, kind="minutes", due_on=date(2027, 4, 20)))
+    session.add(AuditEvent(at=NOW + timedelta(hours=2), actor="organiser", verb="settle_dates", subject=f"forum {forum.slug}"))
+    versions.append(await with_dates(session))
+    await some_minutes(session, forum, published_at=NOW + timedelta(hours=3))
+    versions.append(await with_dates(session))
+
+    due = [next(event for event in read(content) if event.uid == f"{forum.uid}-compte-rendu") for content in versions]
+    assert [event.start for event in due] == [date(2027, 4, 4), date(2027, 4, 11), date(2027, 4, 20), date(2027, 4, 20)]
+    assert [event.sequence for event in due] == [0, 1, 2, 3]
+    assert due[-1].summary.startswith("Compte rendu publié")
+    stamps = [max(re.findall(rb"DTSTAMP:(\d{8}T\d{6}Z)", content)) for content in versions]
+    assert stamps == [b"20270201T090000Z", b"20270201T100000Z", b"20270201T110000Z", b"20270201T120000Z"]
+    assert await with_dates(session) == versions[-1]
+
+
+async def test_a_cancelled_forum_takes_its_dates_along_and_history_has_none(session: AsyncSession) -> None:
+    forum = await a_forum(session, day=date(2027, 3, 25))
+    await a_forum(session, number=2, day=date(2018, 5, 24))
+    await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=NOW)
+
+    seen = [event for event in read_by_vobject(await with_dates(session)) if event.hour is None]
+
+    assert [(event.status, event.summary[:9]) for event in seen] == [("CANCELLED", "ANNULÉ : ")] * 2
+
+
+async def test_narrower_feeds_hold_the_dates_of_their_own_forums_and_commitments(session: AsyncSession) -> None:
+    plan, old = await a_plan(session), await a_plan(session, "2015-2017", current=False)
+    first, second, third = await a_commitment(session, plan, 1), await a_commitment(session, plan, 2), await a_commitment(session, old, 3)
+    for each in (first, second, third):
+        await a_milestone(session, each)
+    forum = await a_forum(session)
+    await schedule.edit(session, forum, a_forum_form(forum), [first], now=NOW)
+
+    async def pages(**filters: Any) -> list[str]:
+        return sorted({due.page for due in await due_dates.due_dates(session, **filters)})
+
+    of_forum = ["/forums/2027-1", "/forums/2027-1/questions"]
+    assert await pages() == ["/engagements/1#jalons", "/engagements/2#jalons", *of_forum]
+    assert await pages(slug="2027-1") == of_forum
+    assert await pages(commitment_ids=[first.id]) == ["/engagements/1#jalons", *of_forum]
+    assert await pages(commitment_ids=[second.id, third.id]) == ["/engagements/2#jalons", "/plans/2015-2017/engagements/3#jalons"]
+
+
+async def test_the_option_is_in_the_address_and_the_feed_says_so(site: Site) -> None:
+    for path in ("/calendrier.ics", "/axes/1.ics", "/engagements/2.ics", "/institutions/hatvp.ics"):
+        without, with_them = [(await site.get(path + query)).content for query in ("", "?echeances=1")]
+
+        assert b"TRANSP:TRANSPARENT" not in without
+        lint(with_them)
+        assert f"SOURCE;VALUE=URI:{SITE}{path}?echeances=1" in lines_of(with_them)
+    assert b"Compte rendu" in (await site.get("/calendrier.ics?echeances=1")).content
 
 
 # -- Invitations -----------------------------------------------------------------------------------------------

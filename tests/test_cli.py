@@ -15,8 +15,8 @@ import pytest
 
 from forums import cli
 from forums.settings import ROOT
+from tests import forked
 from tests.browser import FORUMS, free_port
-from tests.conftest import PostgresUrl
 from tests.factories import SECRET_KEY
 
 PLAN = str(ROOT / "db" / "plans" / "2018-2020.yaml")
@@ -28,7 +28,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*FORUMS, *words], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    return forked.run("forums.cli", *words, env=environment, timeout=90)
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -93,9 +93,7 @@ def test_bounce_reads_a_report_and_says_what_it_noted(environment: dict[str, str
     )
 
     def bounce(text: str, **changed: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*FORUMS, "bounce"], env=environment | changed, cwd=ROOT, capture_output=True, text=True, input=text, timeout=60
-        )
+        return forked.run("forums.cli", "bounce", env=environment | changed, given=text)
 
     noted, rubbish = bounce(report), bounce("n'importe quoi")
     nobody = f"postgresql://forums@127.0.0.1:{free_port()}/forums"
@@ -181,29 +179,6 @@ def test_check_lists_what_would_stop_a_real_deployment(environment: dict[str, st
     for said in ("https", "SMTP_URL", "MAIL_FROM", "PUBLISHER_NAME", "forums migrate"):
         assert said in done.stdout
     assert "Traceback" not in done.stderr
-
-
-def test_check_is_content_with_a_whole_configuration(environment: dict[str, str], postgres_url: PostgresUrl):
-    from aiosmtpd.controller import Controller
-    from aiosmtpd.handlers import Sink
-
-    relay = Controller(Sink(), hostname="127.0.0.1", port=free_port())
-    relay.start()
-    whole = environment | {
-        "DATABASE_URL": postgres_url(),
-        "SECRET_KEY": SECRET_KEY,
-        "PUBLIC_URL": "https://forums.example.fr",
-        "SMTP_URL": f"smtp://127.0.0.1:{relay.port}",
-        "MAIL_FROM": "Forums <forums@example.fr>",
-        **{f"PUBLISHER_{name}": "Renseigné" for name in ("NAME", "ADDRESS", "DIRECTOR", "HOST_NAME")},
-    }
-    run(whole, "migrate")
-    try:
-        done = run(whole, "check")
-    finally:
-        relay.stop()
-
-    assert (done.returncode, done.stdout) == (0, "Tout est en ordre.\n")
 
 
 def test_the_key_made_beside_the_database_is_for_its_owner_alone(environment: dict[str, str], tmp_path: Path):

@@ -116,6 +116,12 @@ def the_holder(forum: Forum) -> str:
     return forum.theme or "Etalab"
 
 
+def the_news(question: Question) -> list[dict[str, Any]]:
+    """What people wrote is in its text."""
+    told = {"moment": NOW.isoformat(), "address": f"/questions/{question.code}", "text": question.text}
+    return [told | {"sentence": "Réponse publiée : {institution}", "figures": {"institution": "HATVP"}}]
+
+
 Facts = tuple[Registration, Forum, Question]
 EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "confirm_registration": lambda registration, forum, _: emails.confirm_registration(registration, forum, TOKEN),
@@ -130,6 +136,11 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "minutes_published": lambda registration, forum, _: emails.minutes_published(registration, forum),
     "agenda_changed": lambda registration, forum, _: emails.agenda_changed(registration, forum, the_version(forum), the_changes(forum)),
     "announced": lambda _, forum, __: emails.announced(Subscription(email=RECIPIENT), forum, TOKEN),
+    "news": lambda *facts: emails.news(Subscription(email=RECIPIENT), the_news(facts[2]), ["questions/abcd2345"], TOKEN, NOW),
+    "digest": lambda *facts: emails.digest(Subscription(email=RECIPIENT), the_news(facts[2]), ["tout"], TOKEN, NOW),
+    "confirm_subscription": lambda *_: emails.confirm_subscription(
+        Subscription(email=RECIPIENT), [("L'axe {number}, {title}", {"number": 1, "title": "Transparence"})], TOKEN, known=False
+    ),
     "moved": lambda registration, forum, _: emails.moved(registration, forum, calendar_feed.announced(before(forum))),
     "cancelled": lambda registration, forum, _: emails.cancelled(registration, forum),
     "confirm_question": lambda *facts: emails.confirm_question(facts[2], TOKEN),
@@ -154,10 +165,14 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
 ABOUT_A_FORUM = [
-    kind for kind in EVERY_MESSAGE if not any(word in kind for word in ("question", "support", "answer", "promise", "sign_in"))
+    kind
+    for kind in EVERY_MESSAGE
+    if not any(word in kind for word in ("question", "support", "answer", "promise", "sign_in", "news", "digest", "subscription"))
 ]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
 PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}
+PERSONAL_LINK |= {"news", "digest", "confirm_subscription"}
+LISTS = {"announced": ("annonces", "annonces"), "news": ("nouvelles", "questions/abcd2345"), "digest": ("resume", "tout")}
 PERSONAL_LINK |= {"reminder_week", "reminder_eve", "announced", "confirm_support", "support_answered"}
 
 
@@ -416,13 +431,17 @@ def test_the_picture_reads_as_the_address_of_a_page_of_the_welcome_desk(code: st
 
 
 @pytest.mark.parametrize("kind", EVERY_MESSAGE)
-def test_only_an_announcement_says_how_to_end_it(kind: str) -> None:
+def test_only_what_was_subscribed_to_says_how_to_end_it(kind: str) -> None:
     message = read(composed(kind))
 
     ends = [message[name] for name in ("List-Unsubscribe", "List-Unsubscribe-Post", "List-Id")]
     assert ends == (
-        [f"<https://forums.example.fr/abonnements/{TOKEN}/fin>", "List-Unsubscribe=One-Click", "<annonces.forums.example.fr>"]
-        if kind == "announced"
+        [
+            f"<https://forums.example.fr/abonnements/{TOKEN}/fin?suivi={LISTS[kind][1]}>",
+            "List-Unsubscribe=One-Click",
+            f"<{LISTS[kind][0]}.forums.example.fr>",
+        ]
+        if kind in LISTS
         else [None] * 3
     )
 
@@ -440,7 +459,7 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
     assert named == {
         "reminder_week", "reminder_eve", "minutes_published", "agenda_changed", "announced", "question_received",
         "question_on_agenda", "question_answered", "support_answered", "answer_published", "question_assigned",
-        "promise_recorded", "promise_due", "promise_late",
+        "promise_recorded", "promise_due", "promise_late", "news", "digest",
     }  # fmt: skip
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import multiprocessing
+import shutil
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,10 +16,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, func, inspect, select, text
 from sqlmodel import SQLModel
 
+import forums.settings
 from forums import migrations
 from forums.database import Database
 from forums.settings import BadSetting, Settings
-from tests.factories import a_commitment, a_forum, a_plan, a_question, a_season
+from tests.factories import SECRET_KEY, a_commitment, a_forum, a_plan, a_question, a_season
 
 Counts = dict[str, list[int]]
 
@@ -30,6 +33,31 @@ def bare(request: pytest.FixtureRequest, settings: Settings) -> Settings:
     return settings if request.param == "sqlite" else replace(settings, database_url=request.getfixturevalue("postgres_url")())
 
 
+@pytest.fixture(scope="session")
+def sqlite_migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file brought from nothing to the last revision, to be copied: each time anew it takes two seconds."""
+    path = tmp_path_factory.mktemp("migrated") / "forums.db"
+    migrations.migrate(forums.settings.read({"DATABASE_URL": f"sqlite:///{path}", "SECRET_KEY": SECRET_KEY}))
+    return path
+
+
+@pytest.fixture
+def on_sqlite(settings: Settings, sqlite_migrated: Path) -> Settings:
+    """Settings on a copy of it."""
+    shutil.copy(sqlite_migrated, settings.sqlite_path)
+    return settings
+
+
+@pytest.fixture
+def migrated(request: pytest.FixtureRequest, bare: Settings) -> Settings:
+    """The same, at the last revision, without a row."""
+    if bare.is_sqlite:
+        shutil.copy(request.getfixturevalue("sqlite_migrated"), bare.sqlite_path)
+    else:
+        migrations.migrate(bare)
+    return bare
+
+
 def test_an_empty_database_gets_every_revision_and_is_current(bare: Settings) -> None:
     assert not migrations.is_current(bare)
 
@@ -38,24 +66,20 @@ def test_an_empty_database_gets_every_revision_and_is_current(bare: Settings) ->
     assert migrations.is_current(bare)
 
 
-def test_running_twice_applies_nothing(bare: Settings) -> None:
-    migrations.migrate(bare)
-
-    assert migrations.migrate(bare) == []
+def test_running_twice_applies_nothing(migrated: Settings) -> None:
+    assert migrations.migrate(migrated) == []
 
 
-def test_migrations_and_models_agree(bare: Settings) -> None:
-    migrations.migrate(bare)
+def test_migrations_and_models_agree(migrated: Settings) -> None:
 
-    assert migrations.check(bare) == []
+    assert migrations.check(migrated) == []
 
 
-def test_what_alembic_does_not_compare_agrees_too(bare: Settings) -> None:
-    migrations.migrate(bare)
-    migrated = migrations.alone(bare, _described)
-    migrations.alone(bare, _rebuilt_from_the_models)
+def test_what_alembic_does_not_compare_agrees_too(migrated: Settings) -> None:
+    found = migrations.alone(migrated, _described)
+    migrations.alone(migrated, _rebuilt_from_the_models)
 
-    assert migrated == migrations.alone(bare, _described)
+    assert found == migrations.alone(migrated, _described)
 
 
 def _rebuilt_from_the_models(connection: Connection) -> None:
@@ -79,20 +103,20 @@ def _as_text(fact: Any) -> Any:
 
 
 @pytest.mark.parametrize("rebuilt", ["season", "forum", "commitment"])
-async def test_rebuilding_a_table_keeps_the_rows_that_point_to_it(settings: Settings, rebuilt: str) -> None:
-    before = await _populated(settings)
+async def test_rebuilding_a_table_keeps_the_rows_that_point_to_it(on_sqlite: Settings, rebuilt: str) -> None:
+    before = await _populated(on_sqlite)
 
-    await asyncio.to_thread(migrations.alone, settings, lambda connection: _rebuild(connection, rebuilt))
+    await asyncio.to_thread(migrations.alone, on_sqlite, lambda connection: _rebuild(connection, rebuilt))
 
-    assert await asyncio.to_thread(migrations.alone, settings, _counts) == before
+    assert await asyncio.to_thread(migrations.alone, on_sqlite, _counts) == before
 
 
-async def test_migrating_a_populated_database_keeps_its_rows(bare: Settings) -> None:
-    before = await _populated(bare)
+async def test_migrating_a_populated_database_keeps_its_rows(migrated: Settings) -> None:
+    before = await _populated(migrated)
 
-    assert await asyncio.to_thread(migrations.migrate, bare) == []
+    assert await asyncio.to_thread(migrations.migrate, migrated) == []
 
-    assert await asyncio.to_thread(migrations.alone, bare, _counts) == before
+    assert await asyncio.to_thread(migrations.alone, migrated, _counts) == before
 
 
 def test_a_database_of_the_first_release_keeps_its_people_and_their_seats(bare: Settings) -> None:
@@ -149,22 +173,21 @@ def _what_is_left(connection: Connection) -> dict[str, list[Any]]:
     }
 
 
-def test_going_back_one_revision_and_forth_again_is_possible(bare: Settings) -> None:
-    migrations.migrate(bare)
+def test_going_back_one_revision_and_forth_again_is_possible(migrated: Settings) -> None:
 
-    command.downgrade(migrations._config(bare), "-1")
+    command.downgrade(migrations._config(migrated), "-1")
 
-    assert migrations.migrate(bare) == REVISIONS[-1:]
-    assert migrations.check(bare) == []
+    assert migrations.migrate(migrated) == REVISIONS[-1:]
+    assert migrations.check(migrated) == []
 
 
-async def test_a_migration_that_breaks_a_link_is_undone(settings: Settings) -> None:
-    before = await _populated(settings)
+async def test_a_migration_that_breaks_a_link_is_undone(on_sqlite: Settings) -> None:
+    before = await _populated(on_sqlite)
 
     with pytest.raises(migrations.BrokenLinks, match=r"1 lignes sans leur objet, la première dans forum"):
-        await asyncio.to_thread(migrations.alone, settings, lambda connection: connection.execute(text("DELETE FROM season")))
+        await asyncio.to_thread(migrations.alone, on_sqlite, lambda connection: connection.execute(text("DELETE FROM season")))
 
-    assert await asyncio.to_thread(migrations.alone, settings, _counts) == before
+    assert await asyncio.to_thread(migrations.alone, on_sqlite, _counts) == before
 
 
 def test_a_migration_that_fails_half_way_leaves_nothing(bare: Settings) -> None:
@@ -178,13 +201,12 @@ def test_a_migration_that_fails_half_way_leaves_nothing(bare: Settings) -> None:
     assert migrations.alone(bare, lambda connection: inspect(connection).get_table_names()) == []
 
 
-def test_a_database_of_a_newer_version_is_refused_in_one_sentence(bare: Settings) -> None:
-    migrations.migrate(bare)
-    migrations.alone(bare, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+def test_a_database_of_a_newer_version_is_refused_in_one_sentence(migrated: Settings) -> None:
+    migrations.alone(migrated, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
 
-    assert not migrations.is_current(bare)
+    assert not migrations.is_current(migrated)
     with pytest.raises(BadSetting, match="une version plus récente du programme"):
-        migrations.migrate(bare)
+        migrations.migrate(migrated)
 
 
 def test_processes_that_start_together_migrate_once(bare: Settings) -> None:
@@ -203,8 +225,7 @@ def _await_the_others(barrier: Barrier) -> None:
 
 
 async def _populated(settings: Settings) -> Counts:
-    """A migrated database with a forum, its season, a commitment and a question on both; its rows counted."""
-    await asyncio.to_thread(migrations.migrate, settings)
+    """A database at the last revision with a forum, its season, a commitment and a question on both; its rows counted."""
     database = Database(settings)
     async with database.transaction() as session:
         plan = await a_plan(session)

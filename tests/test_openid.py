@@ -21,7 +21,8 @@ import forums.settings
 from forums import clock, members, openid
 from forums.database import Database
 from forums.models import AuditEvent, Member, MemberSession, OidcAttempt
-from forums.openid import AnotherIdentity, Identity, NotAMember, Provider, UnknownAttempt
+from forums.openid import AnotherIdentity, Identity, NotAMember, UnknownAttempt
+from forums.openid.provider import Provider, fault_of
 from forums.settings import BadSetting, Oidc, Settings
 from tests.browser import free_port
 from tests.factories import NOW, SECRET_KEY, a_member
@@ -538,8 +539,8 @@ def test_a_wrong_setting_stops_with_one_french_sentence(tmp_path: Path, wrong: d
 
 
 async def test_check_says_what_is_wrong_with_the_provider(provider: LocalProvider):
-    good = await openid.fault_of(Provider(Oidc(provider.issuer, CLIENT_ID, CLIENT_SECRET), "https://forums.example.fr"))
+    good = await fault_of(Provider(Oidc(provider.issuer, CLIENT_ID, CLIENT_SECRET), "https://forums.example.fr"))
     provider.metadata_lies = {"issuer": "https://evil.example"}
-    lying = await openid.fault_of(Provider(Oidc(provider.issuer, CLIENT_ID, CLIENT_SECRET), "https://forums.example.fr"))
+    lying = await fault_of(Provider(Oidc(provider.issuer, CLIENT_ID, CLIENT_SECRET), "https://forums.example.fr"))
 
     assert (good, lying) == (None, "discovery: issuer")

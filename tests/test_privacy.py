@@ -195,7 +195,7 @@ async def test_my_data_holds_everything_under_my_address_and_nothing_of_anyone_e
 
     assert sorted(each["forum"] for each in held["inscriptions"]) == ["2027-1", "2027-2"]
     assert sorted(each["texte"] for each in held["questions"]) == ["En attente ?", "Publiée ?"]
-    assert held["annonces_demandees_le"] == NOW.isoformat()
+    assert [(each["sujet"], each["confirme_le"]) for each in held["abonnement"]["suivi"]] == [("annonces", NOW.isoformat())]
     assert len(held["messages"]) == 2
     assert "dominique" not in str(held).lower()
 

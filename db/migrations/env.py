@@ -27,6 +27,7 @@ def run(connection: Connection) -> None:
         render_item=plainly,
         on_version_apply=lambda *, step, **_: applied.append(step.up_revision_id),
         autogenerate_plugins=migrations.COMPARED,
+        include_object=migrations.is_known,
     )
     context.run_migrations()
 

@@ -3,10 +3,12 @@
 An attempt is a row: used once, within ten minutes, by the browser that began it. What the provider
 says is believed only once its signature, issuer, audience, nonce and dates are verified; it names a
 member by the identity they came under before, or by their address the first time, and makes nobody a member.
+
+`openid.provider` speaks to it, and is imported where one is set: its libraries are a fifth of a start.
 """
 
 from forums.openid.attempts import LASTS, Begun, begin, forget_old, member_of, take
-from forums.openid.provider import Identity, Provider, fault_of
+from forums.openid.identity import Identity
 from forums.openid.refusals import (
     AnotherIdentity,
     NotAMember,
@@ -24,13 +26,11 @@ __all__ = [
     "Identity",
     "NotAMember",
     "NotProved",
-    "Provider",
     "ProviderDown",
     "ProviderRefused",
     "SignInRefused",
     "UnknownAttempt",
     "begin",
-    "fault_of",
     "forget_old",
     "member_of",
     "take",

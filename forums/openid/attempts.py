@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import members, secret_links
 from forums.models import Member, OidcAttempt
-from forums.openid.provider import Identity
+from forums.openid.identity import Identity
 from forums.openid.refusals import AnotherIdentity, NotAMember, UnknownAttempt
 
 LASTS = timedelta(minutes=10)

@@ -9,7 +9,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +22,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 from pydantic import BaseModel, ValidationError
 
+from forums.openid.identity import Identity
 from forums.openid.refusals import NotProved, ProviderDown, SignInRefused
 from forums.settings import Oidc
 
@@ -45,15 +45,6 @@ class Metadata(BaseModel):
     userinfo_endpoint: str
     jwks_uri: str
     end_session_endpoint: str | None = None
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who came in, verified: the provider's own name for them, their address if it vouches for it."""
-
-    subject: str
-    email: str | None
-    id_token: str
 
 
 class Provider:

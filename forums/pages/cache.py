@@ -18,7 +18,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _LIVES = 1.0
 _ROOM = 8 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
 _LARGEST = 2 * 1024 * 1024
-_COMPRESSIBLE = (b"text/html", b"text/css", b"text/javascript", b"image/svg+xml", b"application/json", b"application/xml", b"text/plain")
+_COMPRESSIBLE = (
+    b"text/html",
+    b"text/css",
+    b"text/javascript",
+    b"image/svg+xml",
+    b"application/json",
+    b"application/xml",
+    b"application/atom+xml",
+    b"text/plain",
+)
 
 Key = tuple[str, bytes]
 

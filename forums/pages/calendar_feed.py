@@ -1,4 +1,7 @@
-"""Calendar subscriptions: every announced forum, or those of a forum, an axis, a commitment, an institution."""
+"""Calendar subscriptions: every announced forum, or those of a forum, an axis, a commitment, an institution.
+
+With `?echeances=1` in the address, the dates that are not forums too.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,15 +9,8 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, calendar_feed
+from forums import action_plan, calendar_feed, due_dates
 from forums.pages import page
-
-
-async def subscriptions(request: Request) -> Response:
-    async with page.reading(request) as session:
-        plan = await action_plan.current_plan(session)
-        axes = await action_plan.axes_of(session, plan) if plan else []
-    return page.show(request, "calendar_feed/subscriptions.html", axes=axes)
 
 
 async def everything(request: Request) -> Response:
@@ -68,16 +64,21 @@ async def _feed(
     request: Request, name: str, *, page_path: str, address: str, slug: str | None = None, about: Sequence[UUID] | None = None
 ) -> Response:
     config = page.settings(request)
+    with_dues = request.query_params.get("echeances") == "1"
     async with page.reading(request) as session:
         forums = await calendar_feed.announced_forums(session, slug, about)
+        dues = await due_dates.due_dates(session, slug, about) if with_dues else []
+    told = "Les forums où la société civile interroge les administrations sur leurs engagements"
+    told += ", et les échéances : fin des questions, comptes rendus, jalons." if with_dues else "."
     content = calendar_feed.feed(
         forums,
-        name=name,
-        description="Les forums où la société civile interroge les administrations sur leurs engagements.",
+        name=f"{name}, avec les échéances" if with_dues else name,
+        description=told,
         page=page_path,
-        address=address,
+        address=f"{address}?echeances=1" if with_dues else address,
         organiser=config.mail_from,
         public_url=config.public_url,
+        dues=dues,
     )
     headers = {
         "content-disposition": f'inline; filename="{address.rpartition("/")[2]}"',

@@ -3,15 +3,19 @@
 import hmac
 import logging
 import secrets
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from forums import members, openid, secret_links
 from forums.forms import Form
-from forums.openid import Provider, ProviderRefused, SignInRefused
+from forums.openid import ProviderRefused, SignInRefused
 from forums.pages import gate, page
 from forums.refusals import TooManyRequests
+
+if TYPE_CHECKING:
+    from forums.openid.provider import Provider
 
 log = logging.getLogger("forums.openid")
 
@@ -99,7 +103,7 @@ async def left(request: Request) -> Response:
     return response
 
 
-def _provider(request: Request) -> Provider:
+def _provider(request: Request) -> "Provider":
     provider: Provider | None = request.app.state.openid
     if provider is None:
         raise page.not_found()

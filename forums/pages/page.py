@@ -81,6 +81,10 @@ DONE = {
     "promesse-nouvelle": N_("Merci : les organisateurs lisent ce que vous avez écrit, et décident de clore la promesse ou non."),
     "renvoi": N_("Le message est remis dans la file d'envoi."),
     "inscription": N_("Votre inscription est à jour."),
+    "abonnement-confirme": N_("C'est confirmé : vous serez prévenu. Gardez le lien de cette page, ou celui de n'importe quel message."),
+    "abonnement-ajoute": N_("C'est ajouté à ce que vous suivez."),
+    "abonnement-retire": N_("C'est retiré de ce que vous suivez."),
+    "abonnement-rythme": N_("Le rythme est changé."),
     "deconnexion": N_("Vous êtes déconnecté."),
     "deconnexion-partout": N_("Vous êtes déconnecté de tous vos navigateurs."),
     "deconnexion-locale": N_(

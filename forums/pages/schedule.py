@@ -52,10 +52,12 @@ async def show(request: Request) -> Response:
         carried = await follow_ups.carried_to(session, forum)
         made = await follow_ups.made_at(session, forum)
         line = await steps.line_of(session, forum, now=page.now())
+        moved = await schedule.was_moved(session, forum)
     return page.show(
         request,
         "schedule/show.html",
         forum=forum,
+        moved=moved,
         season=season,
         commitments=commitments,
         points=points,

@@ -126,6 +126,11 @@ def stems_of(text: str) -> Counter[str]:
     )
 
 
+def is_little(word: str) -> bool:
+    """Whether a word, without accents, tells nothing of what a text is about."""
+    return word in _STOP_WORDS
+
+
 def letters_of(text: str) -> frozenset[str]:
     """The triplets of letters of a text's words."""
     words = [f" {word} " for word in _words(text) if word not in _STOP_WORDS]

@@ -6,9 +6,8 @@ The same address never gets two places, and nobody learns whether an address is 
 happened is said in the mail.
 """
 
+from forums.limits import MAIL_AGAIN_AFTER, MAILS_A_DAY
 from forums.registrations.asking import (
-    MAIL_AGAIN_AFTER,
-    MAILS_A_DAY,
     Asked,
     LinkForm,
     RegistrationForm,

@@ -1,7 +1,7 @@
 """A registration asked for: written down with the message that confirms it, once per address."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, NamedTuple
 from uuid import uuid4
 
@@ -13,18 +13,11 @@ from forums import emails, limits, outbox, secret_links
 from forums.database import insert_new
 from forums.forms import Email, Form, Tick, line, prose
 from forums.language import N_
-from forums.limits import Limit
+from forums.limits import MAIL_AGAIN_AFTER, MAILS_A_DAY
 from forums.models import Forum, OutboxMessage, Registration, SecretLink
 from forums.refusals import Refusal, RegistrationClosed
 from forums.registrations.queries import OPEN, state_of
 from forums.registrations.seats import ATTENDANCE, FAMILY_NAME, GIVEN_NAME
-
-# Nobody can be flooded by someone else's typing of their address.
-MAIL_AGAIN_AFTER = timedelta(minutes=15)
-
-
-# However often an address is typed again, here or under a question, its owner gets so many messages a day.
-MAILS_A_DAY = Limit(10, timedelta(days=1))
 
 
 class RegistrationForm(Form):

@@ -107,7 +107,7 @@ async def change(session: AsyncSession, registration_id: UUID, form: ChangeForm,
     if form.wants_news:
         await subscriptions.subscribe(session, registration.email, registration.email_key, registration.language, now=now)
     else:
-        await subscriptions.unsubscribe(session, registration.email, registration.email_key)
+        await subscriptions.end_announcements(session, registration.email, registration.email_key)
     return registration
 
 

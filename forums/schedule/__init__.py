@@ -46,6 +46,7 @@ from forums.schedule.queries import (
     season_like,
     season_of,
     season_slug_free,
+    was_moved,
 )
 from forums.schedule.rhythm import WEEKDAYS, Proposal, Reason, SeasonForm, at, avoided, propose, warning, warnings
 from forums.schedule.school_holidays import known_until, school_holiday
@@ -98,4 +99,5 @@ __all__ = [
     "settle_season",
     "warning",
     "warnings",
+    "was_moved",
 ]

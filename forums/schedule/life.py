@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import calendar_feed, emails, outbox, registrations, subscriptions
+from forums import calendar_feed, emails, outbox, registrations
 from forums.calendar_feed import Announced
 from forums.forms import Day, Form, Hour, OptionalMoment, OptionalWebAddress, choice, line, prose, refuse, whole
 from forums.language import N_
@@ -152,13 +152,14 @@ def changed(forum: Forum, now: datetime) -> None:
 
 
 async def announce(session: AsyncSession, forum: Forum, *, now: datetime) -> None:
-    """Make a forum public; its theme and place may still be to be defined. Raises `AlreadyPublished`."""
+    """Make a forum public; its theme and place may still be to be defined. Raises `AlreadyPublished`.
+
+    The clock tells those who follow announcements, in its own transactions: they may be thousands.
+    """
     if forum.status != "draft":
         raise AlreadyPublished
     forum.status, forum.announced_at, forum.changed_at = "announced", now, now
     session.add(forum)
-    await session.flush()
-    await subscriptions.announce(session, forum, now=now)
 
 
 async def _locked(session: AsyncSession, forum: Forum) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.models import Commitment, Forum, ForumCommitment, Minutes, Season
+from forums.models import AuditEvent, Commitment, Forum, ForumCommitment, Minutes, Season
 
 
 async def next_forum(session: AsyncSession, *, now: datetime) -> Forum | None:
@@ -97,3 +97,11 @@ async def season_like(session: AsyncSession, title: str, evenings: Sequence[tupl
         if all(forum.status == "draft" for forum in forums) and sorted((f.starts_at, f.ends_at) for f in forums) == sorted(evenings):
             return season
     return None
+
+
+async def was_moved(session: AsyncSession, forum: Forum) -> bool:
+    """Whether it changed its day or hours once announced, by the journal; its old date is not kept."""
+    if forum.announced_at is None or forum.sequence == 0:
+        return False
+    moves = select(AuditEvent.id).where(AuditEvent.verb == "move", AuditEvent.subject == f"forum {forum.slug}")
+    return (await session.exec(moves.where(AuditEvent.at > forum.announced_at))).first() is not None

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, NamedTuple
 
-import holidays
 from dateutil import rrule
 
 from forums.forms import Day, Form, Hour, choice, line, refuse, whole
@@ -106,6 +105,8 @@ def avoided(day: date) -> Reason | None:
 
 def _holiday(day: date) -> Reason | None:
     """Why nobody comes that evening: a public holiday, or the eve of Christmas or of the new year."""
+    import holidays  # a tenth of a start, and only planners ask
+
     public = holidays.country_holidays("FR", years=day.year, language="fr")
     if day in public:
         return Reason(N_("{name} est un jour férié"), {"name": public[day]})

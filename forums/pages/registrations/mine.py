@@ -69,7 +69,7 @@ async def give_up(request: Request) -> Response:
 async def change_form(request: Request) -> Response:
     async with page.reading(request) as session:
         registration = await _registration(request, session)
-        subscribed = await subscriptions.subscription_of(session, registration.email_key) is not None
+        subscribed = await subscriptions.wants_announcements(session, registration.email_key)
     values = {name: getattr(registration, name) for name in ChangeForm.model_fields}
     # What was asked for counts until the address is proved; then, whether it is subscribed.
     values["wants_news"] = registration.wants_news if registration.status == "pending" else subscribed

@@ -1,0 +1,205 @@
+"""What happened, as one statement: which kind, to what, when; each part reads the dated facts of one word.
+
+Only what the public may read now is there: a question withdrawn takes its news along. A thing becomes news
+when the last of what makes it public is true, so that minutes published late date their promises.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from typing import Any, Literal, NamedTuple, get_args
+from uuid import UUID
+
+from sqlalchemy import Select, case, func, literal_column, or_, select, type_coerce, union_all
+from sqlmodel import SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.models import (
+    AgendaVersion,
+    Answer,
+    Comment,
+    CommitmentAmendment,
+    Consultation,
+    Evaluation,
+    FollowUp,
+    FollowUpChange,
+    Forum,
+    Measurement,
+    MeasurementChange,
+    Minutes,
+    MinutesVersion,
+    ProgressReport,
+    Question,
+)
+from forums.models.forum import PARIS
+from forums.news.scopes import Reach
+from forums.news.ties import COMMITMENTS, INSTITUTIONS, QUESTIONS, tied_to
+
+Kind = Literal[
+    "forum_announced", "forum_changed", "forum_cancelled", "agenda_published", "minutes_published", "minutes_amended",
+    "question_published", "answer_published", "answer_amended",
+    "promise_recorded", "promise_kept", "promise_dropped", "promise_reopened", "promise_late",
+    "measurement_published", "measurement_corrected", "report_published", "report_amended", "evaluation_added",
+    "consultation_opened", "consultation_closed", "consultation_summed_up", "comment_replied", "commitment_amended",
+]  # fmt: skip
+KINDS: Sequence[Kind] = get_args(Kind)
+
+_INSTANT: Any = SQLModel.metadata.tables["forum"].c.announced_at.type
+
+
+class Happened(NamedTuple):
+    """One thing: `key` is that of the row of `word`, `detail` that of the version or change which tells more."""
+
+    kind: Kind
+    word: str
+    key: UUID
+    detail: UUID
+    moment: datetime
+
+
+class Stretch(NamedTuple):
+    """After `since`, up to and with `until`, the newest `limit` of them, within the reach of one scope."""
+
+    since: datetime | None
+    until: datetime
+    limit: int | None = None
+    reach: Reach | None = None
+
+    def holds(self, moment: Any) -> list[Any]:
+        return [moment <= self.until, *([moment > self.since] if self.since else [])]
+
+
+async def happened(session: AsyncSession, stretch: Stretch) -> list[Happened]:
+    """The newest first: two statements."""
+    parts = [_within(stretch, *part) for part in (*_forums(), *_questions(), *_promises(), *_plans())]
+    every = union_all(*parts).subquery()
+    query = select(every).order_by(every.c.moment.desc(), every.c.kind, every.c.key).limit(stretch.limit)
+    found = [Happened(*row) for row in (await (await session.connection()).execute(query)).all()]
+    found += await _late_promises(session, stretch)
+    return sorted(found, key=lambda each: (each.moment, each.kind, each.key), reverse=True)[: stretch.limit]
+
+
+Part = tuple[Kind, str, Any, Any, Any, list[Any]]
+
+
+def _within(stretch: Stretch, kind: Kind, word: str, key: Any, detail: Any, moment: Any, conditions: list[Any]) -> Select[Any]:
+    columns: list[Any] = [literal_column(f"'{kind}'").label("kind"), literal_column(f"'{word}'").label("word")]
+    columns += [col(key).label("key"), col(detail).label("detail"), type_coerce(moment, _INSTANT).label("moment")]
+    return select(*columns).where(*conditions, *stretch.holds(moment), *_reached(stretch.reach, word, col(key)))
+
+
+def _reached(reach: Reach | None, word: str, key: Any) -> list[Any]:
+    if reach is None:
+        return []
+    found = tied_to(word, COMMITMENTS, reach.commitments) if reach.commitments is not None else []
+    found += tied_to(word, QUESTIONS, reach.questions) if reach.questions is not None else []
+    found += tied_to(word, INSTITUTIONS, reach.institutions) if reach.institutions is not None else []
+    return [or_(*(key.in_(keys) for keys in found))] if found else [literal_column("1 = 0")]
+
+
+def _later(one: Any, other: Any) -> Any:
+    """The later of two instants; the engines' own words for it differ."""
+    return case((col(one) >= col(other), col(one)), else_=col(other))
+
+
+def _forums() -> list[Part]:
+    announced = col(Forum.announced_at)
+    # What was over when it was written down here is history, not news.
+    ahead = [announced.is_not(None), announced < col(Forum.ends_at)]
+    changed = [*ahead, col(Forum.status) == "announced", col(Forum.sequence) > 0, col(Forum.changed_at) > announced]
+    agenda = [*ahead, col(AgendaVersion.forum_id) == col(Forum.id)]
+    minutes = [announced.is_not(None), col(Minutes.forum_id) == col(Forum.id), col(Minutes.published_at).is_not(None)]
+    amended = [*minutes, col(MinutesVersion.minutes_id) == col(Minutes.id), col(MinutesVersion.number) > 1]
+    return [
+        ("forum_announced", "forum", Forum.id, Forum.id, announced, ahead),
+        ("forum_changed", "forum", Forum.id, Forum.id, col(Forum.changed_at), changed),
+        ("forum_cancelled", "forum", Forum.id, Forum.id, col(Forum.cancelled_at), [*ahead, col(Forum.status) == "cancelled"]),
+        ("agenda_published", "agenda", AgendaVersion.id, Forum.id, _later(AgendaVersion.published_at, Forum.announced_at), agenda),
+        ("minutes_published", "minutes", Minutes.id, Forum.id, _later(Minutes.published_at, Forum.announced_at), minutes),
+        ("minutes_amended", "minutes", Minutes.id, MinutesVersion.id, _later(MinutesVersion.published_at, Forum.announced_at), amended),
+    ]
+
+
+def _questions() -> list[Part]:
+    published = [col(Question.status) == "published", col(Question.decided_at).is_not(None)]
+    answered = [*published, col(Answer.question_id) == col(Question.id), col(Answer.published_at).is_not(None)]
+    return [
+        ("question_published", "question", Question.id, Question.id, col(Question.decided_at), published),
+        ("answer_published", "answer", Answer.id, Question.id, col(Answer.published_at), answered),
+        ("answer_amended", "answer", Answer.id, Question.id, col(Answer.amended_at), [*answered, col(Answer.amended_at).is_not(None)]),
+    ]
+
+
+def _told_at() -> Any:
+    """When a promise of this forum could be read at the earliest: with its minutes, here or elsewhere."""
+    minutes = (
+        select(col(Minutes.published_at))
+        .where(col(Minutes.forum_id) == col(FollowUp.forum_id), col(Minutes.published_at).is_not(None))
+        .correlate(FollowUp)
+        .scalar_subquery()
+    )
+    elsewhere = case((col(Forum.minutes_elsewhere).is_not(None), col(FollowUp.created_at)), else_=None)
+    return func.coalesce(minutes, elsewhere)
+
+
+def _promises() -> list[Part]:
+    told_at = _told_at()
+    public = [col(FollowUp.forum_id) == col(Forum.id), col(Forum.announced_at).is_not(None), told_at.is_not(None)]
+    recorded = case((col(FollowUp.created_at) >= told_at, col(FollowUp.created_at)), else_=told_at)
+    changed = case((col(FollowUpChange.at) >= told_at, col(FollowUpChange.at)), else_=told_at)
+    of_it = [*public, col(FollowUpChange.follow_up_id) == col(FollowUp.id)]
+
+    def change(kind: Kind, of: str) -> Part:
+        return kind, "promise", FollowUp.id, FollowUpChange.id, changed, [*of_it, col(FollowUpChange.kind) == of]
+
+    return [
+        ("promise_recorded", "promise", FollowUp.id, FollowUp.id, recorded, public),
+        change("promise_kept", "kept"),
+        change("promise_dropped", "dropped"),
+        change("promise_reopened", "reopened"),
+    ]
+
+
+async def _late_promises(session: AsyncSession, stretch: Stretch) -> list[Happened]:
+    """A promise is late from the midnight in Paris that ends the day it was due, unless it was closed by then."""
+    today = stretch.until.astimezone(PARIS).date()
+    told_at = _told_at()
+    public = [col(FollowUp.forum_id) == col(Forum.id), col(Forum.announced_at).is_not(None), told_at <= stretch.until]
+    query = select(col(FollowUp.id), col(FollowUp.due_on), type_coerce(told_at, _INSTANT)).where(
+        *public, col(FollowUp.kind) == "promise", col(FollowUp.due_on) < today, *_reached(stretch.reach, "promise", col(FollowUp.id))
+    )
+    # Those closed since were late too; which were closed in time, Python tells: midnights are Paris's.
+    query = query.add_columns(col(FollowUp.closed_at), col(FollowUp.created_at)).order_by(col(FollowUp.due_on).desc())
+    if stretch.since:
+        earliest = stretch.since.astimezone(PARIS).date() - timedelta(days=1)
+        query = query.where(or_(col(FollowUp.due_on) >= earliest, told_at > stretch.since, col(FollowUp.created_at) > stretch.since))
+    found = []
+    for key, due_on, told, closed_at, created_at in (await (await session.connection()).execute(query)).all():
+        midnight = datetime.combine(due_on + timedelta(days=1), time(), tzinfo=PARIS)
+        moment = max(midnight, told, created_at)
+        if all(stretch.holds(moment)) and (closed_at is None or closed_at > moment):
+            found.append(Happened("promise_late", "promise", key, key, moment))
+    return found
+
+
+def _plans() -> list[Part]:
+    published = [col(Measurement.status) == "published", col(Measurement.published_at).is_not(None)]
+    corrected = [*published, col(MeasurementChange.measurement_id) == col(Measurement.id), col(MeasurementChange.kind) == "corrected"]
+    corrected.append(col(MeasurementChange.at) >= col(Measurement.published_at))
+    report = [col(ProgressReport.status) == "published", col(ProgressReport.published_at).is_not(None)]
+    replied = [col(Comment.status) == "published", col(Comment.replied_at).is_not(None)]
+    summed_up = [col(Consultation.synthesis_published_at).is_not(None)]
+    reply = _later(Comment.replied_at, Comment.decided_at)
+    amended = [*report, col(ProgressReport.amended_at).is_not(None)]
+    return [
+        ("measurement_published", "measurement", Measurement.id, Measurement.id, col(Measurement.published_at), published),
+        ("measurement_corrected", "measurement", Measurement.id, MeasurementChange.id, col(MeasurementChange.at), corrected),
+        ("report_published", "report", ProgressReport.id, ProgressReport.id, col(ProgressReport.published_at), report),
+        ("report_amended", "report", ProgressReport.id, ProgressReport.id, col(ProgressReport.amended_at), amended),
+        # Those of a plan's data file were known before this site read them.
+        ("evaluation_added", "evaluation", Evaluation.id, Evaluation.id, col(Evaluation.added_at), [col(Evaluation.added_here)]),
+        ("consultation_opened", "consultation", Consultation.id, Consultation.id, col(Consultation.opens_at), []),
+        ("consultation_closed", "consultation", Consultation.id, Consultation.id, col(Consultation.closes_at), []),
+        ("consultation_summed_up", "consultation", Consultation.id, Consultation.id, col(Consultation.synthesis_published_at), summed_up),
+        ("comment_replied", "comment", Comment.id, Comment.id, reply, replied),
+        ("commitment_amended", "amendment", CommitmentAmendment.id, CommitmentAmendment.id, col(CommitmentAmendment.at), []),
+    ]

@@ -1,0 +1,130 @@
+"""What each thing that happens is tied to: commitments, questions, institutions.
+
+Every tie is written once, as pairs of keys, and read both ways: to find what belongs to a scope, and to say
+which scopes a thing belongs to. The two can therefore not disagree.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, literal_column, select, union_all
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.models import (
+    AgendaItem,
+    AgendaItemCommitment,
+    AgendaItemQuestion,
+    AgendaVersion,
+    Answer,
+    Comment,
+    CommitmentAmendment,
+    Evaluation,
+    FollowUp,
+    FollowUpCommitment,
+    ForumCommitment,
+    Indicator,
+    Measurement,
+    Minutes,
+    MinutesEntry,
+    MinutesEntryCommitment,
+    MinutesEntryQuestion,
+    ProgressReport,
+    Question,
+    QuestionInstitution,
+)
+
+Pairs = Select[Any]
+
+_ON_AGENDA = (col(AgendaItem.forum_id) == col(AgendaVersion.forum_id)) & (col(AgendaItem.version) == col(AgendaVersion.number))
+_PASSAGES = select(col(Minutes.id)).join(MinutesEntry, col(MinutesEntry.minutes_id) == col(Minutes.id))
+
+
+def _pairs(key: Any, other: Any) -> Pairs:
+    return select(key, other).where(other.is_not(None))
+
+
+COMMITMENTS: Mapping[str, Iterable[Pairs]] = {
+    "forum": [_pairs(ForumCommitment.forum_id, ForumCommitment.commitment_id)],
+    "agenda": [
+        _pairs(AgendaVersion.id, ForumCommitment.commitment_id).join(
+            ForumCommitment, col(ForumCommitment.forum_id) == col(AgendaVersion.forum_id)
+        ),
+        _pairs(AgendaVersion.id, AgendaItemCommitment.commitment_id)
+        .join(AgendaItem, _ON_AGENDA)
+        .join(AgendaItemCommitment, col(AgendaItemCommitment.agenda_item_id) == col(AgendaItem.id)),
+    ],
+    "minutes": [
+        _pairs(Minutes.id, ForumCommitment.commitment_id).join(ForumCommitment, col(ForumCommitment.forum_id) == col(Minutes.forum_id)),
+        _PASSAGES.join(MinutesEntryCommitment, col(MinutesEntryCommitment.entry_id) == col(MinutesEntry.id)).add_columns(
+            col(MinutesEntryCommitment.commitment_id)
+        ),
+    ],
+    "question": [_pairs(Question.id, Question.commitment_id)],
+    "answer": [_pairs(Answer.id, Question.commitment_id).join(Question, col(Question.id) == col(Answer.question_id))],
+    "promise": [_pairs(FollowUpCommitment.follow_up_id, FollowUpCommitment.commitment_id)],
+    "measurement": [_pairs(Measurement.id, Indicator.commitment_id).join(Indicator, col(Indicator.id) == col(Measurement.indicator_id))],
+    "report": [_pairs(ProgressReport.id, ProgressReport.commitment_id)],
+    "evaluation": [_pairs(Evaluation.id, Evaluation.commitment_id)],
+    "comment": [_pairs(Comment.id, Comment.commitment_id)],
+    "amendment": [_pairs(CommitmentAmendment.id, CommitmentAmendment.commitment_id)],
+}
+
+QUESTIONS: Mapping[str, Iterable[Pairs]] = {
+    "agenda": [
+        _pairs(AgendaVersion.id, AgendaItemQuestion.question_id)
+        .join(AgendaItem, _ON_AGENDA)
+        .join(AgendaItemQuestion, col(AgendaItemQuestion.agenda_item_id) == col(AgendaItem.id))
+    ],
+    "minutes": [
+        _PASSAGES.join(MinutesEntryQuestion, col(MinutesEntryQuestion.entry_id) == col(MinutesEntry.id)).add_columns(
+            col(MinutesEntryQuestion.question_id)
+        )
+    ],
+    "question": [_pairs(Question.id, col(Question.id).label("itself"))],
+    "answer": [_pairs(Answer.id, Answer.question_id)],
+    "promise": [
+        _pairs(FollowUp.id, MinutesEntryQuestion.question_id).join(
+            MinutesEntryQuestion, col(MinutesEntryQuestion.entry_id) == col(FollowUp.entry_id)
+        )
+    ],
+}
+
+# Beside those that carry the commitments it is tied to.
+INSTITUTIONS: Mapping[str, Iterable[Pairs]] = {
+    "question": [_pairs(QuestionInstitution.question_id, QuestionInstitution.institution_id)],
+    "answer": [
+        _pairs(Answer.id, Answer.institution_id),
+        _pairs(Answer.id, QuestionInstitution.institution_id).join(
+            QuestionInstitution, col(QuestionInstitution.question_id) == col(Answer.question_id)
+        ),
+    ],
+    "promise": [_pairs(FollowUp.id, FollowUp.institution_id)],
+    "report": [_pairs(ProgressReport.id, ProgressReport.institution_id)],
+}
+
+
+def tied_to(word: str, ties: Mapping[str, Iterable[Pairs]], wanted: Any) -> list[Any]:
+    """The keys of the things of that word tied to what `wanted` selects, one subquery per way of being tied."""
+    found = []
+    for pairs in ties.get(word, ()):
+        key, other = pairs.selected_columns
+        found.append(pairs.with_only_columns(key).where(other.in_(wanted)))
+    return found
+
+
+async def ties_of(
+    session: AsyncSession, ties: Mapping[str, Iterable[Pairs]], keys: Mapping[str, Collection[UUID]]
+) -> dict[tuple[str, UUID], set[UUID]]:
+    """What each of these things (keys by word) is tied to: one statement."""
+    asked = []
+    for word, its_keys in keys.items():
+        for pairs in ties.get(word, ()):
+            key, _ = pairs.selected_columns
+            asked.append(pairs.add_columns(literal_column(f"'{word}'").label("word")).where(key.in_(its_keys)))
+    found: dict[tuple[str, UUID], set[UUID]] = {}
+    if asked:
+        for thing, other, word in (await (await session.connection()).execute(union_all(*asked))).all():
+            found.setdefault((word, thing), set()).add(other)
+    return found

@@ -1,0 +1,218 @@
+"""Search across commitments, questions, answers, minutes, promises and forums, with what matched shown.
+
+Every word asked for must be there, in any order, whatever its accents and its ending; a word in a title counts
+for more. Both engines rank; what is public is asked of the tables, so that nothing else is ever found.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import follow_ups
+from forums.models import ActionPlan, Answer, Commitment, FollowUp, Forum, Institution, Minutes, MinutesEntry, Question
+from forums.questions.words import is_little, stem
+from forums.search_index import SOURCES
+
+KINDS = tuple(source.kind for source in SOURCES)
+PER_PAGE = 20
+MOST = 500
+"""How many of the best are looked at; who finds more needs another word."""
+
+_LONGEST, _WORDS = 200, 8
+_AROUND = 90
+_MARKDOWN = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*_`#>|]+|^\s*[-+]\s+", re.MULTILINE)
+
+
+class Piece(NamedTuple):
+    """A stretch of text, and whether it is what was asked for."""
+
+    text: str
+    matched: bool
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Something found: what it is, its address, its title and the lines around what matched.
+
+    `forum` is where it was said or asked, `institution` who answered or promised, `plan` that of a commitment.
+    """
+
+    kind: str
+    address: str
+    title: Sequence[Piece]
+    excerpt: Sequence[Piece]
+    forum: Forum | None = None
+    institution: Institution | None = None
+    plan: ActionPlan | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of hits, how many there are of each kind, and whether there may be more than were looked at."""
+
+    hits: Sequence[Hit]
+    counts: Counter[str]
+    total: int
+    capped: bool
+
+
+async def find(session: AsyncSession, asked: str, *, kind: str | None = None, page: int = 1) -> Found:
+    """What the public may read and holds every word of `asked`, the best first; nothing for no word at all."""
+    words = words_of(asked)
+    if not words:
+        return Found([], Counter(), 0, capped=False)
+    ranked = await _ranked(session, words)
+    visible = await _visible(session, ranked, [prefix for word in words for prefix in prefixes_of(word)])
+    found = [visible[key] for key in ranked if key in visible]
+    counts = Counter(hit.kind for hit in found)
+    wanted = [hit for hit in found if kind is None or hit.kind == kind]
+    return Found(wanted[(page - 1) * PER_PAGE : page * PER_PAGE], counts, len(wanted), capped=len(ranked) == MOST)
+
+
+# -- What is asked --------------------------------------------------------------------------------------------
+
+
+def words_of(asked: str) -> list[str]:
+    """The words that count, folded; the little ones too when there is nothing else."""
+    words = list(dict.fromkeys(_folded(asked[:_LONGEST])))[:_WORDS]
+    return [word for word in words if not is_little(word)] or words
+
+
+def prefixes_of(word: str) -> list[str]:
+    """How a word's other forms begin: `ouvertes` → `ouvert`; `publics` → `public` and `publiqu`."""
+    short = stem(word)
+    other = short[:-1] + "qu" if short.endswith("c") else short
+    if len(short) < 3 or not word.startswith((short, other)):
+        return [word]
+    return list(dict.fromkeys((short, other)))
+
+
+def _folded(given: str) -> list[str]:
+    plain = unicodedata.normalize("NFKD", given.casefold().replace("œ", "oe").replace("æ", "ae"))
+    return re.findall(r"[a-z0-9]+", "".join(letter for letter in plain if not unicodedata.combining(letter)))
+
+
+# -- What the engines find --------------------------------------------------------------------------------------
+
+Key = tuple[str, UUID]
+
+_ON_SQLITE = f"""
+    SELECT entry.kind, entry.object_id FROM search_words JOIN search_entry AS entry ON entry.number = search_words.rowid
+    WHERE search_words MATCH :asked ORDER BY bm25(search_words, 4.0, 1.0), entry.number LIMIT {MOST}
+"""
+_ON_POSTGRESQL = (
+    "WITH asked AS (SELECT to_tsquery('french'::regconfig, :asked) AS words) SELECT kind, id FROM ("
+    + " UNION ALL ".join(
+        f"SELECT '{source.kind}' AS kind, {source.table}.id, ts_rank({source.vector}, asked.words) AS rank"
+        f" FROM {source.table}, asked WHERE {source.vector} @@ asked.words"
+        for source in SOURCES
+    )
+    + f") AS found ORDER BY rank DESC, id LIMIT {MOST}"
+)
+
+
+async def _ranked(session: AsyncSession, words: Sequence[str]) -> list[Key]:
+    connection = await session.connection()
+    if connection.dialect.name == "sqlite":
+        # Quoted: to FTS5 a bare AND, a star or a hyphen is an operator.
+        asked = " AND ".join("(" + " OR ".join([f'"{word}"', *(f'"{prefix}"*' for prefix in prefixes_of(word))]) + ")" for word in words)
+        return [(kind, UUID(found)) for kind, found in await connection.execute(text(_ON_SQLITE), {"asked": asked})]
+    asked = " & ".join("(" + " | ".join([word, *(f"{prefix}:*" for prefix in prefixes_of(word))]) + ")" for word in words)
+    return [(kind, found) for kind, found in await connection.execute(text(_ON_POSTGRESQL), {"asked": asked})]
+
+
+# -- What is public of it ---------------------------------------------------------------------------------------
+
+
+async def _visible(session: AsyncSession, ranked: Sequence[Key], prefixes: Sequence[str]) -> dict[Key, Hit]:
+    """One statement for each kind, whatever was found."""
+    ids = {kind: [found for each, found in ranked if each == kind] for kind in KINDS}
+    seen: dict[Key, Hit] = {}
+    commitments = select(Commitment, ActionPlan).join(ActionPlan, col(ActionPlan.id) == col(Commitment.plan_id))
+    for commitment, plan in await session.exec(commitments.where(col(Commitment.id).in_(ids["engagement"]))):
+        base = "/engagements" if plan.current else f"/plans/{plan.slug}/engagements"
+        title, body = commitment.title, " ".join(filter(None, (commitment.summary, commitment.note, commitment.origin)))
+        seen["engagement", commitment.id] = Hit(
+            "engagement", f"{base}/{commitment.number}", *_shown(title, body, prefixes), plan=plan, number=commitment.number
+        )
+    questions = select(Question, Forum).outerjoin(Forum, (col(Forum.id) == col(Question.forum_id)) & (col(Forum.status) != "draft"))
+    for question, forum in await session.exec(questions.where(col(Question.id).in_(ids["question"]), Question.status == "published")):
+        shown = _shown(question.text, question.context, prefixes)
+        seen["question", question.id] = Hit("question", f"/questions/{question.code}", *shown, forum=forum)
+    answers = (
+        select(Answer, Question, Institution)
+        .join(Question, col(Question.id) == col(Answer.question_id))
+        .join(Institution, col(Institution.id) == col(Answer.institution_id))
+        .where(col(Answer.id).in_(ids["reponse"]), col(Answer.published_at).is_not(None), Question.status == "published")
+    )
+    for answer, question, institution in await session.exec(answers):
+        shown = _shown(question.text, f"{answer.text} {answer.reason or ''}", prefixes)
+        seen["reponse", answer.id] = Hit("reponse", f"/questions/{question.code}", *shown, institution=institution)
+    passages = (
+        select(MinutesEntry, Forum)
+        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
+        .join(Forum, col(Forum.id) == col(Minutes.forum_id))
+        .where(col(MinutesEntry.id).in_(ids["passage"]), col(Minutes.published_at).is_not(None), Forum.status != "draft")
+    )
+    for entry, forum in await session.exec(passages):
+        shown = _shown(entry.title, entry.text, prefixes)
+        seen["passage", entry.id] = Hit(
+            "passage", f"/forums/{forum.slug}/compte-rendu#p-{entry.number}", *shown, forum=forum, number=entry.number
+        )
+    promises = (
+        select(FollowUp, Forum, Institution)
+        .join(Forum, col(Forum.id) == col(FollowUp.forum_id))
+        .outerjoin(Institution, col(Institution.id) == col(FollowUp.institution_id))
+        .where(col(FollowUp.id).in_(ids["suite"]), follow_ups.is_public())
+    )
+    for promise, forum, institution in await session.exec(promises):
+        body = " ".join(filter(None, (promise.owner, promise.partners, promise.evidence, promise.drop_reason)))
+        shown = _shown(promise.text, body, prefixes)
+        seen["suite", promise.id] = Hit("suite", f"/suites/{promise.code}", *shown, forum=forum, institution=institution)
+    held = select(Forum).where(col(Forum.id).in_(ids["forum"]), Forum.status != "draft")
+    for forum in await session.exec(held):
+        body = " ".join(filter(None, (forum.description, forum.place, forum.address)))
+        seen["forum", forum.id] = Hit("forum", f"/forums/{forum.slug}", *_shown(forum.theme or "", body, prefixes), forum=forum)
+    return seen
+
+
+# -- What matched -----------------------------------------------------------------------------------------------
+
+
+def _shown(title: str, body: str, prefixes: Sequence[str]) -> tuple[list[Piece], list[Piece]]:
+    return _marked(title, prefixes), _marked(_around(_MARKDOWN.sub(r"\1", body), prefixes), prefixes)
+
+
+def _around(body: str, prefixes: Sequence[str]) -> str:
+    """The stretch with the first word that matched, cut between words."""
+    body = " ".join(body.split())
+    at = next((match.start() for match in re.finditer(r"\w+", body) if _matches(match[0], prefixes)), 0)
+    start = 0 if at < _AROUND else body.rfind(" ", 0, at - _AROUND // 2) + 1
+    end = len(body) if len(body) < start + 2 * _AROUND else body.rfind(" ", start, start + 2 * _AROUND)
+    end = end if end > start else start + 2 * _AROUND
+    return ("… " if start else "") + body[start:end] + (" …" if end < len(body) else "")
+
+
+def _marked(given: str, prefixes: Sequence[str]) -> list[Piece]:
+    """Cut where something matches."""
+    pieces: list[Piece] = []
+    for part in re.split(r"(\w+)", given):
+        matched = bool(part) and _matches(part, prefixes)
+        if part and pieces and pieces[-1].matched == matched:
+            pieces[-1] = Piece(pieces[-1].text + part, matched)
+        elif part:
+            pieces.append(Piece(part, matched))
+    return pieces
+
+
+def _matches(word: str, prefixes: Sequence[str]) -> bool:
+    return any(folded.startswith(tuple(prefixes)) for folded in _folded(word))

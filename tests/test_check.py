@@ -1,0 +1,145 @@
+"""`forums check`: each of these wrong configurations is found, named, and told how to mend."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+from aiosmtpd.smtp import AuthResult
+
+from forums import cli
+from tests.browser import free_port
+from tests.factories import SECRET_KEY
+
+WHOLE = {
+    "SECRET_KEY": SECRET_KEY,
+    "PUBLIC_URL": "https://forums.example.fr",
+    "MAIL_FROM": "Forums <forums@example.fr>",
+    **{f"PUBLISHER_{name}": "Renseigné" for name in ("NAME", "ADDRESS", "DIRECTOR", "HOST_NAME")},
+}
+Check = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[Controller]:
+    """A relay that knows nobody's password and offers no encryption."""
+    controller = Controller(
+        Sink(),
+        hostname="127.0.0.1",
+        port=free_port(),
+        auth_require_tls=False,
+        authenticator=lambda *_: AuthResult(success=False, handled=False),
+    )
+    controller.start()
+    yield controller
+    controller.stop()
+
+
+@pytest.fixture
+def whole(tmp_path: Path, relay: Controller) -> dict[str, str]:
+    """A configuration with which nothing is wrong, on SQLite."""
+    return WHOLE | {"DATABASE_URL": f"sqlite:///{tmp_path / 'forums.db'}", "SMTP_URL": f"smtp://127.0.0.1:{relay.port}"}
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Runs commands in an environment; the last one's status, and all that it said."""
+
+    def run(environment: dict[str, str], *commands: list[str]) -> tuple[int, str]:
+        for name in (*WHOLE, "SMTP_URL", "THEME", "WEB_CONCURRENCY"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        status = 0
+        for words in commands or [["check"]]:
+            capsys.readouterr()
+            status = cli.main(words)
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    return run
+
+
+READY = [["migrate"], ["load-plan", "db/plans/2018-2020.yaml"], ["member", "a@example.fr", "--role", "admin"]]
+
+
+def test_a_whole_configuration_has_nothing_to_mend(check: Check, whole: dict[str, str]) -> None:
+    assert check(whole, *READY, ["check"]) == (0, "Tout est en ordre.\n")
+
+
+# What is changed in it (None: taken away), and the words that name the fault and its remedy.
+WRONG = {
+    "no https": ({"PUBLIC_URL": "http://forums.example.fr"}, "PUBLIC_URL", "https"),
+    "an address with a path": ({"PUBLIC_URL": "https://example.fr/forums"}, "PUBLIC_URL", "sans chemin"),
+    "an address that is none": ({"PUBLIC_URL": "forums.example.fr"}, "PUBLIC_URL", "par exemple https://"),
+    "no relay": ({"SMTP_URL": None}, "SMTP_URL", "aucun message ne partira"),
+    "messages in the clear": ({"SMTP_URL": "smtp://relais.invalid:587"}, "SMTP_URL", "starttls=required"),
+    "a relay of another kind": ({"SMTP_URL": "http://127.0.0.1"}, "SMTP_URL", "smtps://"),
+    "a relay's port that is none": ({"SMTP_URL": "smtp://127.0.0.1:abc"}, "SMTP_URL", "numéro de port"),
+    "a relay that does not answer": ({"SMTP_URL": "smtp://127.0.0.1:{free}"}, "SMTP_URL", "ne convient pas"),
+    "a relay without the encryption asked for": ({"SMTP_URL": "smtp://127.0.0.1:{relay}?starttls=required"}, "SMTP_URL", "ne convient pas"),
+    "a wrong password": ({"SMTP_URL": "smtp://moi:faux@127.0.0.1:{relay}"}, "SMTP_URL", "ne convient pas"),
+    "nobody's letterbox": ({"MAIL_FROM": None, "PUBLIC_URL": "https://localhost"}, "MAIL_FROM", "boîte lue"),
+    "a letterbox that is none": ({"MAIL_FROM": "Forums"}, "MAIL_FROM", "Nom <adresse@domaine.fr>"),
+    "another kind of database": ({"DATABASE_URL": "mysql://base/forums"}, "DATABASE_URL", "postgresql://"),
+    "a database that does not answer": ({"DATABASE_URL": "postgresql://forums@127.0.0.1:{free}/forums"}, "DATABASE_URL", "vérifiez"),
+    "no key for PostgreSQL": ({"DATABASE_URL": "postgresql://base/forums", "SECRET_KEY": None}, "SECRET_KEY", "la même clé"),
+    "a key too short": ({"SECRET_KEY": "secret"}, "SECRET_KEY", "32 caractères"),
+    "proxies believed whoever they are": ({"FORWARDED_ALLOW_IPS": "*"}, "FORWARDED_ALLOW_IPS", "celle du mandataire"),
+    "a publisher without a name": ({"PUBLISHER_NAME": None}, "PUBLISHER_NAME", "mentions légales"),
+    "a publisher without a director": ({"PUBLISHER_DIRECTOR": ""}, "PUBLISHER_DIRECTOR", "mentions légales"),
+    "a theme nobody made": ({"THEME": "rose"}, "THEME", "neutral ou dsfr"),
+    "a retention that is no number": ({"RETENTION_DAYS": "jamais"}, "RETENTION_DAYS", "nombre entier"),
+    "a port that cannot be": ({"PORT": "70000"}, "PORT", "nombre entier"),
+    "an audit that is none": ({"ACCESSIBILITY": "oui"}, "ACCESSIBILITY", "totalement"),
+    "half an identity provider": ({"OIDC_ISSUER": "https://identite.example.fr"}, "OIDC_CLIENT_ID", "vont ensemble"),
+    "an identity provider in the clear": (
+        {"OIDC_ISSUER": "http://identite.example.fr", "OIDC_CLIENT_ID": "a", "OIDC_CLIENT_SECRET": "b"},
+        "OIDC_ISSUER",
+        "adresse https",
+    ),
+    "an identity provider that does not answer": (
+        {"OIDC_ISSUER": "http://127.0.0.1:{free}", "OIDC_CLIENT_ID": "a", "OIDC_CLIENT_SECRET": "b"},
+        "OIDC_ISSUER",
+        "ne convient pas",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changed", "names", "mends"), WRONG.values(), ids=WRONG)
+def test_a_wrong_setting_is_named_and_told_how_to_mend(
+    check: Check, whole: dict[str, str], relay: Controller, changed: dict[str, str | None], names: str, mends: str
+) -> None:
+    ports = {"{free}": str(free_port()), "{relay}": str(relay.port)}
+    for name, value in changed.items():
+        for word, port in ports.items():
+            value = value and value.replace(word, port)
+        whole.pop(name, None)
+        if value is not None:
+            whole[name] = value
+
+    status, said = check(whole)
+
+    assert status == 1
+    assert [line for line in said.splitlines() if names in line and mends in line]
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("ready", "remedy"),
+    [([], "forums migrate"), (READY[:1], "forums load-plan"), (READY[:2], "forums member ADRESSE --role admin")],
+    ids=["an old schema", "no plan", "no administrator"],
+)
+def test_what_is_not_done_yet_is_told_as_a_command(check: Check, whole: dict[str, str], ready: list[list[str]], remedy: str) -> None:
+    status, said = check(whole, *ready, ["check"])
+
+    assert status == 1
+    assert remedy in said
+
+
+def test_more_connections_than_postgresql_allows_are_counted(check: Check, whole: dict[str, str], postgres_url: Callable[[], str]) -> None:
+    status, said = check(whole | {"DATABASE_URL": postgres_url(), "WEB_CONCURRENCY": "20"}, *READY, ["check"])
+
+    assert status == 1
+    assert "il en faut 255 : baissez WEB_CONCURRENCY" in said

@@ -1,0 +1,203 @@
+"""Search: what is found whatever the accents and the endings, what matched, and what never is."""
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import event, text
+from sqlmodel import col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import migrations, search, search_index
+from forums.database import Database
+from forums.models import Answer, Commitment, Forum, MinutesEntry, Question
+from forums.settings import Settings
+from tests.factories import a_commitment, a_follow_up, a_forum, a_plan, a_question, an_institution, some_minutes
+from tests.site import Site
+
+HOSTILE = [
+    '"',
+    "'",
+    "AND OR NOT",
+    "a* -b ^c",
+    "(",
+    "title:x",
+    "é" * 300,
+    "%_",
+    "\\",
+    "NEAR(a b)",
+    "; DROP TABLE question",
+    "&|!:*<->",
+    "\u202e",
+]
+
+
+async def kinds(session: AsyncSession, asked: str) -> list[str]:
+    return [hit.kind for hit in (await search.find(session, asked)).hits]
+
+
+def marked(pieces: list[search.Piece]) -> list[str]:
+    return [piece.text for piece in pieces if piece.matched]
+
+
+async def test_a_word_is_found_whatever_its_accents_its_case_and_its_ending(session: AsyncSession) -> None:
+    await a_question(session, text="Quand les données ouvertes des marchés publics seront-elles complètes ?")
+
+    for asked in ("données", "DONNEES", "donnée", "donnee ouverte", "marché public", "complet", "complètes publics", "œuvre données"):
+        assert await kinds(session, asked) == ([] if "œuvre" in asked else ["question"]), asked
+
+
+async def test_every_word_must_be_there_but_little_ones_do_not_count(session: AsyncSession) -> None:
+    await a_question(session, text="Le répertoire des représentants d’intérêts est-il complet ?")
+
+    assert await kinds(session, "le répertoire de la des") == ["question"]
+    assert await kinds(session, "répertoire budget") == []
+    assert await kinds(session, "   ") == []
+
+
+async def test_each_kind_is_found_at_its_own_address_with_what_matched(session: AsyncSession, now: datetime) -> None:
+    plan = await a_plan(session)
+    commitment = await a_commitment(session, plan, 12, working_title="Zèbres et transparence", summary="Compter les zèbres.")
+    forum = await a_forum(session, theme="La soirée des zèbres", now=now)
+    minutes = await some_minutes(session, forum, published_at=now)
+    entry = MinutesEntry(minutes_id=minutes.id, number=3, text="Le ministère a **promis** de [compter](https://example.org) ses zèbres.")
+    session.add(entry)
+    question = await a_question(session, text="Combien de zèbres ?")
+    institution = await an_institution(session, "Ministère des Zèbres")
+    session.add(Answer(question_id=question.id, institution_id=institution.id, text="Douze zèbres.", published_at=now))
+    promise = await a_follow_up(session, forum, text="Publier la liste des zèbres.")
+    await session.flush()
+
+    found = await search.find(session, "zebre")
+
+    assert {(hit.kind, hit.address) for hit in found.hits} == {
+        ("engagement", f"/engagements/{commitment.number}"),
+        ("forum", f"/forums/{forum.slug}"),
+        ("passage", f"/forums/{forum.slug}/compte-rendu#p-3"),
+        ("question", f"/questions/{question.code}"),
+        ("reponse", f"/questions/{question.code}"),
+        ("suite", f"/suites/{promise.code}"),
+    }
+    passage = next(hit for hit in found.hits if hit.kind == "passage")
+    assert "".join(piece.text for piece in passage.excerpt) == "Le ministère a promis de compter ses zèbres."
+    assert marked(list(passage.excerpt)) == ["zèbres"]
+    assert found.counts.total() == found.total == 6
+
+
+async def test_a_title_counts_for_more_than_a_text(session: AsyncSession) -> None:
+    plan = await a_plan(session)
+    await a_commitment(session, plan, 1, working_title="Autre chose", summary="Il y est question d’un zèbre parmi beaucoup d’autres mots.")
+    await a_commitment(session, plan, 2, working_title="Le zèbre", summary="")
+
+    assert [hit.number for hit in (await search.find(session, "zèbre")).hits] == [2, 1]
+
+
+async def test_what_is_not_public_is_never_found(session: AsyncSession, now: datetime) -> None:
+    forum = await a_forum(session, theme="zèbre", status="draft", now=now)
+    minutes = await some_minutes(session, forum)
+    session.add(MinutesEntry(minutes_id=minutes.id, number=1, text="zèbre"))
+    await a_follow_up(session, forum, text="zèbre")
+    for number, status in enumerate(("unconfirmed", "pending", "declined", "unpublished")):
+        await a_question(session, text="zèbre", email=f"{number}@example.org", status=status, decline_reason="Hors sujet.")
+    question = await a_question(session, text="Autre chose")
+    institution = await an_institution(session)
+    session.add(Answer(question_id=question.id, institution_id=institution.id, text="zèbre en préparation"))
+    await session.flush()
+
+    assert await kinds(session, "zèbre") == []
+
+
+async def test_a_text_that_changes_or_goes_is_found_by_what_it_says_now(session: AsyncSession) -> None:
+    question = await a_question(session, text="Une girafe ?")
+    await session.exec(update(Question).where(col(Question.id) == question.id).values(text="Un zèbre ?"))  # type: ignore[arg-type]
+
+    assert (await kinds(session, "girafe"), await kinds(session, "zèbre")) == ([], ["question"])
+    await session.exec(delete(Question).where(col(Question.id) == question.id))  # type: ignore[arg-type]
+    assert await kinds(session, "zèbre") == []
+
+
+@pytest.mark.parametrize("asked", HOSTILE)
+async def test_what_means_something_to_an_engine_means_nothing_here(session: AsyncSession, asked: str) -> None:
+    await a_question(session, text="Quand ?")
+
+    assert (await search.find(session, asked)).total >= 0
+
+
+async def test_long_lists_come_in_pages_by_kind_and_say_when_they_are_cut(session: AsyncSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(25):
+        await a_question(session, text=f"Un zèbre, numéro {number} ?", email=f"{number}@example.org")
+
+    first, second = await search.find(session, "zèbre"), await search.find(session, "zèbre", page=2)
+    other = await search.find(session, "zèbre", kind="forum")
+
+    assert (len(first.hits), len(second.hits), first.total, first.capped) == (20, 5, 25, False)
+    assert not {hit.address for hit in first.hits} & {hit.address for hit in second.hits}
+    assert (other.total, other.counts["question"]) == (0, 25)
+
+
+async def test_a_search_makes_as_many_statements_whatever_it_finds(database: Database) -> None:
+    statements: list[str] = []
+    event.listen(database.reader.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    counted = []
+    for more in (1, 60):
+        async with database.transaction() as session:
+            for number in range(more):
+                await a_question(session, text="Un zèbre ?", email=f"{more}-{number}@example.org")
+        statements.clear()
+        async with database.reading() as session:
+            await search.find(session, "zèbre")
+        counted.append(len(statements))
+
+    assert counted[0] == counted[1] <= 8
+
+
+def test_after_every_migration_the_index_is_whole(settings: Settings) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    migrations.migrate(settings)
+
+    with closing(sqlite3.connect(settings.sqlite_path)) as connection:
+        kept = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+    assert kept == set(search_index.triggers())
+
+
+async def test_an_index_made_anew_finds_what_was_there(database: Database) -> None:
+    async with database.transaction() as session:
+        await a_question(session, text="Un zèbre ?")
+    async with database.writer.begin() as connection:
+        await connection.run_sync(search_index.create)
+
+    async with database.reading() as session:
+        assert await kinds(session, "zèbre") == ["question"]
+
+
+async def test_postgresql_searches_through_its_index(session: AsyncSession) -> None:
+    connection = await session.connection()
+    if connection.dialect.name == "sqlite":
+        plan = await connection.execute(text("EXPLAIN QUERY PLAN " + search._ON_SQLITE), {"asked": '"a"'})
+        assert "VIRTUAL TABLE INDEX" in " ".join(row[-1] for row in plan)
+        return
+    await connection.execute(text("SET LOCAL enable_seqscan = off"))
+    plan = await connection.execute(text("EXPLAIN " + search._ON_POSTGRESQL), {"asked": "zebre"})
+    said = " ".join(row[0] for row in plan)
+
+    assert [source.table for source in search_index.SOURCES if f"ix_search_{source.table}" not in said] == []
+
+
+async def test_the_page_marks_what_matched_and_keeps_what_was_typed(site: Site) -> None:
+    response = await site.get("/recherche", params={"q": "marché public"})
+
+    assert response.status_code == 200
+    assert 'value="marché public"' in response.text
+    assert "<mark>" in response.text
+    assert "Rien n’a été trouvé" in (await site.get("/recherche", params={"q": "xylophone <b>"})).text
+    assert "<b>" not in (await site.get("/recherche", params={"q": "<b>"})).text
+
+
+async def test_the_demonstration_is_found_in_every_kind(site: Site) -> None:
+    async with site.database.reading() as session:
+        assert (await session.exec(select(Forum))).first()
+        assert (await session.exec(select(Commitment))).first()
+        counts = (await search.find(session, "donnees")).counts + (await search.find(session, "publier")).counts
+
+    assert set(counts) >= {"engagement", "question", "passage", "forum"}
