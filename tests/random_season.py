@@ -110,6 +110,7 @@ class _Making:
         self.layers: list[list[Any]] = []
         self.leads: dict[UUID, list[Institution]] = {}
         self.routed: list[tuple[Question, Institution]] = []
+        self.said: dict[UUID, datetime] = {}
         self.entries: list[tuple[Forum, Minutes, MinutesEntry]] = []
 
     # -- What rows are made of -------------------------------------------------------------------------
@@ -291,6 +292,8 @@ class _Making:
                 ties.append(MinutesEntryCommitment(entry_id=entry.id, commitment_id=commitment.id))
             for question in self.some(asked, 3):
                 outcome = self.outcome(at(forum.day or self.today, time(20)))
+                if minutes.published_at:
+                    self.said[question.id] = minutes.published_at
                 ties.append(MinutesEntryQuestion(entry_id=entry.id, question_id=question.id, **outcome))
         self.add(*(entry for _, _, entry in self.entries))
         self.add(*ties)
@@ -303,6 +306,8 @@ class _Making:
             written = question.decided_at + self.random.randint(1, 90) * DAY
             published = written if written < self.now and self.chance(0.75) else None
             amended = written + 5 * DAY if published and written + 5 * DAY < self.now and self.chance(0.3) else None
+            if question.id in self.said and self.chance(0.2):  # published at the very moment of the minutes
+                written, published, amended = self.said[question.id] - DAY, self.said[question.id], None
             ids = {"question_id": question.id, "institution_id": institution.id}
             dates = {"written_at": min(written, self.now), "published_at": published, "amended_at": amended}
             found.append(Answer(id=self.id(), **ids, text="Voici la réponse.", invented=True, **dates, **self.outcome(written)))

@@ -88,7 +88,7 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
         if (
             each.method != "GET"
             or (each.who is not None) != members
-            or re.search(r"\.(ics|atom|txt|ico|pdf|csv|json)$|/sante$|\{filename\}$", each.path)
+            or re.search(r"\.(ics|atom|txt|ico|pdf|odt|csv|json)$|/sante$|\{filename\}$", each.path)
         ):
             continue
         kind = next(

@@ -242,10 +242,10 @@ class Recount:
 
 
 def months_later(day: date, months: int) -> date:
-    """The same day of a later month, or its last day."""
+    """The same day of a later month, or its last day; the last day of a month leads to the last of the other."""
     first = date(day.year + (day.month - 1 + months) // 12, (day.month - 1 + months) % 12 + 1, 1)
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    return first.replace(day=min(day.day, last.day))
+    return last if (day + timedelta(days=1)).day == 1 else first.replace(day=min(day.day, last.day))
 
 
 async def test_a_question_stands_in_the_figures_where_its_own_page_says_it_stands(session: AsyncSession) -> None:

@@ -58,8 +58,17 @@ class Known:
     @property
     def invented(self) -> bool:
         """Whether some of it was made up for the demonstration."""
-        told = [*self.forums, *self.questions, *(each.follow_up for each in self.promises), *(each.indicator for each in self.indicators)]
-        return self.plan.invented or any(each.invented for each in [*told, *self.evaluations, *(report for report, _ in self.reports)])
+        of_promises, of_indicators = [each.follow_up for each in self.promises], [each.indicator for each in self.indicators]
+        told = [
+            self.plan,
+            *self.forums,
+            *self.questions,
+            *of_promises,
+            *of_indicators,
+            *self.evaluations,
+            *(each for each, _ in self.reports),
+        ]
+        return any(getattr(each, "invented", False) for each in told)
 
 
 async def known_of(session: AsyncSession, plan: ActionPlan, commitment: Commitment, *, now: datetime) -> Known:

@@ -3,13 +3,13 @@
 One never measured is due on `first_due_on`. Without either rule nothing is due, and nobody is late.
 """
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal, cast
 from uuid import UUID
 
-from dateutil.relativedelta import relativedelta
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -56,12 +56,16 @@ async def watched(session: AsyncSession, commitments: Sequence[UUID], *, now: da
 
 def freshness(indicator: Indicator, last: date | None, today: date) -> tuple[Freshness, date | None]:
     """Where an indicator last measured on `last` stands today, and when its next measurement is due."""
-    if last is None:
-        due = indicator.first_due_on
-    elif indicator.periodicity == "once":
-        return "fresh", None
-    else:
-        due = last + relativedelta(months=_MONTHS[indicator.periodicity]) if indicator.periodicity else None
+    months = _MONTHS.get(indicator.periodicity or "")
+    due = indicator.first_due_on if last is None else _later(last, months) if months else None
     if due is None:
-        return "no_rule", None
+        return ("fresh" if last and indicator.periodicity == "once" else "no_rule"), None
     return ("stale" if due < today else "fresh"), due
+
+
+def _later(day: date, months: int) -> date:
+    """The same day so many months later; the end of a month leads to the end of a month."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    at_the_end = day.day == monthrange(day.year, day.month)[1]
+    return date(year, month + 1, last if at_the_end else min(day.day, last))

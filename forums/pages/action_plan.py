@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import action_plan, agenda, answers, follow_ups, questions
+from forums import accountability, action_plan, agenda, answers, follow_ups, questions
 from forums.models import ActionPlan
 from forums.pages import page
 
@@ -25,9 +25,16 @@ async def index(request: Request) -> Response:
         axes = await action_plan.axes_of(session, plan)
         commitments = await action_plan.commitments_of(session, plan)
         leads = await action_plan.leads(session, commitments)
-        held = await action_plan.forums_held_about(session, plan)
+        examined = await accountability.examinations(session, [each.id for each in commitments], now=page.now())
     return page.show(
-        request, "action_plan/index.html", plan=plan, axes=axes, commitments=commitments, leads=leads, held=held, base=base_of(plan)
+        request,
+        "action_plan/index.html",
+        plan=plan,
+        axes=axes,
+        commitments=commitments,
+        leads=leads,
+        held={key: len(forums) for key, forums in examined.items()},
+        base=base_of(plan),
     )
 
 
