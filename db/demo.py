@@ -14,9 +14,10 @@ from datetime import date, datetime, time, timedelta
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, agenda, answers, follow_ups, minutes, questions, registrations, schedule
+from forums import action_plan, agenda, answers, consultations, follow_ups, minutes, questions, registrations, schedule
 from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.answers import AnswerForm
+from forums.consultations import AmendmentForm, CallForm, CommentForm, DecisionForm, ReplyForm
 from forums.database import Database
 from forums.follow_ups import KeepForm, RecordForm, SaidForm
 from forums.minutes import EntryForm
@@ -24,7 +25,9 @@ from forums.models import (
     ActionPlan,
     AgendaItem,
     Answer,
+    Comment,
     Commitment,
+    Consultation,
     FollowUp,
     Forum,
     Indicator,
@@ -202,6 +205,7 @@ async def load(database: Database, settings: Settings, *, now: datetime) -> None
         await schedule.announce(session, unthemed, now=now - timedelta(days=10))
         for indicator in INDICATORS:
             await _measure(scene, indicator, now)
+        await _call_for_comments(scene, now)
         await _leave_nothing_to_send(scene, forums)
 
 
@@ -457,6 +461,52 @@ async def _measure(scene: Scene, followed: Followed, now: datetime) -> None:
         scene.session.add(Measurement(indicator_id=indicator.id, measured_on=measured_on, value=value, source=INVENTED))
 
 
+async def _call_for_comments(scene: Scene, now: datetime) -> None:
+    """An invented draft plan, open to comments for two months: some published, one answered, one that changed a commitment."""
+    opened = now - timedelta(days=30)
+    plan = await action_plan.load_plan(scene.session, ROOT / "db" / "plans" / "projet-de-demonstration.yaml", now=opened)
+    local = [f"{moment.astimezone(PARIS):%Y-%m-%dT%H:%M}" for moment in (opened, now + timedelta(days=30))]
+    form = CallForm.model_validate({"introduction": _text(CALL), "opens": local[0], "closes": local[1], "edition": "0"})
+    await consultations.settle(scene.session, plan, form)
+    call = await consultations.call_on(scene.session, plan)
+    assert call is not None
+    call.invented = True
+    scene.session.add(call)
+    commitments = {each.number: each for each in await action_plan.commitments_of(scene.session, plan)}
+    for asked in COMMENTS:
+        await _comment(scene, plan, call, commitments.get(asked.commitment or 0), asked, now=now - timedelta(days=asked.ago))
+    changed = commitments[1]
+    led_by = (await scene.session.exec(select(Comment.code).where(Comment.commitment_id == changed.id))).all()
+    typed = {"title": changed.title, "summary": AMENDED, "reason": WHY, "comments": led_by, "seen": consultations.seen(changed)}
+    amendment = AmendmentForm.model_validate(typed)
+    await consultations.amend(scene.session, plan, call, changed, amendment, now=now - timedelta(days=6))
+    about_comments = col(OutboxMessage.kind).contains("comment") & col(OutboxMessage.recipient).endswith("@example.org")
+    await scene.session.exec(delete(OutboxMessage).where(about_comments))
+
+
+async def _comment(
+    scene: Scene, plan: ActionPlan, call: Consultation, commitment: Commitment | None, asked: Asked, *, now: datetime
+) -> None:
+    email = f"{asked.name}@example.org"
+    typed = {"text": asked.text, "author_name": asked.author, "organisation": "", "show_name": "1", "email": email, "site_web": ""}
+    form = CommentForm.model_validate(typed)
+    await consultations.comment(scene.session, call, plan, commitment, form, language="fr", secret_key=scene.secret_key, now=now)
+    sent = select(OutboxMessage).where(OutboxMessage.kind == "confirm_comment", OutboxMessage.recipient == email)
+    token = str((await scene.session.exec(sent)).one().facts["token"])
+    comment = await consultations.confirm(scene.session, token, now=now + timedelta(minutes=6))
+    assert comment is not None
+    await scene.session.refresh(comment)
+    if asked.decided:
+        await consultations.publish(scene.session, comment, plan, DecisionForm(edition=0), now=now + timedelta(hours=17))
+    if asked.context:  # what was replied
+        institution = await action_plan.institution_called(scene.session, INSTITUTION) if commitment else None
+        reply = ReplyForm(edition=1, reply=_text(asked.context), institution="")
+        await consultations.reply(scene.session, comment, plan, institution, reply, now=now + timedelta(days=4))
+    comment.email, comment.invented = None, True
+    scene.session.add(comment)
+    await scene.session.flush()
+
+
 async def _leave_nothing_to_send(scene: Scene, forums: Sequence[Forum]) -> None:
     await scene.session.exec(delete(OutboxMessage).where(col(OutboxMessage.forum_id).in_([forum.id for forum in forums])))
 
@@ -471,6 +521,32 @@ def _text(markdown: str) -> str:
 INVENTED = "exemple inventé pour la démonstration"
 
 INSTITUTION = "Administration d'exemple (fictive)"
+
+CALL = """
+Ce projet compte trois engagements **inventés**. Dites, pour chacun, ce qui vous paraît manquer, ce qui
+ne pourra pas être vérifié, et ce que vous y changeriez. Chaque commentaire publié peut recevoir une
+réponse, et conduire à une modification que l'on lit ici, avant et après.
+"""
+
+AMENDED = "Chaque démarche affiche le délai médian et le délai le plus long des douze derniers mois, mis à jour chaque mois."
+WHY = "Une moyenne cache les cas extrêmes : le délai médian et le plus long les montrent."
+
+COMMENTS = (
+    Asked(
+        "lecture",
+        20,
+        1,
+        "Un délai moyen ne dit rien des dossiers oubliés. Affichez plutôt le délai médian, et le plus long.",
+        context="""
+        Vous avez raison : nous afficherons le délai médian et le plus long. La moyenne n'apporte rien de
+        plus, elle disparaît.
+        """,
+        author="Association des lecteurs pressés (inventée)",
+    ),
+    Asked("relecture", 15, 2, "Dix formulaires par an, c'est peu. Dites au moins lesquels, et qui les choisit."),
+    Asked("ensemble", 11, None, "Aucun des trois engagements n'a de date. Comment saurons-nous s'ils sont tenus ?"),
+    Asked("refus", 2, 3, "Citer la règle, oui, mais aussi dire devant qui contester la décision.", decided=False),
+)
 
 PROMISED_FIRST = (
     Promised(

@@ -1,12 +1,13 @@
 """The Forums Open d'État, from a question asked to a commitment kept.
 
 Read in this order. `app` lists every address. `models` is what is remembered. Then one module per
-word of the trade holds its rules and its queries: `action_plan`, `schedule`, `agenda`,
-`registrations`, `questions`, `answers`, `minutes`, `drafts`, `follow_ups`, `subscriptions`, `members`,
-`openid`, `privacy`; `steps`, `due_dates` and `accountability` derive what is due and what was never examined, `news`
-what happened in public. `limits` counts what may not be done without end. `calendar_feed`, `news_feed`, `event_markup`
-and `emails` make what leaves the house, `outbox` delivers
-it, `attendance_list` prints it, `clock` does what falls due. `pages` shows all of it, `cli` is the
+word of the trade holds its rules and its queries: `action_plan`, `lineage`, `evaluations`,
+`amendments`, `consultations`, `schedule`, `agenda`, `registrations`, `questions`, `answers`,
+`minutes`, `drafts`, `follow_ups`, `subscriptions`, `members`, `openid`, `privacy`; `steps`, `due_dates` and
+`accountability` derive what is due and what was never examined, `news` what happened in public, `search`
+finds it. `limits` counts what may not be done without end. `calendar_feed`, `news_feed`, `event_markup` and
+`emails` make what leaves the house, `outbox` delivers it, `attendance_list` prints it, `clock` does what falls
+due, `backups` keeps a copy. `pages` shows all of it, `metrics` and `checking` tell operators, `cli` is the
 `forums` command.
 
 Imports run one way: settings, models, database, calendar_feed, emails, outbox, the words, pages,

@@ -8,13 +8,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
 
 from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import amendments, evaluations, lineage
 from forums.models import (
     ActionPlan,
     Axis,
@@ -33,7 +34,7 @@ from forums.models import (
     Question,
 )
 from forums.models.plan import InstitutionRole
-from forums.plan_files import CommitmentEntry, PlanFile, read_plan
+from forums.plan_files import CommitmentEntry, EvaluationEntry, PlanFile, read_plan
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,12 @@ async def current_plan(session: AsyncSession) -> ActionPlan | None:
 
 
 async def plans(session: AsyncSession) -> Sequence[ActionPlan]:
-    return (await session.exec(select(ActionPlan).order_by(col(ActionPlan.current).desc(), col(ActionPlan.slug).desc()))).all()
+    """Every plan: drafts first, then from the latest to the oldest as far as dates tell."""
+
+    def latest(plan: ActionPlan) -> tuple[bool, str, bool, str]:
+        return plan.draft, str(plan.starts_on or plan.presented_on or ""), plan.current, plan.slug
+
+    return sorted((await session.exec(select(ActionPlan))).all(), key=latest, reverse=True)
 
 
 async def plan_by_slug(session: AsyncSession, slug: str) -> ActionPlan | None:
@@ -202,18 +208,20 @@ async def forums_held_about(session: AsyncSession, plan: ActionPlan) -> dict[UUI
 # -- Loading a plan ------------------------------------------------------------------------------
 
 
-async def load_plan(session: AsyncSession, path: Path) -> ActionPlan:
+async def load_plan(session: AsyncSession, path: Path, *, now: datetime | None = None) -> ActionPlan:
     """Load or update a plan from its data file. Raises `BadFile`, and then nothing is loaded."""
-    return await _store(session, read_plan(path))
+    return await store_plan(session, read_plan(path), now=now or datetime.now(UTC))
 
 
-async def _store(session: AsyncSession, file: PlanFile) -> ActionPlan:
+async def store_plan(session: AsyncSession, file: PlanFile, *, now: datetime) -> ActionPlan:
+    """The same once it is read, whatever the file was."""
     entry = file.plan
     if entry.courant:
         await session.exec(update(ActionPlan).where(ActionPlan.slug != entry.slug).values(current=False))  # type: ignore[arg-type]
     plan = await plan_by_slug(session, entry.slug) or ActionPlan(slug=entry.slug, title=entry.titre)
     plan.title, plan.title_en, plan.summary = entry.titre, entry.titre_en, entry.resume
-    plan.current, plan.invented = entry.courant, entry.invente
+    plan.current, plan.draft, plan.invented = entry.courant, entry.projet, entry.invente
+    plan.starts_on, plan.ends_on = entry.debut, entry.fin
     plan.presented_on, plan.sources = entry.presente_le, entry.sources
     session.add(plan)
     await session.flush()
@@ -223,26 +231,38 @@ async def _store(session: AsyncSession, file: PlanFile) -> ActionPlan:
         axis.title, axis.title_en, axis.variants = axis_entry.titre, axis_entry.titre_en, axis_entry.variantes
         session.add(axis)
     await session.flush()
+    evaluated: list[tuple[Commitment | None, EvaluationEntry]] = [(None, each) for each in entry.evaluations]
     for position, commitment_entry in enumerate(file.engagements, start=1):
-        await _store_commitment(session, plan, axes, commitment_entry, position)
+        commitment = await _store_commitment(session, plan, axes, commitment_entry, position, now)
+        evaluated += [(commitment, each) for each in commitment_entry.evaluations]
+    await evaluations.store(session, plan, evaluated)
     return plan
 
 
-async def _store_commitment(session: AsyncSession, plan: ActionPlan, axes: dict[int, Axis], entry: CommitmentEntry, position: int) -> None:
-    commitment = await commitment_by_number(session, plan, entry.numero) or Commitment(
-        plan_id=plan.id, number=entry.numero, working_title=entry.libelle_de_travail
-    )
+async def _store_commitment(
+    session: AsyncSession, plan: ActionPlan, axes: dict[int, Axis], entry: CommitmentEntry, position: int, now: datetime
+) -> Commitment:
+    held = await commitment_by_number(session, plan, entry.numero)
+    commitment = held or Commitment(plan_id=plan.id, number=entry.numero, working_title=entry.libelle_de_travail)
+    before = amendments.text_of(commitment) if held and await amendments.are_kept_for(session, plan) else None
     commitment.axis_id = axes[entry.axe].id if entry.axe else None
     commitment.position = position
     commitment.ogp_code, commitment.ogp_code_deduced = entry.code_ogp, entry.code_ogp_deduit
-    commitment.official_title, commitment.working_title = entry.titre_officiel, entry.libelle_de_travail
-    commitment.title_en, commitment.summary, commitment.origin = entry.titre_en, entry.resume, entry.origine
+    wanted = {"title": entry.titre_officiel or entry.libelle_de_travail, "summary": entry.resume}
+    if before is None or not await amendments.undoes(session, commitment, wanted):
+        commitment.official_title, commitment.working_title = entry.titre_officiel, entry.libelle_de_travail
+        commitment.summary = entry.resume
+    commitment.title_en, commitment.origin = entry.titre_en, entry.origine
     commitment.note, commitment.milestones_note, commitment.sources = entry.note, entry.jalons_note, entry.sources
     session.add(commitment)
     await session.flush()
+    if before is not None and before != amendments.text_of(commitment):
+        await amendments.note(session, commitment, before, amendments.BY_THE_FILE, now=now)
+    await lineage.store(session, commitment, entry.prolonge)
     await _store_institutions(session, commitment, entry)
     await _store_milestones(session, commitment, entry)
     await _store_indicators(session, commitment, entry)
+    return commitment
 
 
 async def _store_institutions(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:

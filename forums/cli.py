@@ -25,6 +25,7 @@ from starlette.types import ASGIApp
 from forums import __version__, action_plan, clock, members, migrations, outbox, schedule, settings
 from forums.database import Database, DatabaseUnavailable
 from forums.forms import Email
+from forums.ogp_files import read_ogp
 from forums.pages import assets
 from forums.plan_files import BadFile, read_plan
 from forums.settings import ROOT, BadSetting, Settings
@@ -71,8 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("worker", help="la boîte d'envoi et l'horloge seules").set_defaults(run=_worker)
     commands.add_parser("migrate", help="mettre la base au schéma courant").set_defaults(run=_migrate)
 
-    load = commands.add_parser("load-plan", help="charger ou mettre à jour un plan depuis un fichier")
+    load = commands.add_parser("load-plan", help="charger ou mettre à jour un plan depuis un fichier (YAML, ou CSV de l'OGP)")
     load.add_argument("file", type=Path, metavar="FICHIER")
+    load.add_argument("--country", metavar="PAYS", help="d'un CSV de l'OGP : le pays, tel qu'il y est écrit")
+    load.add_argument("--plan", metavar="NUMÉRO", help="d'un CSV de l'OGP : le numéro du plan dans ce pays")
+    load.add_argument("--slug", metavar="NOM", help="d'un CSV de l'OGP : le nom du plan dans les adresses de ce site")
     load.set_defaults(run=_load_plan)
 
     commands.add_parser("demo", help="une saison de démonstration autour d'aujourd'hui").set_defaults(run=_demo)
@@ -222,8 +226,13 @@ def _with_database(work: Any) -> Any:
 
 
 def _load_plan(options: argparse.Namespace) -> None:
+    chosen = {name: getattr(options, name) for name in ("country", "plan", "slug") if getattr(options, name)}
+    from_ogp = options.file.suffix.lower() == ".csv"
+    if chosen and not from_ogp:
+        raise Impossible("--country, --plan et --slug ne servent qu'avec un fichier .csv de l'OGP.")
+
     def work(database: Database, config: Settings) -> Coroutine[Any, Any, str]:
-        return load(database, options.file)
+        return _load_ogp(database, options.file, chosen) if from_ogp else load(database, options.file)
 
     print(_with_database(work))
 
@@ -231,11 +240,19 @@ def _load_plan(options: argparse.Namespace) -> None:
 async def load(database: Database, path: Path) -> str:
     file = read_plan(path)
     async with database.transaction() as session:
-        plan = await action_plan.load_plan(session, path)
+        plan = await action_plan.store_plan(session, file, now=datetime.now(UTC))
         held = 0
         if file.plan.forums_passes:
             held = await schedule.load_past_forums(session, path.parent / file.plan.forums_passes, now=datetime.now(UTC))
     return f"Plan {plan.slug} : {len(file.engagements)} engagements, {len(file.axes)} axes, {held} forums passés."
+
+
+async def _load_ogp(database: Database, path: Path, chosen: dict[str, str]) -> str:
+    file, ignored = read_ogp(path, **chosen)
+    async with database.transaction() as session:
+        plan = await action_plan.store_plan(session, file, now=datetime.now(UTC))
+    told = f"Plan {plan.slug} : {len(file.engagements)} engagement{'s' if len(file.engagements) > 1 else ''}."
+    return f"{told} Colonnes ignorées : {', '.join(ignored)}." if ignored else told
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -19,9 +19,11 @@ from uuid import UUID
 from forums import calendar_feed, entry_codes
 from forums.calendar_feed import Announced
 from forums.models import (
+    ActionPlan,
     AgendaItem,
     AgendaVersion,
     Answer,
+    Comment,
     FollowUp,
     Forum,
     Institution,
@@ -227,6 +229,34 @@ def support_answered(support: Support, question: Question, where: str, token: st
     facts = {"code": question.code, "text": question.text, "where": where, "token": token}
     message = Message("support_answered", support.email or "", support.language, facts, question.forum_id)
     return _once(message, support.id, question.id, about)
+
+
+def confirm_comment(comment: Comment, plan: ActionPlan, token: str) -> Message:
+    """Nothing that was typed is in it: the address may be somebody else's."""
+    return _to_commenter(comment, plan, "confirm_comment", token=token)
+
+
+def comment_published(comment: Comment, plan: ActionPlan) -> Message:
+    return _to_commenter(comment, plan, "comment_published", code=comment.code, text=comment.text)
+
+
+def comment_declined(comment: Comment, plan: ActionPlan) -> Message:
+    return _to_commenter(comment, plan, "comment_declined", text=comment.text, reason=comment.decline_reason)
+
+
+def comment_corrected(comment: Comment, plan: ActionPlan) -> Message:
+    """What was taken out is not written again."""
+    return _to_commenter(comment, plan, "comment_corrected", code=comment.code, text=comment.text, public=comment.status == "published")
+
+
+def comment_replied(comment: Comment, plan: ActionPlan, institution: Institution | None) -> Message:
+    """Told the first time only: a reply corrected later is on the page."""
+    facts = {"institution": institution.name if institution else "", "reply": comment.reply}
+    return _once(_to_commenter(comment, plan, "comment_replied", code=comment.code, text=comment.text, **facts), comment.id)
+
+
+def _to_commenter(comment: Comment, plan: ActionPlan, kind: str, **facts: Any) -> Message:
+    return Message(kind, comment.email or "", comment.language, {"plan": plan.title, "plan_slug": plan.slug, **facts})
 
 
 def sign_in(member: Member, token: str, *, not_after: datetime) -> Message:

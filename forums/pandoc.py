@@ -1,4 +1,4 @@
-"""Documents and pasted text to Markdown, and our own documents to ODT, by pandoc in a process of its own that may do nothing else.
+"""Documents and pasted text to Markdown, and back, by pandoc in a process of its own that may do nothing else.
 
 Whatever comes in becomes HTML, loses everything an allow-list does not name (pictures, styles, scripts,
 what Word adds for itself), and only then becomes Markdown. The process sees no file, has ten seconds and
@@ -72,6 +72,11 @@ async def document_to_markdown(content: bytes, kind: str) -> tuple[str, int]:
     return await html_to_markdown(html), html.lower().count("<img")
 
 
+async def markdown_to_document(text: str, kind: str) -> bytes:
+    """Markdown as a document people can edit, `odt` or `docx`. Raises `NoPandoc`, `Unreadable`."""
+    return await _converted(text.encode(), _MARKDOWN, kind)
+
+
 def _cleaned(html: str) -> str:
     html = _WORD_LIST.sub(_marked, _NOT_BOLD.sub("<span>", html))
     html = _WORD_TITLE.sub(r"<h1>\1</h1>", html)
@@ -94,14 +99,14 @@ def _listed(text: str) -> str:
 
 async def html_to_odt(html: str, language: str) -> bytes:
     """A piece of HTML of our own as an ODT, the same bytes each time. Raises `NoPandoc`, `Unreadable`."""
-    return await _ran(html.encode(), "html", "odt", f"--metadata=lang:{language}")
+    return await _converted(html.encode(), "html", "odt", f"--metadata=lang:{language}")
 
 
 async def _run(content: bytes, source: str, target: str) -> str:
-    return (await _ran(content, source, target)).decode(errors="replace")
+    return (await _converted(content, source, target)).decode(errors="replace")
 
 
-async def _ran(content: bytes, source: str, target: str, *more: str) -> bytes:
+async def _converted(content: bytes, source: str, target: str, *more: str) -> bytes:
     program = _program()
     options = ["--sandbox", f"--from={source}", f"--to={target}", "--output=-", "--wrap=none", *more, "+RTS", "-M512M", "-RTS"]
     async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import date as Date  # noqa: N812 — an entry has a field named `date`
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -23,6 +23,7 @@ from yaml.constructor import ConstructorError
 
 File = TypeVar("File", bound=BaseModel)
 
+_SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 _FRENCH = {
     "missing": "il manque",
     "extra_forbidden": "clé inconnue",
@@ -83,16 +84,47 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
+class EvaluationEntry(_Entry):
+    type: Literal["independante", "auto", "autre"]
+    titre: str = Field(min_length=1)
+    auteur: str | None = None
+    date: Date | None = None
+    date_texte: str | None = None
+    constats: str | None = None
+    achevement: Literal["non_commence", "limite", "substantiel", "acheve"] | None = None
+    source: str | None = None
+    invente: bool = False
+
+    @field_validator("source")
+    @classmethod
+    def _a_source_is_an_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^\s/]+", value):
+            raise _Wrong("une adresse complète est attendue, par exemple https://exemple.fr/rapport")
+        return value
+
+
 class PlanEntry(_Entry):
-    slug: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    slug: str = Field(pattern=_SLUG)
     titre: str = Field(min_length=1)
     titre_en: str | None = None
     courant: bool = False
+    projet: bool = False
     invente: bool = False
+    debut: Date | None = None
+    fin: Date | None = None
     presente_le: Date | None = None
     resume: str = ""
     forums_passes: str | None = None
+    evaluations: list[EvaluationEntry] = []
     sources: list[str] = []
+
+    @model_validator(mode="after")
+    def _days_are_in_order(self) -> "PlanEntry":
+        if self.debut and self.fin and self.fin < self.debut:
+            raise _Wrong("la fin du plan vient après son début", "fin")
+        if self.courant and self.projet:
+            raise _Wrong("un plan en projet n'est pas encore le plan courant", "projet")
+        return self
 
 
 class AxisEntry(_Entry):
@@ -124,6 +156,11 @@ class IndicatorEntry(_Entry):
     mesures: list[MeasurementEntry] = []
 
 
+class ContinuationEntry(_Entry):
+    plan: str = Field(pattern=_SLUG)
+    numero: int = Field(gt=0, lt=10_000)
+
+
 class CommitmentEntry(_Entry):
     numero: int = Field(gt=0, lt=10_000)
     axe: int | None = None
@@ -134,11 +171,13 @@ class CommitmentEntry(_Entry):
     titre_en: str | None = None
     resume: str = ""
     origine: str | None = None
+    prolonge: list[ContinuationEntry] = []
     porteurs: list[str] = []
     parties_prenantes: list[str] = []
     jalons: list[MilestoneEntry] = []
     jalons_note: str | None = None
     indicateurs: list[IndicatorEntry] = []
+    evaluations: list[EvaluationEntry] = []
     note: str | None = None
     sources: list[str] = []
 
@@ -158,9 +197,21 @@ class PlanFile(_Entry):
                 raise _Wrong(f"l'axe {commitment.axe} n'existe pas dans ce plan", "engagements", position, "axe")
         return self
 
+    @model_validator(mode="after")
+    def _what_is_said_is_said_once(self) -> "PlanFile":
+        _refuse_again(self.plan.evaluations, "plan", "evaluations")
+        for position, commitment in enumerate(self.engagements):
+            _refuse_again(commitment.evaluations, "engagements", position, "evaluations")
+            for number, each in enumerate(commitment.prolonge):
+                if each.plan == self.plan.slug:
+                    raise _Wrong("on prolonge un engagement d'un autre plan", "engagements", position, "prolonge", number, "plan")
+                if each in commitment.prolonge[:number]:
+                    raise _Wrong("cet engagement est donné deux fois", "engagements", position, "prolonge", number)
+        return self
+
 
 class SeasonEntry(_Entry):
-    slug: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    slug: str = Field(pattern=_SLUG)
     titre: str = Field(min_length=1)
     plan: str | None = None
 
@@ -225,6 +276,14 @@ def _refuse_twice(name: str, numbers: Sequence[Any]) -> None:
             raise _Wrong("ce numéro est donné deux fois", name, position, "numero")
 
 
+def _refuse_again(evaluations: Sequence[EvaluationEntry], *where: int | str) -> None:
+    """An evaluation is known by its title: two of the same would be taken for one."""
+    titles = [each.titre for each in evaluations]
+    for position, title in enumerate(titles):
+        if title in titles[:position]:
+            raise _Wrong("deux évaluations ont ce titre", *where, position, "titre")
+
+
 def read_plan(path: Path) -> PlanFile:
     """Read and check an action plan. Raises `BadFile`."""
     return _read(path, PlanFile)
@@ -235,14 +294,19 @@ def read_past_forums(path: Path) -> PastForumsFile:
     return _read(path, PastForumsFile)
 
 
-def _read(path: Path, kind: type[File]) -> File:
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """The text of a file, its ends of line as they are. Raises `BadFile`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode(encoding)
     except OSError as error:
         raise BadFile(f"{path} : fichier illisible ({error.strerror}).") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise BadFile(f"{path}, ligne {line} : le fichier n'est pas en UTF-8.") from None
+
+
+def _read(path: Path, kind: type[File]) -> File:
+    text = read_text(path)
     try:
         tree = yaml.compose(text, Loader=_Loader)
         content = _Loader(text).get_single_data()
@@ -257,6 +321,8 @@ def _read(path: Path, kind: type[File]) -> File:
         location = first["loc"] + getattr(first.get("ctx", {}).get("error"), "where", ())
         where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location) or "fichier"
         reason = _FRENCH.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+        if first["type"] == "literal_error":
+            reason = f"l'un de ces mots est attendu : {first['ctx']['expected'].replace(' or ', ' ou ')}"
         raise BadFile(f"{path}, ligne {_line_of(tree, location)} : {where} : {reason}.") from None
 
 

@@ -17,7 +17,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from forums import drafts, members, registrations, subscriptions
-from forums.models import Forum, OutboxMessage, Question, Registration, Subscription, Support
+from forums.consultations.commenting import CONFIRM_WITHIN as COMMENTS_CONFIRMED_WITHIN
+from forums.consultations.queries import PUBLIC as COMMENTS_PUBLIC
+from forums.models import Comment, Consultation, Forum, OutboxMessage, Question, Registration, Subscription, Support
 from forums.questions import CONFIRM_WITHIN, PUBLIC
 from forums.subscriptions import Followed
 
@@ -42,6 +44,8 @@ class Purged:
     unconfirmed_supports: int = 0
     addresses_of_supporters: int = 0
     unconfirmed_subscriptions: int = 0
+    unconfirmed_comments: int = 0
+    addresses_of_commenters: int = 0
 
 
 # -- My data ----------------------------------------------------------------------------------------------
@@ -54,6 +58,7 @@ async def held_on(session: AsyncSession, registration: Registration) -> dict[str
         await session.exec(select(Question).where(Question.author_key == registration.email_key).order_by(col(Question.created_at)))
     ).all()
     supported = select(Support, Question).join(Question, col(Question.id) == col(Support.question_id)).where(_supports_of(registration))
+    commented = select(Comment).where(Comment.author_key == registration.email_key).order_by(col(Comment.created_at))
     subscription = await subscriptions.subscription_of(session, registration.email_key)
     followed = await subscriptions.followed_by(session, subscription) if subscription else []
     mailed = select(OutboxMessage).where(_to(registration.email)).order_by(col(OutboxMessage.created_at))
@@ -63,6 +68,7 @@ async def held_on(session: AsyncSession, registration: Registration) -> dict[str
         "questions": [_question(each) for each in asked],
         "soutiens": [_support(*each) for each in (await session.exec(supported.order_by(col(Support.created_at)))).all()],
         "abonnement": _subscription(subscription, followed) if subscription else None,
+        "commentaires": [_comment(each) for each in (await session.exec(commented)).all()],
         "messages": [
             {"genre": each.kind, "ecrit_le": each.created_at.isoformat(), "envoye_le": each.sent_at.isoformat() if each.sent_at else None}
             for each in (await session.exec(mailed)).all()
@@ -119,6 +125,19 @@ def _question(question: Question) -> dict[str, Any]:
     }
 
 
+def _comment(comment: Comment) -> dict[str, Any]:
+    return {
+        "texte": comment.text,
+        "nom": comment.author_name,
+        "organisation": comment.organisation,
+        "nom_affiche": comment.show_name,
+        "texte_d_origine": comment.original_text,
+        "etat": {"unconfirmed": "a_confirmer", "pending": "a_moderer", "published": "publie", "declined": "refuse"}[comment.status],
+        "adresse_publique": f"/commentaires/{comment.code}" if comment.status in COMMENTS_PUBLIC else None,
+        "envoye_le": comment.created_at.isoformat(),
+    }
+
+
 def _support(support: Support, question: Question) -> dict[str, Any]:
     return {
         "question": f"/questions/{question.code}",
@@ -171,7 +190,19 @@ async def erase(session: AsyncSession, registration: Registration, *, now: datet
             session.add(question)
         else:
             await session.delete(question)
+    await _forget_comments_of(session, email_key)
     await session.exec(delete(OutboxMessage).where(_to(email)))
+
+
+async def _forget_comments_of(session: AsyncSession, author_key: str) -> None:
+    """What was published stays, without its author; the rest goes."""
+    mine = col(Comment.author_key) == author_key
+    await session.exec(delete(Comment).where(mine, col(Comment.status) != "published"))
+    for comment in (await session.exec(select(Comment).where(mine))).all():
+        comment.email, comment.author_name, comment.organisation, comment.show_name = None, "", "", False
+        comment.author_key, comment.original_text = uuid4().hex, None
+        session.add(comment)
+    await session.flush()
 
 
 def _to(email: str) -> ColumnElement[bool]:
@@ -222,6 +253,7 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
     of_no_forum = select(Question.id).where(col(Question.forum_id).is_(None))
     told = col(Support.question_id).in_(of_forums_over) | (col(Support.question_id).in_(of_no_forum) & (col(Support.created_at) < limit))
     supporters = await session.exec(update(Support).where(col(Support.email).is_not(None), told).values(email=None, wants_news=False))
+    unconfirmed_comments, commenters = await _purge_comments(session, limit, now)
     anonymous = update(Question).where(col(Question.email).is_(None), col(Question.show_name).is_(False), col(Question.author_name) != "")
     await session.exec(anonymous.values(author_name=""))
     messages = await session.exec(
@@ -239,7 +271,23 @@ async def purge(session: AsyncSession, *, retention_days: int, now: datetime) ->
         unconfirmed_supports.rowcount,
         supporters.rowcount,
         unconfirmed_subscriptions,
+        unconfirmed_comments,
+        commenters,
     )
+
+
+async def _purge_comments(session: AsyncSession, limit: datetime, now: datetime) -> tuple[int, int]:
+    """Authors of comments are forgotten `retention_days` after the end of the call they answered."""
+    never = delete(Comment).where(col(Comment.status) == "unconfirmed", col(Comment.created_at) < now - COMMENTS_CONFIRMED_WITHIN)
+    unconfirmed = await session.exec(never)
+    over = col(Comment.consultation_id).in_(select(Consultation.id).where(Consultation.closes_at < limit))
+    known = update(Comment).where(over, col(Comment.email).is_not(None))
+    authors = await session.exec(known.values(email=None, original_text=None))
+    unnamed = update(Comment).where(col(Comment.email).is_(None), col(Comment.show_name).is_(False))
+    await session.exec(
+        unnamed.where((col(Comment.author_name) != "") | (col(Comment.organisation) != "")).values(author_name="", organisation="")
+    )
+    return unconfirmed.rowcount, authors.rowcount
 
 
 def _over_before(moment: datetime) -> SelectOfScalar[UUID]:

@@ -16,14 +16,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import minutes, registrations, schedule, search_index, secret_links
 from forums.agenda import AgendaItemForm
 from forums.answers import AnswerForm
+from forums.consultations import CommentForm
 from forums.database import Database
+from forums.evaluations import EvaluationForm
 from forums.follow_ups import AmendForm, RecordForm
 from forums.minutes import EntryForm
 from forums.models import (
     ActionPlan,
     AgendaItem,
+    Comment,
     Commitment,
     CommitmentInstitution,
+    Consultation,
     FollowUp,
     FollowUpCommitment,
     Forum,
@@ -187,6 +191,35 @@ async def a_question(
     return await _added(session, Question(**given | facts))
 
 
+async def a_consultation(session: AsyncSession, plan: ActionPlan, **facts: Any) -> Consultation:
+    """A call for comments open since yesterday, for a month."""
+    given = {"plan_id": plan.id, "introduction": "Dites-nous.", "opens_at": NOW - timedelta(days=1), "closes_at": NOW + timedelta(days=30)}
+    return await _added(session, Consultation(**given | facts))
+
+
+async def a_comment(
+    session: AsyncSession,
+    consultation: Consultation,
+    commitment: Commitment | None = None,
+    email: str = "dominique@example.org",
+    **facts: Any,
+) -> Comment:
+    """A published comment."""
+    given = {
+        "consultation_id": consultation.id,
+        "commitment_id": commitment.id if commitment else None,
+        "text": "Il manque une date.",
+        "email": email,
+        "author_key": secret_links.person_key(SECRET_KEY, email),
+        "text_hash": uuid4().hex,
+        "status": "published",
+        "created_at": NOW,
+        "confirmed_at": NOW,
+        "decided_at": NOW,
+    }
+    return await _added(session, Comment(**given | facts))
+
+
 async def a_member(session: AsyncSession, email: str = "organise@example.fr", role: str = "organiser", **facts: Any) -> Member:
     return await _added(session, Member(**{"email": email, "role": role, "created_at": NOW} | facts))
 
@@ -256,6 +289,17 @@ def an_answer_form(text: str = "Les données seront complètes en juin.", **type
 def a_record_form(text: str = "Publier la liste.", **typed: str) -> RecordForm:
     blank = {"institution": "", "partners": "", "due": "", "passage": ""}
     return RecordForm.model_validate(blank | {"kind": "promise", "text": text, "owner": "Etalab"} | typed)
+
+
+def a_comment_form(text: str = "Il manque une date.", **typed: str) -> CommentForm:
+    blank = {"author_name": "", "organisation": "", "show_name": "", "site_web": ""}
+    return CommentForm.model_validate(blank | {"text": text, "email": "dominique@example.org"} | typed)
+
+
+def an_evaluation_form(title: str = "Rapport de résultats", **typed: str) -> EvaluationForm:
+    blank = {"commitment": "", "author": "", "dated": "", "date_text": "", "completion": "", "edition": "0"}
+    given = {"kind": "independent", "title": title, "findings": "Deux engagements sur trois.", "source_url": "https://exemple.fr/rapport"}
+    return EvaluationForm.model_validate(blank | given | typed)
 
 
 def an_amend_form(text: str = "Publier la liste.", edition: int = 0, **typed: str) -> AmendForm:

@@ -20,11 +20,25 @@ import httpx2
 import pytest
 from sqlmodel import col, select
 
-from forums import action_plan, cli, emails, members, migrations, schedule
+from forums import action_plan, cli, emails, evaluations, members, migrations, schedule
 from forums.app import ADDRESSES, create_app
 from forums.database import Database
-from forums.models import AgendaItem, Answer, Document, FollowUp, FollowUpForum, Forum, Institution, OutboxMessage, Question, Registration
+from forums.models import (
+    AgendaItem,
+    Answer,
+    Comment,
+    Document,
+    Evaluation,
+    FollowUp,
+    FollowUpForum,
+    Forum,
+    Institution,
+    OutboxMessage,
+    Question,
+    Registration,
+)
 from forums.settings import ROOT, Settings
+from tests.factories import an_evaluation_form
 
 PUBLIC_URL = "https://forums.example.fr"
 OURS = {"origin": PUBLIC_URL}
@@ -83,6 +97,8 @@ class Site:
             query = query.join(Institution, col(Institution.id) == col(Answer.institution_id))
             draft = (await session.exec(query.where(col(Answer.published_at).is_(None)))).first()
             carried = select(FollowUp).join(FollowUpForum, col(FollowUpForum.follow_up_id) == col(FollowUp.id))
+            evaluation = (await session.exec(select(Evaluation).where(col(Evaluation.added_here)))).first()
+            comments = {each.status: each.code for each in (await session.exec(select(Comment))).all()}
             promise = (await session.exec(carried.where(FollowUpForum.forum_id == forum.id).order_by(col(FollowUp.text)))).first()
         held = (item, document, pending, published, guest, written, draft, promise)
         assert None not in held, "the demonstration lacks an example"
@@ -96,6 +112,9 @@ class Site:
             "institution": draft[1],
             "written": written.slug,
             "promise": promise.code,
+            "evaluation": evaluation.code if evaluation else "abcd2345",
+            "comment": comments["published"],
+            "pending_comment": comments.get("pending", comments["published"]),
             "number": "1",
             "plan": "essai",
             "registration": str(guest.id),
@@ -118,6 +137,9 @@ class Site:
 def filled(path: str, values: dict[str, str]) -> str:
     if path.startswith(("/institutions", "/redevabilite/institutions")):
         values = {**values, "slug": "hatvp"}
+    if "/commentaires" in path:
+        handled = path.startswith("/organisation")
+        values = {**values, "plan": "projet-de-demonstration", "code": values["pending_comment" if handled else "comment"]}
     if path.startswith("/organisation/questions"):
         values = {**values, "code": values["pending"]}
     if path.startswith("/organisation/reponses"):
@@ -142,6 +164,9 @@ async def _fill(database: Database, settings: Settings) -> None:
     load = runpy.run_path(str(ROOT / "db" / "demo.py"))["load"]
     await load(database, settings, now=datetime.now(UTC))
     async with database.transaction() as session:
+        plan = await action_plan.plan_by_slug(session, "essai")
+        assert plan is not None
+        await evaluations.add(session, plan, None, an_evaluation_form(), now=datetime.now(UTC))
         await members.enrol(session, "exemple@example.org", "moderator", now=datetime.now(UTC))
 
 

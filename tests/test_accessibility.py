@@ -60,9 +60,10 @@ async def _examples(path: Path) -> dict[str, str]:
         )
         await site.post("/questions/poser", kind="question", text="Ma question ?", email="c@example.org")
         await site.post(f"/questions/{(await site.examples())['code']}/soutenir", email="c@example.org")
+        await site.post("/plans/projet-de-demonstration/commentaires", text="Mon commentaire.", email="c@example.org")
         announced = await announcement(site)
         mailed = " ".join(await site.mailed("c@example.org"))
-        tokens = dict(re.findall(r"/(inscriptions|questions/confirmer|questions/soutiens)/([\w-]{43})", mailed))
+        tokens = dict(re.findall(r"/(inscriptions|questions/confirmer|questions/soutiens|commentaires/confirmer)/([\w-]{43})", mailed))
         await site.sign_in("admin")
         outbox = (await site.get("/organisation/messages")).text
         message = re.search(r"/organisation/messages/([0-9a-f-]{36})", outbox)
@@ -88,12 +89,12 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
         if (
             each.method != "GET"
             or (each.who is not None) != members
-            or re.search(r"\.(ics|atom|txt|ico|pdf|odt|csv|json)$|/sante$|\{filename\}$", each.path)
+            or re.search(r"\.(ics|atom|txt|ico|pdf|csv|json|odt|docx)$|/sante$|\{filename\}$", each.path)
         ):
             continue
         kind = next(
             kind
-            for kind in ("questions/confirmer", "questions/soutiens", "abonnements", "inscriptions")
+            for kind in ("questions/confirmer", "questions/soutiens", "commentaires/confirmer", "abonnements", "inscriptions")
             if kind in each.path or kind == "inscriptions"
         )
         found.append(

@@ -25,9 +25,11 @@ import forums.settings
 from forums import calendar_feed, emails, schedule
 from forums.emails import Message
 from forums.models import (
+    ActionPlan,
     AgendaItem,
     AgendaVersion,
     Answer,
+    Comment,
     FollowUp,
     Forum,
     Institution,
@@ -122,6 +124,17 @@ def the_news(question: Question) -> list[dict[str, Any]]:
     return [told | {"sentence": "Réponse publiée : {institution}", "figures": {"institution": "HATVP"}}]
 
 
+def the_plan(forum: Forum) -> ActionPlan:
+    """Its title comes from a file, typed by somebody too."""
+    return ActionPlan(slug="2028-2030", title=forum.theme or "Plan 2028-2030", draft=True)
+
+
+def the_comment(question: Question) -> Comment:
+    """A comment in the words of a question, declined and replied to."""
+    words = {"text": question.text, "decline_reason": question.decline_reason, "reply": question.text}
+    return Comment(email=question.email, code=question.code, status="published", **words)
+
+
 Facts = tuple[Registration, Forum, Question]
 EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "confirm_registration": lambda registration, forum, _: emails.confirm_registration(registration, forum, TOKEN),
@@ -161,17 +174,24 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "promise_recorded": lambda *facts: emails.promise_recorded(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
     "promise_due": lambda *facts: emails.promise_due(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
     "promise_late": lambda *facts: emails.promise_late(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
+    "confirm_comment": lambda *facts: emails.confirm_comment(the_comment(facts[2]), the_plan(facts[1]), TOKEN),
+    "comment_published": lambda *facts: emails.comment_published(the_comment(facts[2]), the_plan(facts[1])),
+    "comment_declined": lambda *facts: emails.comment_declined(the_comment(facts[2]), the_plan(facts[1])),
+    "comment_corrected": lambda *facts: emails.comment_corrected(the_comment(facts[2]), the_plan(facts[1])),
+    "comment_replied": lambda *facts: emails.comment_replied(the_comment(facts[2]), the_plan(facts[1]), the_institution(facts[1])),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
 ABOUT_A_FORUM = [
     kind
     for kind in EVERY_MESSAGE
-    if not any(word in kind for word in ("question", "support", "answer", "promise", "sign_in", "news", "digest", "subscription"))
+    if not any(
+        word in kind for word in ("question", "support", "answer", "promise", "comment", "sign_in", "news", "digest", "subscription")
+    )
 ]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
 PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}
-PERSONAL_LINK |= {"news", "digest", "confirm_subscription"}
+PERSONAL_LINK |= {"news", "digest", "confirm_subscription", "confirm_comment"}
 LISTS = {"announced": ("annonces", "annonces"), "news": ("nouvelles", "questions/abcd2345"), "digest": ("resume", "tout")}
 PERSONAL_LINK |= {"reminder_week", "reminder_eve", "announced", "confirm_support", "support_answered"}
 

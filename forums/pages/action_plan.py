@@ -4,16 +4,37 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import accountability, action_plan, agenda, answers, follow_ups, questions
+from forums import accountability, action_plan, agenda, answers, consultations, follow_ups, lineage, questions
 from forums.models import ActionPlan
-from forums.pages import page
+from forums.models.forum import PARIS
+from forums.pages import beside, page
 
 
 async def plans(request: Request) -> Response:
     async with page.reading(request) as session:
         found = await action_plan.plans(session)
-        counts = {plan.id: len(await action_plan.commitments_of(session, plan)) for plan in found}
-    return page.show(request, "action_plan/plans.html", plans=found, counts=counts)
+        counts = await lineage.commitments_in(session)
+        calls = await consultations.by_plan(session)
+    today = page.now().astimezone(PARIS).date()
+    states = {plan.id: lineage.state_of(plan, today) for plan in found}
+    return page.show(
+        request,
+        "action_plan/plans.html",
+        plans=found,
+        states=states,
+        counts={plan.id: counts.get(plan.id, 0) for plan in found},
+        calls=calls,
+    )
+
+
+async def desk(request: Request) -> Response:
+    """Every plan, for organisers: what may be done with each."""
+    async with page.reading(request) as session:
+        found = await action_plan.plans(session)
+        calls = await consultations.by_plan(session)
+    today = page.now().astimezone(PARIS).date()
+    states = {plan.id: lineage.state_of(plan, today) for plan in found}
+    return page.show(request, "action_plan/desk.html", plans=found, states=states, calls=calls)
 
 
 async def index(request: Request) -> Response:
@@ -26,6 +47,7 @@ async def index(request: Request) -> Response:
         commitments = await action_plan.commitments_of(session, plan)
         leads = await action_plan.leads(session, commitments)
         examined = await accountability.examinations(session, [each.id for each in commitments], now=page.now())
+        others = await beside.of_plan(session, plan)
     return page.show(
         request,
         "action_plan/index.html",
@@ -35,6 +57,7 @@ async def index(request: Request) -> Response:
         leads=leads,
         held={key: len(forums) for key, forums in examined.items()},
         base=base_of(plan),
+        **others,
     )
 
 
@@ -62,6 +85,7 @@ async def commitment(request: Request) -> Response:
         passages = await action_plan.passages_about(session, found)
         given = await answers.about(session, found)
         promises = await follow_ups.about(session, found)
+        others = await beside.of_commitment(session, plan, found)
     return page.show(
         request,
         "action_plan/commitment.html",
@@ -81,6 +105,7 @@ async def commitment(request: Request) -> Response:
         passages=passages,
         given=given,
         promises=promises,
+        **others,
     )
 
 

@@ -8,7 +8,20 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, answers, follow_ups, members, minutes, outbox, questions, registrations, schedule, steps
+from forums import (
+    action_plan,
+    agenda,
+    answers,
+    consultations,
+    follow_ups,
+    members,
+    minutes,
+    outbox,
+    questions,
+    registrations,
+    schedule,
+    steps,
+)
 from forums.forms import refuse
 from forums.language import N_
 from forums.models import Forum, Institution, Member, MinutesEntry
@@ -106,6 +119,7 @@ async def dashboard(request: Request) -> Response:
         counts = await outbox.counts(session)
         alarm = await outbox.alarm(session, page.now())
         promises = await follow_ups.open_ones(session, institutions=theirs, limit=5)
+        comments_waiting = await consultations.waiting(session, institutions=theirs)
         promise_counts = await follow_ups.counts(session, institutions=theirs, drafts=theirs is None, now=page.now())
     return page.show(
         request,
@@ -121,6 +135,7 @@ async def dashboard(request: Request) -> Response:
         organiser=member.role in members.ORGANISERS,
         promises=promises,
         promise_counts=promise_counts,
+        comments_waiting=comments_waiting,
     )
 
 
