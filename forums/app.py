@@ -25,6 +25,7 @@ from forums.database import Database, DatabaseUnavailable
 from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
 from forums.pages import (
+    accountability,
     action_plan,
     agenda,
     answers,
@@ -150,6 +151,16 @@ ADDRESSES = [Address(*line) for line in (
     ("/commentaires/{code}",                       consultations.reading.show,     "GET",  ANYONE,   PUBLIC,  0),
     ("/suites",                                    follow_ups.index,             "GET",  ANYONE,     PUBLIC,  0),
     ("/suites/{code}",                             follow_ups.show,              "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite",                              accountability.index,         "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/engagements",                  accountability.commitments,   "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/engagements/{plan}/{number:int}", accountability.commitment, "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/indicateurs",                  accountability.indicators,    "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/institutions/{slug}",          accountability.institution,   "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/pgo",                          accountability.ogp_file,      "GET",  ANYONE,     PUBLIC,  0),
+    ("/redevabilite/pgo.pdf",                      accountability.ogp_file_as_pdf, "GET", ANYONE,    PUBLIC,  0),
+    ("/redevabilite/pgo.odt",                      accountability.ogp_file_as_odt, "GET", ANYONE,    PUBLIC,  0),
+    ("/redevabilite/{plan}/{number:int}/auto-evaluation.pdf", accountability.self_assessment_as_pdf, "GET", ANYONE, PUBLIC, 0),
+    ("/redevabilite/{plan}/{number:int}/auto-evaluation.odt", accountability.self_assessment_as_odt, "GET", ANYONE, PUBLIC, 0),
     ("/recherche",                                 search.show,                  "GET",  ANYONE,     PUBLIC,  0),
     ("/abonnements",                               subscriptions.index,          "GET",  ANYONE,     PUBLIC,  0),
     ("/abonnements",                               subscriptions.ask,            "POST", ANYONE,     PRIVATE, 16 * KB),

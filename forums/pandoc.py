@@ -21,6 +21,7 @@ from forums.refusals import Refusal
 SECONDS = 10
 AT_ONCE = 2
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_ENVIRONMENT = {"LANG": "C.UTF-8", "SOURCE_DATE_EPOCH": "0"}  # a document without the hour it was made at
 _MARKDOWN = "commonmark+pipe_tables-raw_html"
 _TAGS = {"h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "ul", "ol", "li", "strong", "b", "em", "i", "blockquote",
          "code", "pre", "a", "table", "thead", "tbody", "tr", "th", "td", "div"}  # fmt: skip
@@ -96,17 +97,22 @@ def _listed(text: str) -> str:
     return _MARK.sub(lambda found: "    " * (int(found[1]) - 1) + ("1. " if found[2] == "o" else "- "), text)
 
 
+async def html_to_odt(html: str, language: str) -> bytes:
+    """A piece of HTML of our own as an ODT, the same bytes each time. Raises `NoPandoc`, `Unreadable`."""
+    return await _converted(html.encode(), "html", "odt", f"--metadata=lang:{language}")
+
+
 async def _run(content: bytes, source: str, target: str) -> str:
     return (await _converted(content, source, target)).decode(errors="replace")
 
 
-async def _converted(content: bytes, source: str, target: str) -> bytes:
+async def _converted(content: bytes, source: str, target: str, *more: str) -> bytes:
     program = _program()
-    options = ["--sandbox", f"--from={source}", f"--to={target}", "--output=-", "--wrap=none", "+RTS", "-M512M", "-RTS"]
+    options = ["--sandbox", f"--from={source}", f"--to={target}", "--output=-", "--wrap=none", *more, "+RTS", "-M512M", "-RTS"]
     async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)):
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            program, *options, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, env={"LANG": "C.UTF-8"}
+            program, *options, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, env=_ENVIRONMENT
         )
         try:
             out, _ = await asyncio.wait_for(process.communicate(content), SECONDS)

@@ -138,7 +138,7 @@ class Site:
 
 
 def filled(path: str, values: dict[str, str]) -> str:
-    if path.startswith("/institutions"):
+    if path.startswith(("/institutions", "/redevabilite/institutions")):
         values = {**values, "slug": "hatvp"}
     if "/commentaires" in path:
         handled = path.startswith("/organisation")

@@ -134,6 +134,7 @@ def test_a_template_compiles_and_holds_no_inline_style_or_script(name: str):
 
 def test_every_word_has_its_four_places():
     for word in (
+        "accountability",
         "action_plan",
         "agenda",
         "answers",

@@ -26,7 +26,7 @@ from forums.answers.routing import (
     route_and_tell,
     routed_to,
 )
-from forums.answers.standing import ON_AGENDA, STATES, WAITING, Standing, standing_in, standings
+from forums.answers.standing import ON_AGENDA, STATES, WAITING, Standing, latest, standing_in, standings
 from forums.answers.writing import AnswerForm, may_publish, opens_at, publish, take_over, write
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "given",
     "institutions_called",
     "institutions_of",
+    "latest",
     "may_publish",
     "opens_at",
     "outcomes_of",

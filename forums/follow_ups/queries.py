@@ -6,7 +6,7 @@ Each answer costs the same number of statements whatever the number of promises.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case
@@ -14,6 +14,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.models import (
+    ActionPlan,
     Commitment,
     FollowUp,
     FollowUpChange,
@@ -23,6 +24,7 @@ from forums.models import (
     Institution,
     Minutes,
     MinutesEntry,
+    Season,
 )
 from forums.models.forum import PARIS
 
@@ -136,6 +138,9 @@ async def public_ones(
     state: State | None = None,
     institution: Institution | None = None,
     commitment: Commitment | None = None,
+    plan: ActionPlan | None = None,
+    season: Season | None = None,
+    without_commitment: bool = False,
     offset: int = 0,
     limit: int = 20,
     now: datetime,
@@ -150,12 +155,35 @@ async def public_ones(
         conditions.append(FollowUp.institution_id == institution.id)
     if commitment is not None:
         conditions.append(_bears_on(commitment))
+    if plan is not None:
+        known_plans = plans_of_each()
+        conditions.append(col(FollowUp.id).in_(cast(Any, select)(known_plans.c.follow_up_id).where(known_plans.c.plan_id == plan.id)))
+    if season is not None:
+        conditions.append(Forum.season_id == season.id)
+    if without_commitment:
+        conditions.append(col(FollowUp.id).not_in(select(FollowUpCommitment.follow_up_id)))
     total = select(func.count()).select_from(FollowUp).join(Forum, col(Forum.id) == col(FollowUp.forum_id)).where(*conditions)
     return await promises(session, known(*conditions).offset(offset).limit(limit)), (await session.exec(total)).one()
 
 
 def _bears_on(commitment: Commitment) -> ColumnElement[bool]:
     return col(FollowUp.id).in_(select(FollowUpCommitment.follow_up_id).where(FollowUpCommitment.commitment_id == commitment.id))
+
+
+def plans_of_each() -> Any:
+    """Every promise with its plans: those of its commitments; without one, that of its forum's season; without one, the current plan."""
+    current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
+    plan = func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current).label("plan_id")
+    return (
+        cast(Any, select)(col(FollowUp.id).label("follow_up_id"), plan)
+        .select_from(FollowUp)
+        .join(Forum, col(Forum.id) == col(FollowUp.forum_id))
+        .join(Season, col(Season.id) == col(Forum.season_id))
+        .outerjoin(FollowUpCommitment, col(FollowUpCommitment.follow_up_id) == col(FollowUp.id))
+        .outerjoin(Commitment, col(Commitment.id) == col(FollowUpCommitment.commitment_id))
+        .distinct()
+        .subquery()
+    )
 
 
 async def counts(

@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import action_plan, agenda, answers, consultations, follow_ups, lineage, questions
+from forums import accountability, action_plan, agenda, answers, consultations, follow_ups, lineage, questions
 from forums.models import ActionPlan
 from forums.models.forum import PARIS
 from forums.pages import beside, page
@@ -46,7 +46,7 @@ async def index(request: Request) -> Response:
         axes = await action_plan.axes_of(session, plan)
         commitments = await action_plan.commitments_of(session, plan)
         leads = await action_plan.leads(session, commitments)
-        held = await action_plan.forums_held_about(session, plan)
+        examined = await accountability.examinations(session, [each.id for each in commitments], now=page.now())
         others = await beside.of_plan(session, plan)
     return page.show(
         request,
@@ -55,7 +55,7 @@ async def index(request: Request) -> Response:
         axes=axes,
         commitments=commitments,
         leads=leads,
-        held=held,
+        held={key: len(forums) for key, forums in examined.items()},
         base=base_of(plan),
         **others,
     )

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, questions, registrations, schedule
+from forums import accountability, action_plan, questions, registrations, schedule
 from forums.pages import page
 
 
@@ -16,8 +16,8 @@ async def show(request: Request) -> Response:
         states = await questions.states_of(session, asked)
         supports = await questions.support_counts(session, asked)
         plan = await action_plan.current_plan(session)
-        count = len(await action_plan.commitments_of(session, plan)) if plan else 0
-        examined = len(await action_plan.forums_held_about(session, plan)) if plan else 0
+        promised = await action_plan.commitments_of(session, plan) if plan else []
+        examined = await accountability.examinations(session, [each.id for each in promised], now=page.now())
     return page.show(
         request,
         "home/show.html",
@@ -31,6 +31,6 @@ async def show(request: Request) -> Response:
         states=states,
         supports=supports,
         plan=plan,
-        commitment_count=count,
-        examined_count=examined,
+        commitment_count=len(promised),
+        examined_count=len(examined),
     )

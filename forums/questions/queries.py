@@ -5,14 +5,17 @@ Where a question stands is derived from what was published, and typed nowhere.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Literal, cast
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, Select
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import answers
 from forums.answers import Standing
 from forums.models import (
+    ActionPlan,
     AgendaItem,
     AgendaItemQuestion,
     Commitment,
@@ -25,11 +28,15 @@ from forums.models import (
     MinutesEntryQuestion,
     Question,
     QuestionInstitution,
+    Season,
     Support,
 )
 
 # What the public may read at a question's own address; of those declined or withdrawn, the reason alone.
 PUBLIC = ("published", "merged", "declined", "unpublished")
+
+# Of those that wait, the ones a published agenda takes up, as the address of a list calls them.
+ON_THE_AGENDA = "a-l-ordre-du-jour"
 
 
 def are_open(forum: Forum, *, now: datetime) -> bool:
@@ -59,43 +66,92 @@ async def published(
     commitment: Commitment | None = None,
     institution: Institution | None = None,
     state: str | None = None,
+    plan: ActionPlan | None = None,
+    season: Season | None = None,
+    without: Sequence[Literal["forum", "commitment"]] = (),
     by_support: bool = False,
+    oldest_first: bool = False,
     now: datetime | None = None,
     offset: int = 0,
     limit: int = 20,
 ) -> tuple[Sequence[Question], int]:
-    """A page of published questions, the newest or the most supported first, and how many there are in all. `now` tells what is overdue."""
+    """A page of published questions, the newest first unless told otherwise, and how many there are in all.
+
+    `now` tells what is overdue, `without` what they are not tied to.
+    """
     query = select(Question).where(Question.status == "published")
     if forum is not None:
         query = query.where(Question.forum_id == forum.id)
     if commitment is not None:
         query = query.where(Question.commitment_id == commitment.id)
     if institution is not None:
-        carried = select(CommitmentInstitution.commitment_id).where(
-            CommitmentInstitution.institution_id == institution.id, CommitmentInstitution.role == "lead"
-        )
-        routed = select(QuestionInstitution.question_id).where(QuestionInstitution.institution_id == institution.id)
-        query = query.where(col(Question.commitment_id).in_(carried) | col(Question.id).in_(routed))
-    if state in ("en-attente", *answers.STATES):
+        put = put_to_institutions()
+        query = query.where(col(Question.id).in_(cast(Any, select)(put.c.question_id).where(put.c.institution_id == institution.id)))
+    if plan is not None:
+        known = plan_of_each()
+        query = query.where(col(Question.id).in_(cast(Any, select)(known.c.question_id).where(known.c.plan_id == plan.id)))
+    if season is not None:
+        query = query.where(col(Question.forum_id).in_(select(Forum.id).where(Forum.season_id == season.id)))
+    for absent in without:
+        query = query.where({"forum": col(Question.forum_id), "commitment": col(Question.commitment_id)}[absent].is_(None))
+    if state in ("en-attente", ON_THE_AGENDA, *answers.STATES):
         query = query.where(answers.standing_in(str(state), now=now))
+    if state == ON_THE_AGENDA:
+        query = query.where(col(Question.id).in_(on_agenda()))
     total = (await session.exec(select(func.count()).select_from(query.subquery()))).one()
     if by_support:
         supported = select(func.count()).where(Support.question_id == Question.id, col(Support.confirmed_at).is_not(None))
         query = query.order_by(supported.scalar_subquery().desc())
-    page = query.order_by(col(Question.decided_at).desc(), col(Question.code)).offset(offset).limit(limit)
+    asked = public_since()
+    page = query.order_by(asked if oldest_first else asked.desc(), col(Question.code)).offset(offset).limit(limit)
     return (await session.exec(page)).all(), total
+
+
+# -- What lists and figures share ---------------------------------------------------------------------------
+
+
+def public_since() -> ColumnElement[datetime]:
+    """Since when the public reads a question: it waits from then on."""
+    return func.coalesce(col(Question.decided_at), col(Question.created_at))
+
+
+def put_to_institutions() -> Any:
+    """Every question with each institution it concerns: those it is routed to, and those that lead its commitment."""
+    routed: Select[Any] = cast(Any, select)(col(QuestionInstitution.question_id), col(QuestionInstitution.institution_id))
+    carried: Select[Any] = cast(Any, select)(col(Question.id).label("question_id"), col(CommitmentInstitution.institution_id))
+    carried = carried.join(CommitmentInstitution, col(CommitmentInstitution.commitment_id) == col(Question.commitment_id))
+    return routed.union(carried.where(col(CommitmentInstitution.role) == "lead")).subquery()
+
+
+def plan_of_each() -> Any:
+    """The plan of every question: its commitment's; without one, that of its forum's season; without one, the current plan."""
+    current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
+    plan = func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current).label("plan_id")
+    return (
+        cast(Any, select)(col(Question.id).label("question_id"), plan)
+        .select_from(Question)
+        .outerjoin(Commitment, col(Commitment.id) == col(Question.commitment_id))
+        .outerjoin(Forum, col(Forum.id) == col(Question.forum_id))
+        .outerjoin(Season, col(Season.id) == col(Forum.season_id))
+        .subquery()
+    )
+
+
+def on_agenda() -> Any:
+    """The questions a published agenda takes up."""
+    return (
+        select(AgendaItemQuestion.question_id)
+        .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
+        .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
+        .where(AgendaItem.version == Forum.agenda_version, Forum.agenda_version > 0)
+    )
 
 
 async def states_of(session: AsyncSession, questions: Sequence[Question]) -> dict[UUID, Standing]:
     """Where each question stands, derived from facts: what was answered, on a published agenda, waiting."""
     ids = [question.id for question in questions]
-    on_agenda = (
-        select(AgendaItemQuestion.question_id)
-        .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
-        .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
-        .where(col(AgendaItemQuestion.question_id).in_(ids), AgendaItem.version == Forum.agenda_version, Forum.agenda_version > 0)
-    )
-    states = dict.fromkeys(ids, answers.WAITING) | dict.fromkeys((await session.exec(on_agenda)).all(), answers.ON_AGENDA)
+    taken_up = on_agenda().where(col(AgendaItemQuestion.question_id).in_(ids))
+    states = dict.fromkeys(ids, answers.WAITING) | dict.fromkeys((await session.exec(taken_up)).all(), answers.ON_AGENDA)
     return states | await answers.standings(session, ids)
 
 

@@ -4,28 +4,36 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, follow_ups
+from forums import action_plan, follow_ups, schedule
 from forums.follow_ups.queries import State
 from forums.pages import page
 from forums.pages.action_plan import base_of
 
 PER_PAGE = 20
+NONE = "aucun"  # of a filter: what is tied to none
 STATES: dict[str, State] = {"ouvertes": "open", "en-retard": "late", "tenues": "kept", "abandonnees": "dropped"}
 
 
 async def index(request: Request) -> Response:
-    """The published promises, filtered by state, institution and commitment of the current plan."""
+    """The published promises, filtered by plan, season, state, institution and commitment."""
     asked_for = request.query_params
     number, now = page.whole_number(request, "page", 1), page.now()
     async with page.reading(request) as session:
-        commitments = await action_plan.current_commitments(session)
+        plans = await action_plan.plans(session)
+        chosen_plan = next((each for each in plans if each.slug == asked_for.get("plan")), None)
+        plan = chosen_plan or next((each for each in plans if each.current), None)
+        commitments = await action_plan.commitments_of(session, plan) if plan else []
+        seasons = {season.slug: season for _, season in await schedule.public_forums(session)}
         holders = await follow_ups.holders(session)
         chosen = page.whole_number(request, "engagement", 0)
         found, total = await follow_ups.public_ones(
             session,
             state=STATES.get(asked_for.get("etat", "")),
-            institution=next((each for each in holders if each.slug == asked_for.get("institution")), None),
+            institution=await action_plan.institution_by_slug(session, asked_for.get("institution", "")),
             commitment=next((each for each in commitments if each.number == chosen), None),
+            plan=chosen_plan,
+            season=seasons.get(asked_for.get("saison", "")),
+            without_commitment=asked_for.get("engagement") == NONE,
             offset=(number - 1) * PER_PAGE,
             limit=PER_PAGE,
             now=now,
@@ -42,6 +50,8 @@ async def index(request: Request) -> Response:
         page=number,
         pages=page.pages_of(total, PER_PAGE),
         holders=holders,
+        plans=plans,
+        seasons=seasons.values(),
         commitments=commitments,
     )
 

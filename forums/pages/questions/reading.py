@@ -1,5 +1,7 @@
 """Questions read: the list with its filters, and each with its whole chain at an address that always answers."""
 
+from typing import Literal
+
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,25 +12,33 @@ from forums.pages import page
 from forums.pages.action_plan import base_of
 
 PER_PAGE = 20
+NONE = "aucun"  # of a filter: what is tied to none
 
 
 async def index(request: Request) -> Response:
-    """All published questions, filtered by forum, commitment, institution and state."""
+    """All published questions, filtered by plan, season, forum, commitment, institution and state."""
     asked_for = request.query_params
     number = page.whole_number(request, "page", 1)
     async with page.reading(request) as session:
-        plan = await action_plan.current_plan(session)
-        commitments = await action_plan.current_commitments(session)
+        plans = await action_plan.plans(session)
+        chosen_plan = next((each for each in plans if each.slug == asked_for.get("plan")), None)
+        plan = chosen_plan or next((each for each in plans if each.current), None)
+        commitments = await action_plan.commitments_of(session, plan) if plan else []
         leads = await action_plan.leads(session, commitments)
-        forums = [forum for forum, _ in await schedule.public_forums(session)]
+        forums = await schedule.public_forums(session)
         chosen = page.whole_number(request, "engagement", 0)
+        without: list[Literal["forum", "commitment"]] = ["forum"] if asked_for.get("forum") == NONE else []
         found, total = await questions.published(
             session,
-            forum=next((forum for forum in forums if forum.slug == asked_for.get("forum")), None),
-            commitment=await action_plan.commitment_by_number(session, plan, chosen) if plan and chosen else None,
+            forum=next((forum for forum, _ in forums if forum.slug == asked_for.get("forum")), None),
+            commitment=next((each for each in commitments if each.number == chosen), None),
             institution=await action_plan.institution_by_slug(session, asked_for.get("institution", "")),
             state=asked_for.get("etat"),
+            plan=chosen_plan,
+            season=next((season for _, season in forums if season.slug == asked_for.get("saison")), None),
+            without=[*without, "commitment"] if asked_for.get("engagement") == NONE else without,
             by_support=asked_for.get("tri") == "soutiens",
+            oldest_first=asked_for.get("tri") == "anciennes",
             now=page.now(),
             offset=(number - 1) * PER_PAGE,
             limit=PER_PAGE,
@@ -45,7 +55,9 @@ async def index(request: Request) -> Response:
         supports=supports,
         page=number,
         pages=page.pages_of(total, PER_PAGE),
-        forums=forums,
+        forums=[forum for forum, _ in forums],
+        plans=plans,
+        seasons={season.slug: season for _, season in forums}.values(),
         commitments=commitments,
         institutions=sorted(institutions.values(), key=lambda each: each.name),
     )

@@ -1,0 +1,213 @@
+"""What OGP asks of a dialogue, as dated facts: how often it met, how often something was published, how many took part.
+
+People are counted and never named. What is not known (a forum from before this site, participants whose data
+were erased on time) is None, never zero.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Any, Literal, cast
+from uuid import UUID
+
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import ColumnElement, literal, union_all
+from sqlmodel import col, func, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import questions
+from forums.accountability.examined import is_held
+from forums.models import (
+    ActionPlan,
+    Answer,
+    Commitment,
+    Forum,
+    Indicator,
+    Measurement,
+    Minutes,
+    MinutesVersion,
+    ProgressReport,
+    Registration,
+    Season,
+)
+from forums.models.forum import PARIS
+
+SIX_MONTHS = relativedelta(months=6)
+TWICE = 2
+
+PublicationKind = Literal["minutes", "answers", "measurements", "reports"]
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A forum that was held; `registered` counts seats taken, `present` those welcomed, `organisations` distinct names given."""
+
+    forum: Forum
+    registered: int | None
+    present: int | None
+    organisations: int | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The time between two meetings, or from the last one on; None at an end where there is no forum."""
+
+    start: date
+    end: date
+    before: Forum | None
+    after: Forum | None
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start).days
+
+    @property
+    def too_long(self) -> bool:
+        """More than six months, from a day to the same day of the sixth month."""
+        return self.end > self.start + SIX_MONTHS
+
+
+@dataclass(frozen=True)
+class Year:
+    """The days of a year on which something was published, all together and by kind."""
+
+    year: int
+    days: Sequence[date]
+    kinds: dict[PublicationKind, int] = field(default_factory=dict)
+
+    @property
+    def enough(self) -> bool:
+        return len(self.days) >= TWICE
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`undated` forums are known to have been announced, on a day nobody knows: they count for nothing here."""
+
+    plan: ActionPlan
+    meetings: Sequence[Meeting]
+    undated: int
+    gaps: Sequence[Gap]
+    years: Sequence[Year]
+
+
+async def evidence_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> Evidence:
+    """The dated facts of a plan's dialogue, the oldest first: five statements."""
+    query = select(Forum).join(Season, col(Season.id) == col(Forum.season_id)).where(_of(plan))
+    held = (await session.exec(query.where(is_held(now)).order_by(col(Forum.day), col(Forum.slug)))).all()
+    undated = query.where(Forum.status == "announced", col(Forum.day).is_(None), col(Forum.ends_at).is_(None))
+    organisations = await _organisations(session, [each.id for each in held])
+    return Evidence(
+        plan,
+        [_meeting(each, organisations.get(each.id, 0)) for each in held],
+        len((await session.exec(undated)).all()),
+        gaps(plan, held, now),
+        await _years(session, plan, now),
+    )
+
+
+def _of(plan: ActionPlan) -> ColumnElement[bool]:
+    """The seasons of a plan; one of no plan is of the current one."""
+    theirs = col(Season.plan_id) == plan.id
+    return or_(theirs, col(Season.plan_id).is_(None)) if plan.current else theirs
+
+
+def _meeting(forum: Forum, organisations: int) -> Meeting:
+    before_this_site = bool(forum.sources)
+    seats = forum.seats_taken + forum.remote_taken
+    return Meeting(
+        forum,
+        None if before_this_site or (forum.participants and not seats) else seats,
+        forum.present or None,
+        None if before_this_site or forum.purged_at else organisations,
+    )
+
+
+def gaps(plan: ActionPlan, held: Sequence[Forum], now: datetime) -> list[Gap]:
+    """From the plan's first day to its first forum, from each to the next, and from the last to today or to the plan's last day."""
+    days: list[tuple[date, Forum | None]] = [(each.day, each) for each in held if each.day]
+    if plan.starts_on and (not days or plan.starts_on < days[0][0]):
+        days.insert(0, (plan.starts_on, None))
+    today = now.astimezone(PARIS).date()
+    until = min(today, plan.ends_on) if plan.ends_on else today
+    if days and until > days[-1][0]:
+        days.append((until, None))
+    return [Gap(start, end, before, after) for (start, before), (end, after) in pairwise(days)]
+
+
+async def _organisations(session: AsyncSession, forums: Sequence[UUID]) -> dict[UUID, int]:
+    """How many organisations those registered for each forum named; spelt otherwise, one counts twice."""
+    name = func.lower(func.trim(col(Registration.organisation)))
+    query = (
+        cast(Any, select)(Registration.forum_id, func.count(name.distinct()))
+        .where(col(Registration.forum_id).in_(forums), col(Registration.status).in_(("registered", "walk_in")), name != "")
+        .group_by(col(Registration.forum_id))
+    )
+    return dict((await session.exec(query)).all())
+
+
+# -- Publications ---------------------------------------------------------------------------------------------
+
+
+async def _years(session: AsyncSession, plan: ActionPlan, now: datetime) -> list[Year]:
+    """Every year since the first publication, even those in which nothing was published."""
+    published = await _published(session, plan)
+    days = sorted(set().union(*published.values()))
+    if not days:
+        return []
+    years = range(days[0].year, now.astimezone(PARIS).year + 1)
+    return [
+        Year(
+            year,
+            [day for day in days if day.year == year],
+            {kind: sum(day.year == year for day in found) for kind, found in published.items()},
+        )
+        for year in years
+    ]
+
+
+async def _published(session: AsyncSession, plan: ActionPlan) -> dict[PublicationKind, set[date]]:
+    """The days, in Paris, on which each kind of thing was published or corrected: one statement, a row per day and kind."""
+    facts = union_all(*(_by_day(kind, query) for kind, query in _publications(plan)))
+    found: dict[PublicationKind, set[date]] = {"minutes": set(), "answers": set(), "measurements": set(), "reports": set()}
+    for kind, first, last in (await session.exec(cast(Any, facts))).all():
+        # A day of UTC touches two of Paris at most: those of its first and of its last fact.
+        found[kind] |= {moment.astimezone(PARIS).date() for moment in (first, last)}
+    return found
+
+
+def _by_day(kind: PublicationKind, moments: Any) -> Any:
+    at = moments.subquery().c.at
+    query = cast(Any, select)(literal(kind), func.min(at), func.max(at)).where(at.is_not(None))
+    return query.group_by(func.date(at))
+
+
+def _publications(plan: ActionPlan) -> list[tuple[PublicationKind, Any]]:
+    """Every moment something of a plan was published or corrected."""
+
+    def moments(column: Any) -> Any:
+        return cast(Any, select)(column.label("at"))
+
+    known = questions.plan_of_each()
+    asked = cast(Any, select)(known.c.question_id).where(known.c.plan_id == plan.id)
+    answered = col(Answer.question_id).in_(asked) & col(Answer.published_at).is_not(None)
+    seasons = select(Season.id).where(_of(plan))
+    forums = select(Forum.id).where(col(Forum.season_id).in_(seasons))
+    written = col(Minutes.forum_id).in_(forums) & col(Minutes.published_at).is_not(None)
+    commitments = select(Commitment.id).where(Commitment.plan_id == plan.id)
+    indicators = select(Indicator.id).where(col(Indicator.commitment_id).in_(commitments))
+    measured = col(Measurement.indicator_id).in_(indicators) & (col(Measurement.status) == "published")
+    reported = col(ProgressReport.commitment_id).in_(commitments) & (col(ProgressReport.status) == "published")
+    versions = moments(col(MinutesVersion.published_at)).join(Minutes, col(Minutes.id) == col(MinutesVersion.minutes_id))
+    return [
+        ("minutes", versions.where(written)),
+        ("minutes", moments(col(Minutes.published_at)).where(written)),
+        ("minutes", moments(col(Minutes.amended_at)).where(written)),
+        ("answers", moments(col(Answer.published_at)).where(answered)),
+        ("answers", moments(col(Answer.amended_at)).where(answered)),
+        ("measurements", moments(col(Measurement.published_at)).where(measured)),
+        ("measurements", moments(col(Measurement.corrected_at)).where(measured)),
+        ("reports", moments(col(ProgressReport.published_at)).where(reported)),
+        ("reports", moments(col(ProgressReport.amended_at)).where(reported)),
+    ]
