@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forums import clock
 from forums.database import Database, DatabaseUnavailable
+from forums.language import LANGUAGES
 from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
 from forums.openid import Provider
@@ -285,9 +286,15 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     inside = gate.Language(inside)
     inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), ONE_CLICK)
     inside = gate.SecurityHeaders(inside, settings)
-    cached = PageCache(inside)
+    cached = PageCache(inside, _private_addresses())
     database.after_commit.append(cached.forget)
     return gate.AccessLog(cached)
+
+
+def _private_addresses() -> re.Pattern[str]:
+    """Those whose answers nobody may keep, in every language."""
+    paths = [re.sub(r"\\{\w+(:int)?\\}", "[^/]+", re.escape(each.path)) for each in ADDRESSES if (each.method, each.cache) == ("GET", PRIVATE)]
+    return re.compile(rf"(?:/(?:{'|'.join(LANGUAGES[1:])}))?(?:{'|'.join(paths)})")
 
 
 def _routes(settings: Settings) -> list[BaseRoute]:
