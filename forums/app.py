@@ -293,7 +293,9 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
 
 def _private_addresses() -> re.Pattern[str]:
     """Those whose answers nobody may keep, in every language."""
-    paths = [re.sub(r"\\{\w+(:int)?\\}", "[^/]+", re.escape(each.path)) for each in ADDRESSES if (each.method, each.cache) == ("GET", PRIVATE)]
+    paths = [
+        re.sub(r"\\{\w+(:int)?\\}", "[^/]+", re.escape(each.path)) for each in ADDRESSES if (each.method, each.cache) == ("GET", PRIVATE)
+    ]
     return re.compile(rf"(?:/(?:{'|'.join(LANGUAGES[1:])}))?(?:{'|'.join(paths)})")
 
 

@@ -23,6 +23,8 @@ from forums.models import (
     Institution,
     Minutes,
     MinutesEntry,
+    MinutesEntryQuestion,
+    Question,
 )
 from forums.models.forum import PARIS
 
@@ -196,6 +198,21 @@ async def made_at(session: AsyncSession, forum: Forum, *, drafts: bool = False) 
     """The promises made at a forum, in the order of the minutes."""
     query = _known().where(FollowUp.forum_id == forum.id, *([] if drafts else [is_public()]))
     return await promises(session, query.order_by(col(MinutesEntry.number).nulls_last(), col(FollowUp.created_at)))
+
+
+async def from_answers_to(session: AsyncSession, question: Question) -> list[Promise]:
+    """The promises the public may read that were made in a passage which answers a question."""
+    answering = select(MinutesEntryQuestion.entry_id).where(MinutesEntryQuestion.question_id == question.id)
+    return await promises(session, known(is_public(), col(FollowUp.entry_id).in_(answering)))
+
+
+async def questions_behind(session: AsyncSession, promise: Promise) -> Sequence[Question]:
+    """The published questions that the passage a promise was made in answers, the oldest first."""
+    if promise.entry is None:
+        return ()
+    query = select(Question).join(MinutesEntryQuestion, col(MinutesEntryQuestion.question_id) == col(Question.id))
+    asked = query.where(MinutesEntryQuestion.entry_id == promise.entry.id, Question.status == "published")
+    return (await session.exec(asked.order_by(col(Question.created_at)))).all()
 
 
 async def carried_to(session: AsyncSession, forum: Forum, *, drafts: bool = False) -> list[Carried]:

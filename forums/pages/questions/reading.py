@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, answers, questions, schedule
+from forums import action_plan, agenda, answers, follow_ups, questions, schedule
 from forums.models import Commitment, Question
 from forums.pages import page
 from forums.pages.action_plan import base_of
@@ -70,6 +70,7 @@ async def show(request: Request) -> Response:
         items = await agenda.items_taking_up(session, question)
         passages = await questions.passages_answering(session, question)
         outcomes = await answers.outcomes_of(session, question, [entry for entry, _ in passages])
+        promised = await follow_ups.from_answers_to(session, question)
         routed = await answers.institutions_of(session, question)
         given = await answers.given(session, question)
         states = await questions.states_of(session, [question])
@@ -87,6 +88,7 @@ async def show(request: Request) -> Response:
         items=items,
         passages=passages,
         outcomes=outcomes,
+        promised=promised,
         routed=routed,
         given=given,
         state=states[question.id],
