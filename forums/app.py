@@ -217,6 +217,7 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/questions/{code}/corriger",    questions.moderating.correct,   "POST", MODERATORS, PRIVATE, 32 * KB),
     ("/organisation/questions/{code}/reunir",      questions.moderating.merge,     "POST", MODERATORS, PRIVATE, 4 * KB),
     ("/organisation/questions/{code}/retirer",     questions.moderating.unpublish, "POST", MODERATORS, PRIVATE, 16 * KB),
+    ("/organisation/questions/{code}/titres",      questions.moderating.retitle,   "POST", MODERATORS, PRIVATE, 4 * KB),
     ("/organisation/questions/{code}/administrations", answers.routing_form,     "GET",  MODERATORS, PRIVATE, 0),
     ("/organisation/questions/{code}/administrations", answers.assign,           "POST", MODERATORS, PRIVATE, 32 * KB),
     ("/organisation/reponses",                     answers.index,                "GET",  ANSWERERS,  PRIVATE, 0),

@@ -14,7 +14,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import action_plan, agenda, answers, minutes, questions
 from forums.answers import Assignment, Standing
 from forums.database import Database
-from forums.models import Answer, AuditEvent, Forum, ForumCommitment, Institution, Member, MinutesEntryQuestion, Question, Season
+from forums.models import (
+    Answer,
+    AuditEvent,
+    Forum,
+    ForumCommitment,
+    Institution,
+    Member,
+    MinutesEntryQuestion,
+    OutboxMessage,
+    Question,
+    Season,
+    Support,
+)
 from forums.refusals import AnswerChanged, BeforeTheEvening, NothingToPublish, OrganisersPublish, Refusal, RoutingChanged, WrongMoment
 from tests.factories import (
     NOW,
@@ -674,6 +686,34 @@ async def test_an_agent_publishes_and_corrects_where_the_season_says_so(site: Si
     assert published.headers["location"] == f"{here}?fait=reponse-publiee"
     assert corrected.headers["location"] == f"{here}?fait=reponse-corrigee"
     assert "corrigée le" in (await site.get(f"/questions/{question.code}")).text
+
+
+async def test_who_asked_and_who_supports_are_told_when_a_published_answer_has_another_outcome(site: Site, asked: str) -> None:
+    here = f"/organisation/reponses/{asked}/hatvp"
+    async with site.database.transaction() as session:
+        question = await questions.published_question(session, asked)
+        assert question
+        question.email = "auteure@example.org"
+        session.add(question)
+        session.add(
+            Support(question_id=question.id, email="avec@example.org", email_key="k", wants_news=True, confirmed_at=datetime.now(UTC))
+        )
+    await site.sign_in("organiser")
+    later = {"outcome": "deferred", "deferred_to": str((datetime.now(UTC) + timedelta(days=60)).date())}
+    await site.post(here, **typed(**later))
+    await site.post(f"{here}/publier", edition="1")
+
+    await site.post(here, **typed(text="Un mot de plus.", edition="2", **later))
+    assert (len(await site.mailed("auteure@example.org")), len(await site.mailed("avec@example.org"))) == (1, 1)
+    for _ in range(2):
+        await site.post(here, **typed(edition="3"))
+
+    async with site.database.reading() as session:
+        told_of_it = select(OutboxMessage).where(OutboxMessage.recipient == "auteure@example.org")
+        told_twice = (await session.exec(told_of_it.order_by(col(OutboxMessage.created_at)))).all()
+    assert [each.facts["changed"] for each in told_twice] == [False, True]
+    assert "a été corrigé" in (await site.mailed("avec@example.org"))[1]
+    assert (len(await site.mailed("auteure@example.org")), len(await site.mailed("avec@example.org"))) == (2, 2)
 
 
 async def test_the_dashboard_tells_an_agent_how_many_to_answer_and_for_when(site: Site, asked: str) -> None:

@@ -15,6 +15,7 @@ from forums import action_plan, minutes, questions
 from forums.database import Database
 from forums.minutes import CommentMissing, EditedMeanwhile, OutcomeForm
 from forums.models import Forum, Minutes, MinutesEntry
+from forums.questions import MergeForm
 from forums.refusals import AlreadyPublished, NothingToPublish, Refusal
 from forums.rendering import cited_numbers, markdown_citing
 from tests.factories import (
@@ -521,3 +522,34 @@ async def published_minutes(session: AsyncSession, *texts: str) -> tuple[Minutes
 
 def an_outcome(outcome: str, **typed: str) -> OutcomeForm:
     return OutcomeForm.model_validate({"outcome": outcome} | typed)
+
+
+# -- Questions merged where it was published ---------------------------------------------------------------------------
+
+
+async def test_questions_merged_give_published_minutes_their_next_version_and_both_are_still_read(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    target, question = await a_question(session, forum, email="cible@example.org"), await a_question(session, forum)
+    written = await some_minutes(session, forum)
+    await minutes.write(session, written, an_entry_form(), None, [], [question], now=NOW)
+    await minutes.publish(session, written, now=NOW)
+
+    await minutes.merge_questions(session, question, target, MergeForm(into=target.code), now=LATER)
+
+    first, second = [await minutes.version_by_number(session, written, number) for number in (1, 2)]
+    assert first
+    assert second
+    assert [(each.number, each.comment) for each in await minutes.versions_of(session, written)] == [(2, "Questions réunies"), (1, "")]
+    assert [[each["code"] for each in passage["questions"]] for passage in first.version.content] == [[question.code]]
+    assert [[each["code"] for each in passage["questions"]] for passage in second.version.content] == [[target.code]]
+    assert set(first.questions) == {question.code}
+
+
+async def test_questions_merged_that_no_published_passage_is_about_make_no_version(session: AsyncSession) -> None:
+    written, _ = await published_minutes(session)
+    forum = await a_forum(session, number=2)
+    target, question = await a_question(session, forum, email="cible@example.org"), await a_question(session, forum)
+
+    await minutes.merge_questions(session, question, target, MergeForm(into=target.code), now=LATER)
+
+    assert [each.number for each in await minutes.versions_of(session, written)] == [1]

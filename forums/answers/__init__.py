@@ -27,7 +27,7 @@ from forums.answers.routing import (
     routed_to,
 )
 from forums.answers.standing import ON_AGENDA, STATES, WAITING, Standing, standing_in, standings
-from forums.answers.writing import AnswerForm, may_publish, opens_at, publish, take_over, write
+from forums.answers.writing import AnswerForm, may_publish, opens_at, publish, take_over, tell_it_changed, write
 
 __all__ = [
     "ON_AGENDA",
@@ -58,5 +58,6 @@ __all__ = [
     "standing_in",
     "standings",
     "take_over",
+    "tell_it_changed",
     "write",
 ]

@@ -8,9 +8,11 @@ people who save the same passage, the second is shown both texts and overwrites 
 
 from forums.minutes.comparing import Piece, changes, words_changed
 from forums.minutes.importing import BadDocument, Imported, bring_in, read_document
+from forums.minutes.merging import merge_questions
 from forums.minutes.publishing import publish
 from forums.minutes.queries import (
     Entry,
+    Quoting,
     Version,
     as_announced,
     begun,
@@ -20,6 +22,7 @@ from forums.minutes.queries import (
     of,
     plan_of,
     published,
+    quoting,
     version_by_number,
     versions_of,
 )
@@ -45,6 +48,7 @@ __all__ = [
     "Imported",
     "OutcomeForm",
     "Piece",
+    "Quoting",
     "Version",
     "amend",
     "as_announced",
@@ -54,10 +58,12 @@ __all__ = [
     "cited_in",
     "entries_of",
     "entry_by_number",
+    "merge_questions",
     "of",
     "plan_of",
     "publish",
     "published",
+    "quoting",
     "read_document",
     "remove",
     "tie",

@@ -167,7 +167,7 @@ async def add(request: Request) -> Response:
             forum = await page.forum(session, request, drafts=True)
             commitments, asked = await chosen(session, filled.form.commitments, filled.form.questions)
             item = await agenda.add(session, forum, filled.form, commitments, asked, now=page.now())
-            _record(session, request, "prepare", forum, item.title)
+            await _record(session, request, "prepare", forum, item.title)
     except PydanticCustomError as error:
         filled.refuse(_field_of(filled.form), error)
         return await _edit_form(request, filled, status=422)
@@ -191,7 +191,7 @@ async def edit(request: Request) -> Response:
             item = await item_of(session, request, forum)
             commitments, asked = await chosen(session, filled.form.commitments, filled.form.questions)
             await agenda.edit(session, forum, item, filled.form, commitments, asked, now=page.now())
-            _record(session, request, "prepare", forum, item.title)
+            await _record(session, request, "prepare", forum, item.title)
     except PydanticCustomError as error:
         filled.refuse(_field_of(filled.form), error)
         return await show_item(request, filled, status=422)
@@ -210,7 +210,7 @@ async def remove(request: Request) -> Response:
         forum = await page.forum(session, request, drafts=True)
         item = await item_of(session, request, forum)
         await agenda.remove(session, item, shift=bool(typed.get("shift")))
-        _record(session, request, "remove_item", forum, item.title)
+        await _record(session, request, "remove_item", forum, item.title)
     return _back(request, forum, "point-retire")
 
 
@@ -225,7 +225,7 @@ async def put(request: Request) -> Response:
         if beside is None:
             raise page.not_found()
         await agenda.put(session, forum, item, beside, up=bool(form.above))
-        _record(session, request, "order_items", forum, item.title)
+        await _record(session, request, "order_items", forum, item.title)
         last = len(others)
     way = ("monter" if item.position > 1 else "descendre") if form.above else ("descendre" if item.position < last else "monter")
     return _back(request, forum, "point-deplace", f"{way}-{item.number}")
@@ -242,7 +242,7 @@ async def take_up(request: Request) -> Response:
         if question is None or (form.item and chosen_item is None):
             raise page.not_found()
         item = await agenda.take_up(session, forum, question, chosen_item, now=page.now())
-        _record(session, request, "prepare", forum, item.title)
+        await _record(session, request, "prepare", forum, item.title)
     return _back(request, forum, "question-prise", f"point-{item.number}")
 
 
@@ -255,7 +255,7 @@ async def publish(request: Request) -> Response:
         before = forum.agenda_version
         version = await agenda.publish(session, forum, filled.form, now=page.now())
         if forum.agenda_version != before:
-            _record(session, request, "publish", forum, f"Version {version.number}")
+            await _record(session, request, "publish", forum, f"Version {version.number}")
     return _back(request, forum, "ordre-du-jour")
 
 
@@ -265,8 +265,8 @@ async def chosen(session: AsyncSession, numbers: Sequence[int], codes: Sequence[
     return [known[number] for number in dict.fromkeys(numbers) if number in known], await questions.published_by_codes(session, codes)
 
 
-def _record(session: AsyncSession, request: Request, verb: str, forum: Forum, detail: str) -> None:
-    members.record(session, request.state.member, verb, f"agenda {forum.slug}", detail, now=page.now())
+async def _record(session: AsyncSession, request: Request, verb: str, forum: Forum, detail: str) -> None:
+    await members.record_change(session, request.state.member, verb, f"agenda {forum.slug}", detail, now=page.now())
 
 
 def _back(request: Request, forum: Forum, done: str, place: str = "") -> Response:

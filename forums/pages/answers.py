@@ -100,11 +100,17 @@ async def write(request: Request) -> Response:
     try:
         async with page.transaction(request) as session:
             work = await _work(request, session)
-            before = work.answer.edition if work.answer else 0
+            before, said = (work.answer.edition, work.answer.outcome) if work.answer else (0, None)
             held = await answers.write(session, work, filled.form, member, now=page.now())
+            if held.published_at and held.edition != before and held.outcome != said:
+                where = f"/questions/{work.question.code}#reponse-{work.institution.slug}"
+                await answers.tell_it_changed(session, work, held, now=page.now())
+                await questions.tell_supporters(
+                    session, work.question, where, about=work.institution.id, changed_in=held.edition, now=page.now()
+                )
             if held.edition != before:
                 verb = "correct" if held.published_at else "write"
-                members.record(session, member, verb, f"answer {work.question.code}/{work.institution.slug}", now=page.now())
+                await members.record_change(session, member, verb, f"answer {work.question.code}/{work.institution.slug}", now=page.now())
     except WrongMoment as refusal:
         filled.refuse(refusal.name, refusal)
         return await _form(request, filled, status=422)
@@ -132,7 +138,7 @@ async def publish(request: Request) -> Response:
         if await answers.publish(session, work, member, edition=read, now=page.now()):
             where = f"/questions/{work.question.code}#reponse-{work.institution.slug}"
             await questions.tell_supporters(session, work.question, where, about=work.institution.id, now=page.now())
-            members.record(session, member, "publish", f"answer {work.question.code}/{work.institution.slug}", now=page.now())
+            await members.record_change(session, member, "publish", f"answer {work.question.code}/{work.institution.slug}", now=page.now())
     return page.go(request, f"/organisation/reponses/{work.question.code}/{work.institution.slug}?fait=reponse-publiee")
 
 
@@ -186,7 +192,7 @@ async def assign(request: Request) -> Response:
             chosen = await _chosen(session, filled.form)
             if await answers.assign(session, question, chosen, seen=filled.form.seen, now=page.now()):
                 detail = ", ".join(each.name for each in chosen)
-                members.record(session, request.state.member, "assign", f"question {question.code}", detail, now=page.now())
+                await members.record_change(session, request.state.member, "assign", f"question {question.code}", detail, now=page.now())
     except RoutingChanged as refusal:
         filled.refuse("institutions", refusal)
         return await _routing(request, filled, status=409)

@@ -63,6 +63,7 @@ DONE = {
     "question-corrigee": N_("La correction est enregistrée et la personne qui a posé la question est prévenue."),
     "question-reunie": N_("Les deux questions sont réunies, avec leurs soutiens ; la personne qui l'a posée est prévenue."),
     "question-retiree": N_("La question est retirée ; son adresse le dit, avec la raison, et la personne qui l'a posée est prévenue."),
+    "titres": N_("Les titres sont remplacés ; ce qui reste à corriger est listé ci-dessous."),
     "administrations": N_(
         "Les administrations sont enregistrées. Leurs agents sont prévenus, une seule fois, dès que la question est publiée."
     ),

@@ -235,7 +235,7 @@ async def _open(request: Request, form: SeasonForm, planned: Sequence[Planned]) 
         slug = await _free_slug(session, form.title)
         plan = await action_plan.current_plan(session)
         await schedule.open_planned(session, form.title, slug, planned, plan_id=plan.id if plan else None, now=page.now())
-        members.record(session, request.state.member, "open_season", f"season {slug}", now=page.now())
+        await members.record_change(session, request.state.member, "open_season", f"season {slug}", now=page.now())
 
 
 async def _free_slug(session: AsyncSession, title: str) -> str:

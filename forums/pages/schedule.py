@@ -165,7 +165,7 @@ async def announce(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
         await schedule.announce(session, forum, now=page.now())
-        members.record(session, request.state.member, "announce", f"forum {forum.slug}", now=page.now())
+        await members.record_change(session, request.state.member, "announce", f"forum {forum.slug}", now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}?fait=annonce")
 
 
@@ -209,7 +209,7 @@ async def edit(request: Request) -> Response:
             forum = await page.forum(session, request, drafts=True)
             commitments, _ = await chosen(session, filled.form.commitments, [])
             await schedule.edit(session, forum, filled.form, commitments, now=page.now())
-            members.record(session, request.state.member, "edit", f"forum {forum.slug}", now=page.now())
+            await members.record_change(session, request.state.member, "edit", f"forum {forum.slug}", now=page.now())
     except SeatsTaken as refusal:
         filled.refuse("capacity", refusal)
         return await _edit_form(request, filled, status=422)
@@ -254,7 +254,9 @@ async def move(request: Request) -> Response:
         async with page.transaction(request) as session:
             forum = await page.forum(session, request, drafts=True)
             await schedule.move(session, forum, filled.form, now=page.now())
-            members.record(session, request.state.member, "move", f"forum {forum.slug}", filled.form.day.isoformat(), now=page.now())
+            await members.record_change(
+                session, request.state.member, "move", f"forum {forum.slug}", filled.form.day.isoformat(), now=page.now()
+            )
     except PydanticCustomError as error:
         filled.refuse("ends", error)
         return await _move_form(request, filled, status=422)
@@ -279,7 +281,7 @@ async def cancel(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
         await schedule.cancel(session, forum, filled.form, now=page.now())
-        members.record(session, request.state.member, "cancel", f"forum {forum.slug}", filled.form.reason, now=page.now())
+        await members.record_change(session, request.state.member, "cancel", f"forum {forum.slug}", filled.form.reason, now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}?fait=annule")
 
 
@@ -287,5 +289,5 @@ async def discard(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
         await schedule.discard(session, forum)
-        members.record(session, request.state.member, "discard", f"forum {forum.slug}", now=page.now())
+        await members.record_change(session, request.state.member, "discard", f"forum {forum.slug}", now=page.now())
     return page.go(request, "/organisation?fait=efface")

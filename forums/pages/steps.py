@@ -44,7 +44,7 @@ async def settle_season(request: Request) -> Response:
             season = await _season(session, request, to_change=True)
             plan = await action_plan.plan_by_slug(session, filled.form.plan) if filled.form.plan else None
             await schedule.settle_season(session, season, filled.form, plan, now=page.now())
-            members.record(session, request.state.member, "settle_season", f"season {season.slug}", now=page.now())
+            await members.record_change(session, request.state.member, "settle_season", f"season {season.slug}", now=page.now())
     except ChangedMeanwhile as refusal:
         filled.refuse("edition", refusal)
         return await _season_form(request, filled, status=422, conflict=True)
@@ -103,7 +103,7 @@ async def settle_dates(request: Request) -> Response:
             forum = await page.forum(session, request, drafts=True)
             season = await schedule.season_of(session, forum)
             await schedule.settle_dates(session, forum, season, filled.form, now=page.now())
-            members.record(session, request.state.member, "settle_dates", f"forum {forum.slug}", now=page.now())
+            await members.record_change(session, request.state.member, "settle_dates", f"forum {forum.slug}", now=page.now())
     except ChangedMeanwhile as refusal:
         filled.refuse("edition", refusal)
         return await _dates_form(request, filled, status=422, conflict=True)

@@ -104,7 +104,9 @@ async def _decide(
             promise = await promise_of(session, request)
             if await decide(session, promise, filled.form):
                 said = next(iter(filled.values.values()))
-                members.record(session, request.state.member, verb, f"follow_up {promise.follow_up.code}", said, now=page.now())
+                await members.record_change(
+                    session, request.state.member, verb, f"follow_up {promise.follow_up.code}", said, now=page.now()
+                )
     except AlreadyDecided as refusal:
         return await _show(request, {form_class: filled}, refused=refusal, status=409)
     return page.go(request, f"/organisation/suites/{promise.follow_up.code}?fait={done}")
@@ -121,5 +123,5 @@ async def propose(request: Request) -> Response:
     async with page.transaction(request) as session:
         promise = await _promise(session, request)
         await follow_ups.propose(session, promise, filled.form, now=page.now())
-        members.record(session, request.state.member, "propose", f"follow_up {promise.follow_up.code}", now=page.now())
+        await members.record_change(session, request.state.member, "propose", f"follow_up {promise.follow_up.code}", now=page.now())
     return page.go(request, f"/organisation/suites/{promise.follow_up.code}?fait=promesse-nouvelle")
