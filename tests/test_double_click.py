@@ -38,7 +38,7 @@ from forums.models import (
 )
 from forums.settings import Settings
 from tests.factories import SECRET_KEY, a_forum, a_question, opened
-from tests.site import OURS, Site, _fill, filled, links_in, running
+from tests.site import OURS, Site, filled, links_in, running
 from tests.test_forms import Found, Reader
 
 # What a click may well do each time: begin a sign-in at the identity provider (each its own secrets), show without writing.
@@ -192,7 +192,7 @@ async def twins(request: pytest.FixtureRequest, settings: Settings, sqlite_with_
         for each in pair:
             shutil.copy(sqlite_with_demo, each.sqlite_path)
     else:
-        pair = await _copies_on_postgresql(request, settings)
+        pair = await _copies_on_postgresql(request, settings, sqlite_with_demo)
     async with running(pair[0]) as once, running(pair[1]) as twice:
         yield Twins(once, twice, await once.examples())
 
@@ -480,11 +480,16 @@ async def the_other_session(site: Site) -> str:
 # -- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 
-async def _copies_on_postgresql(request: pytest.FixtureRequest, settings: Settings) -> list[Settings]:
-    """One database with the demonstration, and its copy."""
+async def _copies_on_postgresql(request: pytest.FixtureRequest, settings: Settings, demo: Path) -> list[Settings]:
+    """One database with the rows of the demonstration, and its copy."""
     server, url = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_url")()
-    async with opened(replace(settings, database_url=url)) as database:
-        await _fill(database, replace(settings, database_url=url))
+    theirs, ours = replace(settings, database_url=url), replace(settings, database_url=f"sqlite:///{demo}")
+    async with opened(theirs) as there, opened(ours) as here, there.writer.begin() as to, here.reader.connect() as origin:
+        await to.execute(sa.text("SET LOCAL session_replication_role = replica"))  # rows of a table refer to later ones
+        for table in SQLModel.metadata.sorted_tables:
+            rows = [dict(row._mapping) for row in (await origin.execute(sa.select(table))).all()]
+            if rows:
+                await to.execute(sa.insert(table), rows)
     name = urlsplit(url).path.removeprefix("/")
     server.psql(f"CREATE DATABASE {name}_again TEMPLATE {name}")
     return [replace(settings, database_url=each) for each in (url, str(server.get_uri(database=f"{name}_again")))]

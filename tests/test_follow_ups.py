@@ -872,3 +872,17 @@ async def test_a_promise_nobody_may_read_yet_is_not_on_the_page_of_its_question(
 
     assert hidden == []
     assert [each.follow_up.text for each in await follow_ups.from_answers_to(session, question)] == ["Publier la liste."]
+
+
+async def test_the_open_promises_are_read_page_by_page(site: Site) -> None:
+    async with site.database.transaction() as session:
+        forum = (await session.exec(select(Forum).where(Forum.slug == "demonstration-1"))).one()
+        for number in range(25):
+            await a_follow_up(session, forum, text=f"Promesse {number:02}.")
+    await site.sign_in("organiser")
+
+    first, second = [(await site.get(f"/organisation/suites?page={number}")).text for number in (1, 2)]
+
+    listed = [set(re.findall(r'href="/organisation/suites/(\w{8})"', text)) for text in (first, second)]
+    assert (len(listed[0]), listed[0] & listed[1]) == (20, set())
+    assert len(listed[1]) >= 5

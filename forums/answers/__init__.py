@@ -8,6 +8,7 @@ out on the evening at the earliest, its author is told once, and what is changed
 from forums.answers.queries import (
     Assignment,
     Given,
+    Stage,
     about,
     assignment,
     assignments,
@@ -37,6 +38,7 @@ __all__ = [
     "Assignment",
     "Given",
     "RoutingForm",
+    "Stage",
     "Standing",
     "about",
     "assign",

@@ -227,12 +227,14 @@ async def carried_to(session: AsyncSession, forum: Forum, *, drafts: bool = Fals
     return [Carried(promise, *rows[promise.follow_up.id]) for promise in found]
 
 
-async def open_ones(session: AsyncSession, *, institutions: Sequence[Institution] | None = None, limit: int | None = None) -> list[Promise]:
+async def open_ones(
+    session: AsyncSession, *, institutions: Sequence[Institution] | None = None, offset: int = 0, limit: int | None = None
+) -> list[Promise]:
     """Every open promise, what is late first; of given institutions, those the public may read."""
     conditions: list[Any] = [FollowUp.status == "open"]
     if institutions is not None:
         conditions += [is_public(), col(FollowUp.institution_id).in_([each.id for each in institutions])]
-    return await promises(session, known(*conditions).limit(limit))
+    return await promises(session, known(*conditions).offset(offset).limit(limit))
 
 
 def of_institutions(promise: Promise, institutions: Sequence[Institution]) -> bool:

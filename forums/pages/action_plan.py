@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 
 from forums import action_plan, agenda, answers, follow_ups, questions
 from forums.models import ActionPlan
-from forums.pages import page
+from forums.pages import citing, page
 
 
 async def plans(request: Request) -> Response:
@@ -55,12 +55,14 @@ async def commitment(request: Request) -> Response:
         passages = await action_plan.passages_about(session, found)
         given = await answers.about(session, found)
         promises = await follow_ups.about(session, found)
+        places = await citing.places(session, request, commitment=found)
     return page.show(
         request,
         "action_plan/commitment.html",
         plan=plan,
         base=base_of(plan),
         commitment=found,
+        places=places,
         axis=axes.get(found.axis_id) if found.axis_id else None,
         leads=leads,
         partners=partners,

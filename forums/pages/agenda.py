@@ -14,7 +14,7 @@ from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.agenda.paper import on_paper
 from forums.forms import Form, line
 from forums.models import AgendaItem, Commitment, Forum, Question
-from forums.pages import page
+from forums.pages import citing, page
 from forums.pages.page import Filled
 from forums.refusals import EditedMeanwhile
 
@@ -43,10 +43,12 @@ async def show(request: Request) -> Response:
         points = await agenda.points_of(session, forum, version.number)
         current = {each.id for point in await agenda.published_points(session, forum) for each in point.documents}
         differing = await agenda.changes_of(session, forum, version.number)
+        places = await citing.places(session, request, forum=forum)
     return page.show(
         request,
         "agenda/version.html",
         forum=forum,
+        places=places,
         version=version,
         versions=versions,
         stages=agenda.stages(points),

@@ -7,30 +7,39 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forums import answers, members, questions
-from forums.answers import AnswerForm, Assignment, RoutingForm
+from forums.answers import AnswerForm, Assignment, RoutingForm, Stage
 from forums.language import N_
 from forums.models import Answer, Commitment, Institution, Question
 from forums.pages import page
 from forums.pages.page import Filled
 from forums.refusals import AnswerChanged, Refusal, RoutingChanged, WrongMoment
 
-LISTED = 100
+PER_PAGE = 20
+STAGES: dict[str, Stage] = {"en-retard": "late", "a-repondre": "to_answer", "preparees": "prepared", "publiees": "published"}
 
 
 # -- An agent's work -----------------------------------------------------------------------------------------
 
 
 async def index(request: Request) -> Response:
-    """What is late, to answer, prepared and published: an agent's own, or everyone's for organisers."""
+    """What is late, to answer, prepared and published: an agent's own, or everyone's for organisers; or one of these whole."""
+    alone = STAGES.get(request.query_params.get("etape", ""))
+    number = page.whole_number(request, "page", 1) if alone else 1
     async with page.reading(request) as session:
         theirs = await _theirs(request, session)
         stages = {
-            stage: await answers.assignments(session, institutions=theirs, stage=stage, limit=LISTED, now=page.now())
-            for stage in ("late", "to_answer", "prepared", "published")
+            stage: await answers.assignments(
+                session, institutions=theirs, stage=stage, offset=(number - 1) * PER_PAGE, limit=PER_PAGE, now=page.now()
+            )
+            for stage in STAGES.values()
+            if alone in (None, stage)
         }
         shown = {work.question.id: work.question for found, _ in stages.values() for work in found}
         states = await questions.states_of(session, list(shown.values()))
-    return page.show(request, "answers/index.html", stages=stages, states=states, institutions=theirs, listed=LISTED)
+    pages = page.pages_of(stages[alone][1], PER_PAGE) if alone else range(0)
+    return page.show(
+        request, "answers/index.html", stages=stages, states=states, institutions=theirs, alone=alone, page=number, pages=pages
+    )
 
 
 async def of_question(request: Request) -> Response:

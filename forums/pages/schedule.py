@@ -12,7 +12,7 @@ from forums import action_plan, agenda, answers, follow_ups, members, minutes, o
 from forums.forms import refuse
 from forums.language import N_
 from forums.models import Forum, Institution, Member, MinutesEntry
-from forums.pages import page
+from forums.pages import citing, page
 from forums.pages.agenda import chosen
 from forums.pages.page import Filled
 from forums.refusals import SeatsTaken, WrongMoment
@@ -52,10 +52,12 @@ async def show(request: Request) -> Response:
         carried = await follow_ups.carried_to(session, forum)
         made = await follow_ups.made_at(session, forum)
         line = await steps.line_of(session, forum, now=page.now())
+        places = await citing.places(session, request, forum=forum)
     return page.show(
         request,
         "schedule/show.html",
         forum=forum,
+        places=places,
         season=season,
         commitments=commitments,
         points=points,

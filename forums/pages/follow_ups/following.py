@@ -17,14 +17,18 @@ from forums.pages.follow_ups.reading import bases_of
 from forums.pages.page import Filled
 from forums.refusals import AlreadyDecided
 
+PER_PAGE = 20
+
 
 async def board(request: Request) -> Response:
     """Every open promise, what is late first; an agent's are those of their institutions."""
-    member = request.state.member
+    member, number = request.state.member, page.whole_number(request, "page", 1)
     async with page.reading(request) as session:
         theirs = await members.institutions_of(session, member) if member.role == "agent" else None
-        found = await follow_ups.open_ones(session, institutions=theirs)
-    return page.show(request, "follow_ups/board.html", promises=found)
+        counts = await follow_ups.counts(session, institutions=theirs, drafts=theirs is None, now=page.now())
+        found = await follow_ups.open_ones(session, institutions=theirs, offset=(number - 1) * PER_PAGE, limit=PER_PAGE)
+    pages = page.pages_of(counts["open"], PER_PAGE)
+    return page.show(request, "follow_ups/board.html", promises=found, total=counts["open"], page=number, pages=pages)
 
 
 async def show(request: Request) -> Response:

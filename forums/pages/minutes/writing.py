@@ -15,7 +15,7 @@ from forums.language import translations
 from forums.minutes import CommentMissing, EditedMeanwhile, EntryForm, OutcomeForm
 from forums.models import AgendaItem, Commitment, Forum, Minutes, MinutesEntry, Question
 from forums.pages import page
-from forums.pages.minutes.reading import places_of
+from forums.pages.citing import places_of
 from forums.pages.page import Filled
 
 NO_OUTCOME = {"outcome": "answered", "deferred_to": "", "reason": ""}

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from forums import action_plan, agenda, answers, follow_ups, questions, schedule
 from forums.models import Commitment, Question
-from forums.pages import page
+from forums.pages import citing, page
 from forums.pages.action_plan import base_of
 
 PER_PAGE = 20
@@ -76,6 +76,7 @@ async def show(request: Request) -> Response:
         states = await questions.states_of(session, [question])
         merged = await questions.merged_into(session, question)
         supports = await questions.support_counts(session, [question])
+        places = await citing.places(session, request, forum=forum, commitment=commitment)
     return page.show(
         request,
         "questions/show.html",
@@ -94,6 +95,7 @@ async def show(request: Request) -> Response:
         state=states[question.id],
         merged=merged,
         supports=supports[question.id],
+        places=places,
     )
 
 
