@@ -264,10 +264,11 @@ async def cancel(session: AsyncSession, forum: Forum, form: CancelForm, *, now: 
 
 
 async def discard(session: AsyncSession, forum: Forum) -> None:
-    """Delete a forum that was never announced. Raises `Refusal` once it was."""
-    if forum.announced_at is not None:
+    """Delete a forum that was never announced; gone already, nothing more. Raises `Refusal` once it was announced."""
+    # One statement: somebody may announce it at the same instant.
+    gone = await session.exec(delete(Forum).where(col(Forum.id) == forum.id, col(Forum.announced_at).is_(None)))
+    if gone.rowcount == 0 and (await session.exec(select(Forum.id).where(Forum.id == forum.id))).first() is not None:
         raise Refusal(N_("Un forum annoncé ne s'efface pas : annulez-le."))
-    await session.delete(forum)
 
 
 async def link_commitments(session: AsyncSession, forum: Forum, commitments: Sequence[Commitment]) -> None:
