@@ -216,6 +216,12 @@ def sign_in(member: Member, token: str, *, not_after: datetime) -> Message:
     return Message("sign_in", member.email, "fr", {"token": token}, not_after=not_after)
 
 
+def welcome(member: Member, institutions: Sequence[Institution]) -> Message:
+    """To who becomes a member: what their role may do, and where to sign in. It holds no secret, so it may be read next week."""
+    facts = {"role": member.role, "institutions": [each.name for each in institutions]}
+    return _once(Message("welcome", member.email, "fr", facts), member.id)
+
+
 def promise_recorded(agent: Member, follow_up: FollowUp, forum: Forum, holder: str) -> Message:
     return _once(_of_a_promise("promise_recorded", agent, follow_up, forum, holder), follow_up.id, agent.id)
 

@@ -150,11 +150,12 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "promise_recorded": lambda *facts: emails.promise_recorded(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
     "promise_due": lambda *facts: emails.promise_due(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
     "promise_late": lambda *facts: emails.promise_late(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
+    "welcome": lambda _, forum, __: emails.welcome(the_agent(), [the_institution(forum)]),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
 ABOUT_A_FORUM = [
-    kind for kind in EVERY_MESSAGE if not any(word in kind for word in ("question", "support", "answer", "promise", "sign_in"))
+    kind for kind in EVERY_MESSAGE if not any(word in kind for word in ("question", "support", "answer", "promise", "sign_in", "welcome"))
 ]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
 PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}
@@ -440,7 +441,7 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
     assert named == {
         "reminder_week", "reminder_eve", "minutes_published", "agenda_changed", "announced", "question_received",
         "question_on_agenda", "question_answered", "support_answered", "answer_published", "question_assigned",
-        "promise_recorded", "promise_due", "promise_late",
+        "promise_recorded", "promise_due", "promise_late", "welcome",
     }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 It is only ever added to: no page changes it, and the purge of people's data leaves it alone. It holds
 roles and names of things, never an address; a member's own is looked up for the admins who read it,
-and goes with the member.
+and goes with the member, whose name is then kept beside the role (`moderator: Sacha Martin`).
 """
 
 from datetime import date, datetime, time, timedelta

@@ -88,9 +88,7 @@ DONE = {
         "Vous êtes déconnecté de ce site. ProConnect ne répondait pas : fermez aussi votre navigateur si l'ordinateur est partagé."
     ),
     "session-terminee": N_("Cette session est terminée : ce navigateur devra se connecter de nouveau."),
-    "membre-ajoute": N_(
-        "Le membre est ajouté. Dites-lui d'aller sur la page de connexion de ce site avec cette adresse : aucun message ne lui est envoyé."
-    ),
+    "membre-ajoute": N_("Le membre est ajouté. Un message lui dit ce que permet son rôle et le mène à la page de connexion de ce site."),
     "membre-modifie": N_("Le membre est modifié. S'il était connecté avec un autre rôle, il doit se connecter de nouveau."),
     "membre-retire": N_("Le membre est retiré : il ne peut plus se connecter. Ce qu'il a fait reste dans le journal."),
     "membre-delie": N_("L'identité ProConnect de ce membre est oubliée : à sa prochaine connexion, son adresse le fera reconnaître."),
