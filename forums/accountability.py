@@ -23,6 +23,7 @@ from forums.models import (
     MinutesEntry,
     MinutesEntryCommitment,
 )
+from forums.models.forum import PARIS
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,17 @@ async def least_examined(session: AsyncSession, plan: ActionPlan, *, now: dateti
     last = await _last_examined(session, [commitment.id for commitment in commitments], now)
     found = [Examined(commitment, last.get(commitment.id)) for commitment in commitments]
     return sorted(found, key=lambda each: _day(each.last) if each.last else date.min)
+
+
+async def planned(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> set[UUID]:
+    """The commitments of a plan that a forum to come is about, announced or still a draft."""
+    about = (
+        select(ForumCommitment.commitment_id)
+        .join(Forum, col(Forum.id) == col(ForumCommitment.forum_id))
+        .join(Commitment, col(Commitment.id) == col(ForumCommitment.commitment_id))
+        .where(Commitment.plan_id == plan.id, Forum.status != "cancelled", col(Forum.day) >= now.astimezone(PARIS).date())
+    )
+    return set((await session.exec(about)).all())
 
 
 async def _last_examined(session: AsyncSession, ids: Sequence[UUID], now: datetime) -> dict[UUID, Forum]:

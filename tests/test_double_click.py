@@ -324,6 +324,7 @@ async def season(twins: Twins) -> None:
     await twins.press("/organisation/saisons/nouvelle", "/organisation/saisons/nouvelle", **planned, **dates)
     made = {"season": latest(Season.slug, title="Saison double"), "slug": draft_of("Saison double", 1)}
     await twins.press("/organisation/saisons/{season}", "/organisation/saisons/{season}", more=made, theme_days="25", agents_publish="1")
+    await twins.press("/organisation/saisons/{season}/forums", "/organisation/saisons/{season}", more=made)
     await twins.press(f"{page}/modifier", f"{page}/modifier", more=made, theme="Le double clic", place="Ici", capacity="12")
     await twins.press(f"{page}/annoncer", page, more=made)
     await twins.press(f"{page}/echeances", f"{page}/echeances", more=made, theme="2031-02-01")
@@ -384,6 +385,7 @@ async def minutes(twins: Twins) -> None:
     await twins.press(f"{page}/{{number:int}}/effacer", f"{page}/{{number:int}}", more=last)
     await twins.press(f"{page}/publier", page, more=past)
     await twins.press(f"{page}/{{number:int}}", f"{page}/{{number:int}}", more=past, text="On accueille mieux.", comment="Précisé.")
+    await twins.press(f"{page}/donnees-personnelles", f"{page}/donnees-personnelles", more=past, words="On accueille", sure="1")
     kept = {"brouillon": "/organisation/forums/demonstration-9/compte-rendu/1", "text": "En cours.", "edition": "1"}
     await twins.send("/organisation/brouillons", **kept)
     await twins.press("/organisation/brouillons/effacer", f"{page}/{{number:int}}", more=past)

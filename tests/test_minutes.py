@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, minutes, questions
 from forums.database import Database
-from forums.minutes import CommentMissing, EditedMeanwhile, OutcomeForm
+from forums.minutes import CommentMissing, EditedMeanwhile, OutcomeForm, Place, RedactForm
 from forums.models import Forum, Minutes, MinutesEntry
 from forums.questions import MergeForm
 from forums.refusals import AlreadyPublished, NothingToPublish, Refusal
@@ -553,3 +554,31 @@ async def test_questions_merged_that_no_published_passage_is_about_make_no_versi
     await minutes.merge_questions(session, question, target, MergeForm(into=target.code), now=LATER)
 
     assert [each.number for each in await minutes.versions_of(session, written)] == [1]
+
+
+# -- Personal data taken out --------------------------------------------------------------------------------------------
+
+
+async def test_personal_data_is_taken_out_of_what_is_read_now_and_of_every_version(session: AsyncSession) -> None:
+    written, (first, second) = await published_minutes(session, "Jean Dupont a répondu.", "Rien.")
+    await minutes.amend(session, written, first, an_entry_form("Jean Dupont, du 3, rue Haute, a répondu."), None, [], [], now=LATER)
+    await minutes.amend(session, written, second, an_entry_form("Toujours rien."), None, [], [], now=LATER)
+    form = RedactForm(words="Jean Dupont")
+
+    found = await minutes.places(session, written, form)
+    taken, again = await minutes.redact(session, written, form), await minutes.redact(session, written, form)
+
+    texts = [passage["text"] for version in await minutes.versions_of(session, written) for passage in version.content]
+    assert found == [Place(1, now=True, versions=(1, 2, 3))]
+    assert (taken, again) == (1, 0)
+    assert first.text == "[donnée personnelle retirée], du 3, rue Haute, a répondu."
+    assert not any("Dupont" in text for text in texts)
+    assert len(texts) == 6
+
+
+@pytest.mark.parametrize("words", ["Ab", "donnée", "Absent partout"])
+async def test_words_that_are_nowhere_or_would_be_everywhere_are_refused(session: AsyncSession, words: str) -> None:
+    written, _ = await published_minutes(session, "Ab, donnée.")
+
+    with pytest.raises(PydanticCustomError):
+        await minutes.places(session, written, RedactForm(words=words))

@@ -26,6 +26,7 @@ from forums.minutes.queries import (
     version_by_number,
     versions_of,
 )
+from forums.minutes.redacting import MENTION, Place, RedactForm, places, redact
 from forums.minutes.writing import (
     OUTCOMES,
     CommentMissing,
@@ -39,6 +40,7 @@ from forums.minutes.writing import (
 )
 
 __all__ = [
+    "MENTION",
     "OUTCOMES",
     "BadDocument",
     "CommentMissing",
@@ -48,7 +50,9 @@ __all__ = [
     "Imported",
     "OutcomeForm",
     "Piece",
+    "Place",
     "Quoting",
+    "RedactForm",
     "Version",
     "amend",
     "as_announced",
@@ -60,11 +64,13 @@ __all__ = [
     "entry_by_number",
     "merge_questions",
     "of",
+    "places",
     "plan_of",
     "publish",
     "published",
     "quoting",
     "read_document",
+    "redact",
     "remove",
     "tie",
     "version_by_number",

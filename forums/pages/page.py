@@ -36,6 +36,7 @@ F = TypeVar("F", bound=Form)
 # What a page says after an action, named in the address it goes on to (`?fait=annonce`).
 DONE = {
     "saison": N_("La saison est créée : ses forums sont des brouillons, que vous seuls voyez. Annoncez-les quand vous êtes prêts."),
+    "forum-ajoute": N_("Le forum est ajouté à la saison comme brouillon, que vous seuls voyez. Annoncez-le quand vous êtes prêts."),
     "saison-reglee": N_("Les réglages de la saison sont enregistrés. Ses forums les suivent, sauf pour leurs propres dates."),
     "echeances": N_("Les échéances de ce forum sont enregistrées."),
     "annonce": N_("Le forum est annoncé : il est sur le site et dans le calendrier de tous les abonnés."),
@@ -70,6 +71,7 @@ DONE = {
     "reponse": N_("La réponse est enregistrée. Elle n'est pas publiée : votre administration et les organisateurs sont seuls à la voir."),
     "reponse-publiee": N_("La réponse est publiée sur la page de la question, et la personne qui l'a posée est prévenue."),
     "reponse-corrigee": N_("La réponse publiée est corrigée ; la date de la correction est affichée."),
+    "donnees-retirees": N_("Ces mots sont retirés du compte rendu et de toutes ses versions ; une mention se lit à leur place."),
     "promesse": N_("La promesse est notée. Elle paraît avec le compte rendu de son forum."),
     "promesse-changee": N_("La promesse est enregistrée."),
     "promesse-effacee": N_("La promesse est effacée du brouillon."),

@@ -133,10 +133,11 @@ async def _show(request: Request, filled: Filled[SeasonForm], typed: Typed, *, s
     async with page.reading(request) as session:
         current = await action_plan.current_plan(session)
         least = await accountability.least_examined(session, current, now=page.now()) if current else []
+        planned = await accountability.planned(session, current, now=page.now()) if current else set()
         near = await schedule.announced_near(session, [day for day in days if day])
     proposals = {proposal.day.isoformat(): proposal for proposal in schedule.propose(filled.form)} if filled.form else {}
     taken = {number for row in typed for number in _numbers(row["commitments"])}
-    left = iter([each for each in least if str(each.commitment.number) not in taken])
+    left = iter([each for each in least if str(each.commitment.number) not in taken and each.commitment.id not in planned])
     rows = []
     for number, (row, day) in enumerate(zip(typed, days, strict=True), start=1):
         filled.values |= {f"{name}-{number}": row[name] for name in FIELDS}
