@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forums import clock
 from forums.database import Database, DatabaseUnavailable
+from forums.language import LANGUAGES
 from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
 from forums.pages import (
@@ -224,6 +225,7 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/saisons/nouvelle",             planner.plan,                 "POST", ORGANISERS, PRIVATE, 64 * KB),
     ("/organisation/saisons/{season}",             steps.season_form,            "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/saisons/{season}",             steps.settle_season,          "POST", ORGANISERS, PRIVATE, 16 * KB),
+    ("/organisation/saisons/{season}/forums",      steps.add_forum,              "POST", ORGANISERS, PRIVATE, 4 * KB),
     ("/organisation/forums/{slug}",                schedule.desk,                "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/forums/{slug}/annoncer",       schedule.announce,            "POST", ORGANISERS, PRIVATE, 4 * KB),
     ("/organisation/forums/{slug}/modifier",       schedule.edit_form,           "GET",  ORGANISERS, PRIVATE, 0),
@@ -259,6 +261,8 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/forums/{slug}/compte-rendu/importer",                 minutes.import_form, "GET", ORGANISERS, PRIVATE, 0),
     ("/organisation/forums/{slug}/compte-rendu/importer",                 minutes.bring_in,   "POST", ORGANISERS, PRIVATE, 5184 * KB),
     ("/organisation/forums/{slug}/compte-rendu/publier",                  minutes.publish,    "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/compte-rendu/donnees-personnelles",     minutes.redact_form, "GET", ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/compte-rendu/donnees-personnelles",     minutes.redact,     "POST", ORGANISERS, PRIVATE, 16 * KB),
     ("/organisation/forums/{slug}/compte-rendu/{number:int}",             minutes.entry_form, "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/forums/{slug}/compte-rendu/{number:int}",             minutes.amend,      "POST", ORGANISERS, PRIVATE, 256 * KB),
     ("/organisation/forums/{slug}/compte-rendu/{number:int}/effacer",     minutes.remove,     "POST", ORGANISERS, PRIVATE, 4 * KB),
@@ -294,6 +298,7 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/questions/{code}/corriger",    questions.moderating.correct,   "POST", MODERATORS, PRIVATE, 32 * KB),
     ("/organisation/questions/{code}/reunir",      questions.moderating.merge,     "POST", MODERATORS, PRIVATE, 4 * KB),
     ("/organisation/questions/{code}/retirer",     questions.moderating.unpublish, "POST", MODERATORS, PRIVATE, 16 * KB),
+    ("/organisation/questions/{code}/titres",      questions.moderating.retitle,   "POST", MODERATORS, PRIVATE, 4 * KB),
     ("/organisation/questions/{code}/administrations", answers.routing_form,     "GET",  MODERATORS, PRIVATE, 0),
     ("/organisation/questions/{code}/administrations", answers.assign,           "POST", MODERATORS, PRIVATE, 32 * KB),
     ("/organisation/reponses",                     answers.index,                "GET",  ANSWERERS,  PRIVATE, 0),
@@ -368,9 +373,17 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     inside = gate.Language(inside)
     inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), OPEN_TO_ALL)
     inside = gate.SecurityHeaders(inside, settings)
-    cached = PageCache(inside, own_figures.renderings.observe)
+    cached = PageCache(inside, own_figures.renderings.observe, _private_addresses())
     database.after_commit.append(cached.forget)
     return gate.AccessLog(cached)
+
+
+def _private_addresses() -> re.Pattern[str]:
+    """Those whose answers nobody may keep, in every language."""
+    paths = [
+        re.sub(r"\\{\w+(:int)?\\}", "[^/]+", re.escape(each.path)) for each in ADDRESSES if (each.method, each.cache) == ("GET", PRIVATE)
+    ]
+    return re.compile(rf"(?:/(?:{'|'.join(LANGUAGES[1:])}))?(?:{'|'.join(paths)})")
 
 
 def _routes(settings: Settings) -> list[BaseRoute]:

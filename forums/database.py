@@ -42,6 +42,8 @@ _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 # FileNotFoundError: PostgreSQL takes its UNIX socket away when it stops.
 DatabaseUnavailable = (OperationalError, PoolTimeoutError, TimeoutError, ConnectionError, FileNotFoundError, socket.gaierror)
 
+_CHANGED = "changed"
+
 
 class Database:
     """Both engines of one `DATABASE_URL`, and what to do after each commit.
@@ -81,6 +83,9 @@ class Database:
                     },
                 },
             )
+
+        event.listen(self.writer.sync_engine, "begin", _nothing_changed_yet)
+        event.listen(self.writer.sync_engine, "after_cursor_execute", _note_a_change)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -136,6 +141,12 @@ class Database:
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+
+
+async def has_changed_anything(session: AsyncSession) -> bool:
+    """Whether a row was written, changed or deleted since this transaction began: a form sent a second time does not."""
+    await session.flush()
+    return bool((await session.connection()).info.get(_CHANGED))
 
 
 def insert_into(session: AsyncSession, of: type[SQLModel]) -> "postgresql.Insert":
@@ -214,6 +225,16 @@ def sqlite_pragmas(*, flushed: bool = True) -> list[str]:
 def _in_one_go(engine: Engine, work: Callable[[Connection], T]) -> T:
     with engine.begin() as connection:
         return work(connection)
+
+
+def _nothing_changed_yet(connection: Connection) -> None:
+    connection.info[_CHANGED] = False
+
+
+def _note_a_change(connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+    # Of an INSERT that returns its rows SQLite does not know at once how many there are: -1.
+    if (context.isinsert or context.isupdate or context.isdelete) and cursor.rowcount != 0:
+        connection.info[_CHANGED] = True
 
 
 def _configure_sqlite(engine: Engine, begin: str, *, flushed: bool = True) -> None:

@@ -201,11 +201,14 @@ def question_answered(
     return _once(_to_author(question, "question_answered", code=question.code, text=question.text, **facts), question.id, forum.id, *again)
 
 
-def answer_published(question: Question, institution: Institution, answer: Answer) -> Message:
-    """`slug` names the answer on the page of the question."""
-    facts = {"institution": institution.name, "slug": institution.slug, "outcome": answer.outcome}
+def answer_published(question: Question, institution: Institution, answer: Answer, *, changed_in: int | None = None) -> Message:
+    """`slug` names the answer on the page of the question; `changed_in` is the edition that says another outcome."""
+    facts: dict[str, Any] = {"institution": institution.name, "slug": institution.slug, "outcome": answer.outcome}
+    facts |= {"changed": changed_in is not None}
     facts |= {"until": answer.deferred_to.isoformat()} if answer.outcome == "deferred" and answer.deferred_to else {}
-    return _once(_to_author(question, "answer_published", code=question.code, text=question.text, **facts), question.id, institution.id)
+    again = [] if changed_in is None else [changed_in]
+    message = _to_author(question, "answer_published", code=question.code, text=question.text, **facts)
+    return _once(message, question.id, institution.id, *again)
 
 
 def question_assigned(member: Member, question: Question, forum: Forum | None) -> Message:
@@ -242,11 +245,16 @@ def confirm_support(support: Support, question: Question, recipient: str, langua
     return Message("confirm_support", recipient, language, facts)
 
 
-def support_answered(support: Support, question: Question, where: str, token: str, about: object) -> Message:
-    """`where` is the address of the answer on the site; told once of what it is `about`, a forum or an institution."""
-    facts = {"code": question.code, "text": question.text, "where": where, "token": token}
+def support_answered(
+    support: Support, question: Question, where: str, token: str, about: object, *, changed_in: int | None = None
+) -> Message:
+    """`where` is the address of the answer on the site; told once of what it is `about`, a forum or an institution.
+
+    `changed_in` is the version or edition that says another outcome than the one told before.
+    """
+    facts = {"code": question.code, "text": question.text, "where": where, "token": token, "changed": changed_in is not None}
     message = Message("support_answered", support.email or "", support.language, facts, question.forum_id)
-    return _once(message, support.id, question.id, about)
+    return _once(message, support.id, question.id, about, *([] if changed_in is None else [changed_in]))
 
 
 def confirm_comment(comment: Comment, plan: ActionPlan, token: str) -> Message:
@@ -280,6 +288,12 @@ def _to_commenter(comment: Comment, plan: ActionPlan, kind: str, **facts: Any) -
 def sign_in(member: Member, token: str, *, not_after: datetime) -> Message:
     """Too late once its link has expired."""
     return Message("sign_in", member.email, "fr", {"token": token}, not_after=not_after)
+
+
+def welcome(member: Member, institutions: Sequence[Institution]) -> Message:
+    """To who becomes a member: what their role may do, and where to sign in. It holds no secret, so it may be read next week."""
+    facts = {"role": member.role, "institutions": [each.name for each in institutions]}
+    return _once(Message("welcome", member.email, "fr", facts), member.id)
 
 
 def promise_recorded(agent: Member, follow_up: FollowUp, forum: Forum, holder: str) -> Message:

@@ -33,6 +33,7 @@ from forums.schedule.life import (
     open_planned,
     open_season,
 )
+from forums.schedule.one_more import OneMoreForm, add_forum, forums_of, next_evening, next_number
 from forums.schedule.past import load_past_forums
 from forums.schedule.queries import (
     all_forums,
@@ -61,11 +62,13 @@ __all__ = [
     "ForumDatesForm",
     "ForumForm",
     "MoveForm",
+    "OneMoreForm",
     "Planned",
     "Proposal",
     "Reason",
     "SeasonForm",
     "SeasonSettingsForm",
+    "add_forum",
     "all_forums",
     "announce",
     "announced_near",
@@ -81,11 +84,14 @@ __all__ = [
     "forum_by_id",
     "forum_by_slug",
     "forums_by_slug",
+    "forums_of",
     "known_until",
     "latest_minutes",
     "load_past_forums",
     "move",
+    "next_evening",
     "next_forum",
+    "next_number",
     "open_planned",
     "open_season",
     "own_dates",
