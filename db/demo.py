@@ -14,11 +14,12 @@ from datetime import date, datetime, time, timedelta
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, agenda, answers, follow_ups, minutes, questions, registrations, schedule
+from forums import action_plan, agenda, answers, follow_ups, indicators, minutes, questions, registrations, schedule
 from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.answers import AnswerForm
 from forums.database import Database
 from forums.follow_ups import KeepForm, RecordForm, SaidForm
+from forums.indicators import CorrectForm, MeasureForm
 from forums.minutes import EntryForm
 from forums.models import (
     ActionPlan,
@@ -28,7 +29,6 @@ from forums.models import (
     FollowUp,
     Forum,
     Indicator,
-    Measurement,
     Member,
     OutboxMessage,
     Question,
@@ -144,6 +144,12 @@ class Followed:
     baseline: str
     target: str
     values: tuple[str, ...]
+    ago: tuple[int, ...]
+    """How many days ago each was measured."""
+    note: str = ""
+    corrected: tuple[str, str, str] | tuple[()] = ()
+    """The value that was wrong, the right one, and why."""
+    waiting: str = ""
 
 
 @dataclass(frozen=True)
@@ -442,19 +448,37 @@ async def _take_up(scene: Scene, follow_up: FollowUp, forum: Forum, promised: Pr
 async def _measure(scene: Scene, followed: Followed, now: datetime) -> None:
     indicator = Indicator(
         commitment_id=scene.commitments[followed.commitment].id,
-        position=FIRST_INVENTED,
+        added_here=True,
+        position=1,
         name=followed.name,
         unit=followed.unit,
         baseline=followed.baseline,
+        baseline_on=(now - timedelta(days=365)).date(),
         target=followed.target,
+        target_on=(now + timedelta(days=365)).date(),
+        periodicity="quarterly",
+        first_due_on=(now - timedelta(days=300)).date(),
         source=INVENTED,
         invented=True,
     )
     scene.session.add(indicator)
     await scene.session.flush()
-    for months_ago, value in zip((6, 3, 1), followed.values, strict=True):
-        measured_on = (now - timedelta(days=30 * months_ago)).date()
-        scene.session.add(Measurement(indicator_id=indicator.id, measured_on=measured_on, value=value, source=INVENTED))
+    for ago, value in zip(followed.ago, followed.values, strict=True):
+        moment = now - timedelta(days=ago)
+        form = _measure_form(moment.date(), value, followed.note if value == followed.values[-1] else "")
+        held, _ = await indicators.propose(scene.session, indicator, form, None, publish=True, now=moment + timedelta(days=3))
+        if followed.corrected and value == followed.corrected[0]:
+            _wrong, right, reason = followed.corrected
+            corrected = CorrectForm(value=right, source=INVENTED, source_url=None, note="", reason=reason, edition=held.edition)
+            await indicators.correct(scene.session, held, corrected, now=moment + timedelta(days=12))
+    if followed.waiting:
+        carrier = (await action_plan.leads(scene.session, [scene.commitments[followed.commitment]]))[indicator.commitment_id][0]
+        form = _measure_form((now - timedelta(days=2)).date(), followed.waiting, "")
+        await indicators.propose(scene.session, indicator, form, carrier, now=now - timedelta(days=1))
+
+
+def _measure_form(day: date, value: str, note: str) -> MeasureForm:
+    return MeasureForm(measured_on=day, value=value, source=INVENTED, source_url=None, note=note, institution="", edition=0)
 
 
 async def _leave_nothing_to_send(scene: Scene, forums: Sequence[Forum]) -> None:
@@ -514,9 +538,6 @@ PROMISED_SECOND = (
         owner="Groupe de l'atelier C (fictif)",
     ),
 )
-
-# Far after any indicator of the plan's own file, which are found again by their position.
-FIRST_INVENTED = 101
 
 PROCUREMENT = Evening(
     theme="Suivre un marché public de bout en bout",
@@ -1129,7 +1150,27 @@ PEOPLE = (
 )
 
 INDICATORS = (
-    Followed(2, "Marchés de l'exemple dont toutes les étapes portent le même numéro", "%", "0", "80", ("12", "27", "41")),
-    Followed(6, "Algorithmes de l'exemple décrits par une fiche d'une page", "fiches", "0", "20", ("2", "5", "9")),
-    Followed(13, "Signalements de l'exemple qui ont reçu une réponse en moins de quinze jours", "%", "35", "90", ("38", "52", "61")),
+    Followed(
+        2,
+        "Marchés de l'exemple dont toutes les étapes portent le même numéro",
+        "%",
+        "0",
+        "80",
+        ("4", "12", "37", "41"),
+        (270, 180, 90, 30),
+        corrected=("37", "27", "Les marchés sans numéro n'étaient pas comptés dans le total."),
+        note="Compté sur les marchés inventés de l'exemple, avenants compris.",
+    ),
+    Followed(
+        6, "Algorithmes de l'exemple décrits par une fiche d'une page", "fiches", "0", "20", ("2", "5", "9"), (330, 250, 190), waiting="11"
+    ),
+    Followed(
+        13,
+        "Signalements de l'exemple qui ont reçu une réponse en moins de quinze jours",
+        "%",
+        "35",
+        "90",
+        ("38", "52,5", "61"),
+        (180, 90, 30),
+    ),
 )

@@ -23,7 +23,20 @@ from sqlmodel import col, select
 from forums import action_plan, cli, emails, members, migrations, schedule
 from forums.app import ADDRESSES, create_app
 from forums.database import Database
-from forums.models import AgendaItem, Answer, Document, FollowUp, FollowUpForum, Forum, Institution, OutboxMessage, Question, Registration
+from forums.models import (
+    AgendaItem,
+    Answer,
+    Document,
+    FollowUp,
+    FollowUpForum,
+    Forum,
+    Indicator,
+    Institution,
+    Measurement,
+    OutboxMessage,
+    Question,
+    Registration,
+)
 from forums.settings import ROOT, Settings
 
 PUBLIC_URL = "https://forums.example.fr"
@@ -84,7 +97,9 @@ class Site:
             draft = (await session.exec(query.where(col(Answer.published_at).is_(None)))).first()
             carried = select(FollowUp).join(FollowUpForum, col(FollowUpForum.follow_up_id) == col(FollowUp.id))
             promise = (await session.exec(carried.where(FollowUpForum.forum_id == forum.id).order_by(col(FollowUp.text)))).first()
-        held = (item, document, pending, published, guest, written, draft, promise)
+            measured = select(Indicator, Measurement).join(Measurement, col(Measurement.indicator_id) == col(Indicator.id))
+            waiting = (await session.exec(measured.where(Measurement.status == "proposed"))).first()
+        held = (item, document, pending, published, guest, written, draft, promise, waiting)
         assert None not in held, "the demonstration lacks an example"
         return {
             "slug": forum.slug,
@@ -96,6 +111,8 @@ class Site:
             "institution": draft[1],
             "written": written.slug,
             "promise": promise.code,
+            "indicator": waiting[0].code,
+            "measurement": str(waiting[1].id),
             "number": "1",
             "plan": "essai",
             "registration": str(guest.id),
@@ -126,6 +143,8 @@ def filled(path: str, values: dict[str, str]) -> str:
         values = {**values, "code": values["document"]}
     if "/suites/" in path:
         values = {**values, "code": values["promise"]}
+    if "/indicateurs/{code}" in path:
+        values = {**values, "code": values["indicator"]}
     if "compte-rendu" in path:
         values = {**values, "slug": values["written"]}
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values[match[1]], path)

@@ -28,8 +28,10 @@ from forums.models import (
     AgendaItem,
     AgendaVersion,
     Answer,
+    Commitment,
     FollowUp,
     Forum,
+    Indicator,
     Institution,
     Member,
     MinutesEntry,
@@ -112,6 +114,10 @@ def the_promise(question: Question) -> FollowUp:
     return FollowUp(code="abcdefgh", text=question.text, due_on=date(2027, 3, 1))
 
 
+def the_indicator(question: Question) -> tuple[Indicator, Commitment]:
+    return Indicator(code="abcdefgh", name=question.text), Commitment(number=6, working_title=question.text)
+
+
 def the_holder(forum: Forum) -> str:
     return forum.theme or "Etalab"
 
@@ -150,11 +156,12 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "promise_recorded": lambda *facts: emails.promise_recorded(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
     "promise_due": lambda *facts: emails.promise_due(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
     "promise_late": lambda *facts: emails.promise_late(the_agent(), the_promise(facts[2]), facts[1], the_holder(facts[1])),
+    "indicator_due": lambda *facts: emails.indicator_due(the_agent(), *the_indicator(facts[2]), date(2027, 3, 1), date(2026, 12, 1)),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
 ABOUT_A_FORUM = [
-    kind for kind in EVERY_MESSAGE if not any(word in kind for word in ("question", "support", "answer", "promise", "sign_in"))
+    kind for kind in EVERY_MESSAGE if not any(word in kind for word in ("question", "support", "answer", "promise", "indicator", "sign_in"))
 ]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
 PERSONAL_LINK = {"confirm_registration", "already_registered", "registered", "waiting", "promoted", "confirm_question", "sign_in"}

@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import action_plan, agenda, answers, follow_ups, questions
+from forums import action_plan, agenda, answers, follow_ups, indicators, questions
 from forums.models import ActionPlan
 from forums.pages import page
 
@@ -46,7 +46,7 @@ async def commitment(request: Request) -> Response:
         leads = (await action_plan.leads(session, [found])).get(found.id, [])
         partners = await action_plan.partners(session, found)
         milestones = await action_plan.milestones(session, found)
-        followed = await action_plan.indicators(session, found)
+        followed = await indicators.of_commitment(session, found)
         forums = await action_plan.forums_about(session, found)
         items = await agenda.items_about(session, found)
         asked = await action_plan.questions_about(session, found)
@@ -66,6 +66,8 @@ async def commitment(request: Request) -> Response:
         partners=partners,
         milestones=milestones,
         followed=followed,
+        charts={each.indicator.id: indicators.chart_of(each, page.language(request)) for each in followed},
+        periodicities=indicators.PERIODICITIES,
         forums=forums,
         items=items,
         questions=asked,

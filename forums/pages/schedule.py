@@ -1,6 +1,7 @@
 """Forums: read by everybody; planned, announced, moved and cancelled by organisers."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError
@@ -8,10 +9,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, answers, follow_ups, members, minutes, outbox, questions, registrations, schedule, steps
+from forums import action_plan, agenda, answers, follow_ups, indicators, members, minutes, outbox, questions, registrations, schedule, steps
 from forums.forms import refuse
 from forums.language import N_
 from forums.models import Forum, Institution, Member, MinutesEntry
+from forums.models.forum import PARIS
 from forums.pages import page
 from forums.pages.agenda import chosen
 from forums.pages.page import Filled
@@ -105,6 +107,7 @@ async def dashboard(request: Request) -> Response:
         alarm = await outbox.alarm(session, page.now())
         promises = await follow_ups.open_ones(session, institutions=theirs, limit=5)
         promise_counts = await follow_ups.counts(session, institutions=theirs, drafts=theirs is None, now=page.now())
+        followed = await indicators.to_measure(session, institutions=theirs, now=page.now()) if member.role != "moderator" else []
     return page.show(
         request,
         "schedule/dashboard.html",
@@ -119,7 +122,15 @@ async def dashboard(request: Request) -> Response:
         organiser=member.role in members.ORGANISERS,
         promises=promises,
         promise_counts=promise_counts,
+        stale_indicators=sum(each.fresh.state == "stale" for each in followed),
+        to_measure=[each for each in followed if each.proposed or _presses(each)][:5],
     )
+
+
+def _presses(each: indicators.ToMeasure) -> bool:
+    """To be measured now, or within a fortnight."""
+    due = each.fresh.due_on
+    return due is not None and due <= page.now().astimezone(PARIS).date() + timedelta(days=14)
 
 
 async def _tasks(session: AsyncSession, member: Member, institutions: Sequence[Institution] | None) -> list[steps.Task]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, follow_ups, minutes, registrations
+from forums import action_plan, follow_ups, indicators, minutes, registrations
 from forums.models import ActionPlan, Commitment
 from forums.pages import page
 
@@ -22,6 +22,8 @@ async def show(request: Request) -> Response:
         commitments = await action_plan.commitments_of(session, plan) if plan else []
         made = await follow_ups.made_at(session, forum)
         carried = await follow_ups.carried_to(session, forum)
+        about = {each.id for held in entries for each in held.commitments}
+        known = await indicators.beside(session, list(about), forum.day)
     return page.show(
         request,
         "minutes/show.html",
@@ -33,6 +35,7 @@ async def show(request: Request) -> Response:
         promises=[(each.entry, each) for each in made] + [(each.entry, each.promise) for each in carried],
         places=places_of(request, plan, commitments),
         outcomes=minutes.OUTCOMES,
+        known=known,
     )
 
 
