@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, agenda, answers, follow_ups, indicators, minutes, questions, registrations, schedule
+from forums import action_plan, agenda, answers, follow_ups, indicators, minutes, progress, questions, registrations, schedule
 from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.answers import AnswerForm
 from forums.database import Database
@@ -30,10 +30,12 @@ from forums.models import (
     Forum,
     Indicator,
     Member,
+    Milestone,
     OutboxMessage,
     Question,
 )
 from forums.models.forum import PARIS
+from forums.progress import ReportForm, StateForm
 from forums.questions import DeclineForm, QuestionForm
 from forums.registrations import RegistrationForm, WalkInForm
 from forums.schedule import ForumForm
@@ -208,6 +210,7 @@ async def load(database: Database, settings: Settings, *, now: datetime) -> None
         await schedule.announce(session, unthemed, now=now - timedelta(days=10))
         for indicator in INDICATORS:
             await _measure(scene, indicator, now)
+        await _report(scene, now)
         await _leave_nothing_to_send(scene, forums)
 
 
@@ -475,6 +478,37 @@ async def _measure(scene: Scene, followed: Followed, now: datetime) -> None:
         carrier = (await action_plan.leads(scene.session, [scene.commitments[followed.commitment]]))[indicator.commitment_id][0]
         form = _measure_form((now - timedelta(days=2)).date(), followed.waiting, "")
         await indicators.propose(scene.session, indicator, form, carrier, now=now - timedelta(days=1))
+
+
+async def _report(scene: Scene, now: datetime) -> None:
+    """Two reports on a commitment, the older published; the plan's own milestones are left as they are, an invented one is added."""
+    today = now.astimezone(PARIS).date()
+    for position, (text, done_in, state, note) in enumerate(MILESTONES, start=MILESTONES_FROM):
+        milestone = Milestone(
+            commitment_id=scene.commitments[REPORTED].id,
+            position=position,
+            text=f"{text} ({INVENTED})",
+            due_text=f"{(today + timedelta(days=done_in)):%d/%m/%Y}",
+            due_on=today + timedelta(days=done_in),
+        )
+        scene.session.add(milestone)
+        await scene.session.flush()
+        done_on = today + timedelta(days=done_in + 12) if state == "done" else None
+        form = StateForm(state=state, done_on=done_on, state_note=note, evidence_url=None, edition=0)
+        await progress.say_state(scene.session, milestone, form, now=now - timedelta(days=20))
+    carrier = (await action_plan.leads(scene.session, [scene.commitments[REPORTED]]))[scene.commitments[REPORTED].id][0]
+    for months, completion, published, text, obstacles in REPORTS:
+        end = today - timedelta(days=30 * months)
+        form_of_report = ReportForm(
+            institution="", period_start=end - timedelta(days=180), period_end=end, completion=completion, text=_text(text),
+            obstacles=_text(obstacles), evidence=(("Page d'exemple", "https://exemple.example.org/bilan"),), edition=0,
+        )  # fmt: skip
+        written = now - timedelta(days=30 * months - 10)
+        report, _ = await progress.write(scene.session, scene.commitments[REPORTED], form_of_report, carrier, now=written)
+        report.invented = True
+        scene.session.add(report)
+        if published:
+            await progress.publish(scene.session, report, edition=0, now=written + timedelta(days=5))
 
 
 def _measure_form(day: date, value: str, note: str) -> MeasureForm:
@@ -1147,6 +1181,38 @@ PEOPLE = (
     Person("Eden", "Prototype", "Collectif Données lisibles (association fictive)"),
     Person("Morgan", "Fictif", needs="J'arrive en fauteuil roulant."),
     Person("Swann", "Exemple", "Les Promeneurs du canal (association fictive)"),
+)
+
+# Whose progress the demonstration reports, in milestones and reports far from the plan's own.
+REPORTED, MILESTONES_FROM = 6, 101
+
+MILESTONES = (
+    ("Essayer la fiche d'une page avec deux services", -60, "done", "Deux services l'ont essayée ; la fiche a gagné un exemple."),
+    ("Publier les dix premières fiches", -15, "under_way", "Neuf fiches sont en ligne, la dixième est relue."),
+    ("Faire relire les fiches par des personnes qui n'en savent rien", 90, "not_started", ""),
+)
+
+REPORTS = (
+    (
+        6,
+        "limited",
+        True,
+        """
+        La fiche d'une page existe et deux services l'ont essayée. Cinq algorithmes de l'exemple y sont décrits.
+        """,
+        """
+        Les services ne savent pas encore qui, chez eux, doit relire la fiche avant sa publication.
+        """,
+    ),
+    (
+        1,
+        "substantial",
+        False,
+        """
+        Neuf fiches sont en ligne, chacune relue par le service qui emploie l'algorithme.
+        """,
+        "",
+    ),
 )
 
 INDICATORS = (

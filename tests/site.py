@@ -26,6 +26,7 @@ from forums.database import Database
 from forums.models import (
     AgendaItem,
     Answer,
+    Commitment,
     Document,
     FollowUp,
     FollowUpForum,
@@ -33,7 +34,9 @@ from forums.models import (
     Indicator,
     Institution,
     Measurement,
+    Milestone,
     OutboxMessage,
+    ProgressReport,
     Question,
     Registration,
 )
@@ -98,8 +101,11 @@ class Site:
             carried = select(FollowUp).join(FollowUpForum, col(FollowUpForum.follow_up_id) == col(FollowUp.id))
             promise = (await session.exec(carried.where(FollowUpForum.forum_id == forum.id).order_by(col(FollowUp.text)))).first()
             measured = select(Indicator, Measurement).join(Measurement, col(Measurement.indicator_id) == col(Indicator.id))
+            reported = select(Milestone, ProgressReport).join(Commitment, col(Commitment.id) == col(Milestone.commitment_id))
+            reported = reported.join(ProgressReport, col(ProgressReport.commitment_id) == col(Commitment.id))
+            told = (await session.exec(reported.where(ProgressReport.status == "proposed"))).first()
             waiting = (await session.exec(measured.where(Measurement.status == "proposed"))).first()
-        held = (item, document, pending, published, guest, written, draft, promise, waiting)
+        held = (item, document, pending, published, guest, written, draft, promise, waiting, told)
         assert None not in held, "the demonstration lacks an example"
         return {
             "slug": forum.slug,
@@ -113,6 +119,8 @@ class Site:
             "promise": promise.code,
             "indicator": waiting[0].code,
             "measurement": str(waiting[1].id),
+            "milestone": str(told[0].id),
+            "report": told[1].code,
             "number": "1",
             "plan": "essai",
             "registration": str(guest.id),
@@ -143,6 +151,8 @@ def filled(path: str, values: dict[str, str]) -> str:
         values = {**values, "code": values["document"]}
     if "/suites/" in path:
         values = {**values, "code": values["promise"]}
+    if "/jalons/" in path or "/points/{code}" in path:
+        values = {**values, "code": values["report"], "plan": "2018-2020", "number": "6"}
     if "/indicateurs/{code}" in path:
         values = {**values, "code": values["indicator"]}
     if "compte-rendu" in path:

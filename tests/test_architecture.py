@@ -139,6 +139,7 @@ def test_every_word_has_its_four_places():
         "minutes",
         "openid",
         "outbox",
+        "progress",
         "questions",
         "registrations",
         "schedule",

@@ -4,9 +4,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import action_plan, agenda, answers, follow_ups, indicators, questions
+from forums import action_plan, indicators, progress, timeline
 from forums.models import ActionPlan
+from forums.models.forum import PARIS
 from forums.pages import page
+
+PER_PAGE = 30
 
 
 async def plans(request: Request) -> Response:
@@ -47,14 +50,13 @@ async def commitment(request: Request) -> Response:
         partners = await action_plan.partners(session, found)
         milestones = await action_plan.milestones(session, found)
         followed = await indicators.of_commitment(session, found)
-        forums = await action_plan.forums_about(session, found)
-        items = await agenda.items_about(session, found)
-        asked = await action_plan.questions_about(session, found)
-        states = await questions.states_of(session, asked)
-        supports = await questions.support_counts(session, asked)
-        passages = await action_plan.passages_about(session, found)
-        given = await answers.about(session, found)
-        promises = await follow_ups.about(session, found)
+        reports = await progress.reports_of(session, found)
+        genre = request.query_params.get("genre")
+        genre = genre if genre in timeline.GENRES else None
+        asked_for = page.whole_number(request, "page", 1, 500)
+        story = await timeline.story(session, found, genre=genre, offset=(asked_for - 1) * PER_PAGE, limit=PER_PAGE, now=page.now())
+        origins = await timeline.origins(session, found)
+    pages = page.pages_of(story.total, PER_PAGE)
     return page.show(
         request,
         "action_plan/commitment.html",
@@ -65,17 +67,20 @@ async def commitment(request: Request) -> Response:
         leads=leads,
         partners=partners,
         milestones=milestones,
+        is_late=progress.is_late,
+        days_late=progress.days_late,
         followed=followed,
         charts={each.indicator.id: indicators.chart_of(each, page.language(request)) for each in followed},
         periodicities=indicators.PERIODICITIES,
-        forums=forums,
-        items=items,
-        questions=asked,
-        states=states,
-        supports=supports,
-        passages=passages,
-        given=given,
-        promises=promises,
+        reports=reports,
+        completions=progress.COMPLETIONS,
+        story=story,
+        genres=timeline.GENRES,
+        genre=genre,
+        origins=origins,
+        page=asked_for,
+        pages=pages,
+        today=page.now().astimezone(PARIS).date(),
     )
 
 
