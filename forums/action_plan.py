@@ -127,15 +127,6 @@ async def forums_about(session: AsyncSession, commitment: Commitment) -> Sequenc
     return (await session.exec(query)).all()
 
 
-async def questions_about(session: AsyncSession, commitment: Commitment) -> Sequence[Question]:
-    query = (
-        select(Question)
-        .where(Question.commitment_id == commitment.id, Question.status == "published")
-        .order_by(col(Question.decided_at).desc())
-    )
-    return (await session.exec(query)).all()
-
-
 async def passages_about(session: AsyncSession, commitment: Commitment) -> list[Passage]:
     """Every published passage of every minutes that concerns a commitment, the newest forum first."""
     query = (
