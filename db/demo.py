@@ -14,12 +14,25 @@ from datetime import date, datetime, time, timedelta
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, agenda, answers, consultations, follow_ups, minutes, questions, registrations, schedule
+from forums import (
+    action_plan,
+    agenda,
+    answers,
+    consultations,
+    follow_ups,
+    indicators,
+    minutes,
+    progress,
+    questions,
+    registrations,
+    schedule,
+)
 from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.answers import AnswerForm
 from forums.consultations import AmendmentForm, CallForm, CommentForm, DecisionForm, ReplyForm
 from forums.database import Database
 from forums.follow_ups import KeepForm, RecordForm, SaidForm
+from forums.indicators import CorrectForm, MeasureForm
 from forums.minutes import EntryForm
 from forums.models import (
     ActionPlan,
@@ -31,12 +44,13 @@ from forums.models import (
     FollowUp,
     Forum,
     Indicator,
-    Measurement,
     Member,
+    Milestone,
     OutboxMessage,
     Question,
 )
 from forums.models.forum import PARIS
+from forums.progress import ReportForm, StateForm
 from forums.questions import DeclineForm, QuestionForm
 from forums.registrations import RegistrationForm, WalkInForm
 from forums.schedule import ForumForm
@@ -147,6 +161,12 @@ class Followed:
     baseline: str
     target: str
     values: tuple[str, ...]
+    ago: tuple[int, ...]
+    """How many days ago each was measured."""
+    note: str = ""
+    corrected: tuple[str, str, str] | tuple[()] = ()
+    """The value that was wrong, the right one, and why."""
+    waiting: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,6 +225,7 @@ async def load(database: Database, settings: Settings, *, now: datetime) -> None
         await schedule.announce(session, unthemed, now=now - timedelta(days=10))
         for indicator in INDICATORS:
             await _measure(scene, indicator, now)
+        await _report(scene, now)
         await _call_for_comments(scene, now)
         await _leave_nothing_to_send(scene, forums)
 
@@ -446,19 +467,68 @@ async def _take_up(scene: Scene, follow_up: FollowUp, forum: Forum, promised: Pr
 async def _measure(scene: Scene, followed: Followed, now: datetime) -> None:
     indicator = Indicator(
         commitment_id=scene.commitments[followed.commitment].id,
-        position=FIRST_INVENTED,
+        added_here=True,
+        position=1,
         name=followed.name,
         unit=followed.unit,
         baseline=followed.baseline,
+        baseline_on=(now - timedelta(days=365)).date(),
         target=followed.target,
+        target_on=(now + timedelta(days=365)).date(),
+        periodicity="quarterly",
+        first_due_on=(now - timedelta(days=300)).date(),
         source=INVENTED,
         invented=True,
     )
     scene.session.add(indicator)
     await scene.session.flush()
-    for months_ago, value in zip((6, 3, 1), followed.values, strict=True):
-        measured_on = (now - timedelta(days=30 * months_ago)).date()
-        scene.session.add(Measurement(indicator_id=indicator.id, measured_on=measured_on, value=value, source=INVENTED))
+    for ago, value in zip(followed.ago, followed.values, strict=True):
+        moment = now - timedelta(days=ago)
+        form = _measure_form(moment.date(), value, followed.note if value == followed.values[-1] else "")
+        held, _ = await indicators.propose(scene.session, indicator, form, None, publish=True, now=moment + timedelta(days=3))
+        if followed.corrected and value == followed.corrected[0]:
+            _wrong, right, reason = followed.corrected
+            corrected = CorrectForm(value=right, source=INVENTED, source_url=None, note="", reason=reason, edition=held.edition)
+            await indicators.correct(scene.session, held, corrected, now=moment + timedelta(days=12))
+    if followed.waiting:
+        carrier = (await action_plan.leads(scene.session, [scene.commitments[followed.commitment]]))[indicator.commitment_id][0]
+        form = _measure_form((now - timedelta(days=2)).date(), followed.waiting, "")
+        await indicators.propose(scene.session, indicator, form, carrier, now=now - timedelta(days=1))
+
+
+async def _report(scene: Scene, now: datetime) -> None:
+    """Two reports on a commitment, the older published; the plan's own milestones are left as they are, an invented one is added."""
+    today = now.astimezone(PARIS).date()
+    for position, (text, done_in, state, note) in enumerate(MILESTONES, start=MILESTONES_FROM):
+        milestone = Milestone(
+            commitment_id=scene.commitments[REPORTED].id,
+            position=position,
+            text=f"{text} ({INVENTED})",
+            due_text=f"{(today + timedelta(days=done_in)):%d/%m/%Y}",
+            due_on=today + timedelta(days=done_in),
+        )
+        scene.session.add(milestone)
+        await scene.session.flush()
+        done_on = today + timedelta(days=done_in + 12) if state == "done" else None
+        form = StateForm(state=state, done_on=done_on, state_note=note, evidence_url=None, edition=0)
+        await progress.say_state(scene.session, milestone, form, now=now - timedelta(days=20))
+    carrier = (await action_plan.leads(scene.session, [scene.commitments[REPORTED]]))[scene.commitments[REPORTED].id][0]
+    for months, completion, published, text, obstacles in REPORTS:
+        end = today - timedelta(days=30 * months)
+        form_of_report = ReportForm(
+            institution="", period_start=end - timedelta(days=180), period_end=end, completion=completion, text=_text(text),
+            obstacles=_text(obstacles), evidence=(("Page d'exemple", "https://exemple.example.org/bilan"),), edition=0,
+        )  # fmt: skip
+        written = now - timedelta(days=30 * months - 10)
+        report, _ = await progress.write(scene.session, scene.commitments[REPORTED], form_of_report, carrier, now=written)
+        report.invented = True
+        scene.session.add(report)
+        if published:
+            await progress.publish(scene.session, report, edition=0, now=written + timedelta(days=5))
+
+
+def _measure_form(day: date, value: str, note: str) -> MeasureForm:
+    return MeasureForm(measured_on=day, value=value, source=INVENTED, source_url=None, note=note, institution="", edition=0)
 
 
 async def _call_for_comments(scene: Scene, now: datetime) -> None:
@@ -590,9 +660,6 @@ PROMISED_SECOND = (
         owner="Groupe de l'atelier C (fictif)",
     ),
 )
-
-# Far after any indicator of the plan's own file, which are found again by their position.
-FIRST_INVENTED = 101
 
 PROCUREMENT = Evening(
     theme="Suivre un marché public de bout en bout",
@@ -1204,8 +1271,60 @@ PEOPLE = (
     Person("Swann", "Exemple", "Les Promeneurs du canal (association fictive)"),
 )
 
+# Whose progress the demonstration reports, in milestones and reports far from the plan's own.
+REPORTED, MILESTONES_FROM = 6, 101
+
+MILESTONES = (
+    ("Essayer la fiche d'une page avec deux services", -60, "done", "Deux services l'ont essayée ; la fiche a gagné un exemple."),
+    ("Publier les dix premières fiches", -15, "under_way", "Neuf fiches sont en ligne, la dixième est relue."),
+    ("Faire relire les fiches par des personnes qui n'en savent rien", 90, "not_started", ""),
+)
+
+REPORTS = (
+    (
+        6,
+        "limited",
+        True,
+        """
+        La fiche d'une page existe et deux services l'ont essayée. Cinq algorithmes de l'exemple y sont décrits.
+        """,
+        """
+        Les services ne savent pas encore qui, chez eux, doit relire la fiche avant sa publication.
+        """,
+    ),
+    (
+        1,
+        "substantial",
+        False,
+        """
+        Neuf fiches sont en ligne, chacune relue par le service qui emploie l'algorithme.
+        """,
+        "",
+    ),
+)
+
 INDICATORS = (
-    Followed(2, "Marchés de l'exemple dont toutes les étapes portent le même numéro", "%", "0", "80", ("12", "27", "41")),
-    Followed(6, "Algorithmes de l'exemple décrits par une fiche d'une page", "fiches", "0", "20", ("2", "5", "9")),
-    Followed(13, "Signalements de l'exemple qui ont reçu une réponse en moins de quinze jours", "%", "35", "90", ("38", "52", "61")),
+    Followed(
+        2,
+        "Marchés de l'exemple dont toutes les étapes portent le même numéro",
+        "%",
+        "0",
+        "80",
+        ("4", "12", "37", "41"),
+        (270, 180, 90, 30),
+        corrected=("37", "27", "Les marchés sans numéro n'étaient pas comptés dans le total."),
+        note="Compté sur les marchés inventés de l'exemple, avenants compris.",
+    ),
+    Followed(
+        6, "Algorithmes de l'exemple décrits par une fiche d'une page", "fiches", "0", "20", ("2", "5", "9"), (330, 250, 190), waiting="11"
+    ),
+    Followed(
+        13,
+        "Signalements de l'exemple qui ont reçu une réponse en moins de quinze jours",
+        "%",
+        "35",
+        "90",
+        ("38", "52,5", "61"),
+        (180, 90, 30),
+    ),
 )

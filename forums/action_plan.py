@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -34,7 +34,7 @@ from forums.models import (
     Question,
 )
 from forums.models.plan import InstitutionRole
-from forums.plan_files import CommitmentEntry, EvaluationEntry, PlanFile, read_plan
+from forums.plan_files import PERIODICITIES, CommitmentEntry, EvaluationEntry, IndicatorEntry, PlanFile, read_plan
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,6 @@ class Passage:
     entry: MinutesEntry
     forum: Forum
     questions: Sequence[Question]
-
-
-@dataclass(frozen=True)
-class Following:
-    """An indicator with its measurements, the newest first."""
-
-    indicator: Indicator
-    measurements: Sequence[Measurement]
 
 
 # -- Questions asked of the plan ---------------------------------------------------------------
@@ -131,20 +123,6 @@ async def milestones(session: AsyncSession, commitment: Commitment) -> Sequence[
     return (await session.exec(query)).all()
 
 
-async def indicators(session: AsyncSession, commitment: Commitment) -> list[Following]:
-    query = select(Indicator).where(Indicator.commitment_id == commitment.id).order_by(col(Indicator.position))
-    found = (await session.exec(query)).all()
-    measured: dict[UUID, list[Measurement]] = {}
-    query_measured = (
-        select(Measurement)
-        .where(col(Measurement.indicator_id).in_([indicator.id for indicator in found]))
-        .order_by(col(Measurement.measured_on).desc())
-    )
-    for measurement in (await session.exec(query_measured)).all():
-        measured.setdefault(measurement.indicator_id, []).append(measurement)
-    return [Following(indicator, measured.get(indicator.id, [])) for indicator in found]
-
-
 async def forums_about(session: AsyncSession, commitment: Commitment) -> Sequence[Forum]:
     """Forums announced or held about a commitment, the newest first."""
     query = (
@@ -152,15 +130,6 @@ async def forums_about(session: AsyncSession, commitment: Commitment) -> Sequenc
         .join(ForumCommitment, col(ForumCommitment.forum_id) == col(Forum.id))
         .where(ForumCommitment.commitment_id == commitment.id, Forum.status != "draft")
         .order_by(col(Forum.day).desc())
-    )
-    return (await session.exec(query)).all()
-
-
-async def questions_about(session: AsyncSession, commitment: Commitment) -> Sequence[Question]:
-    query = (
-        select(Question)
-        .where(Question.commitment_id == commitment.id, Question.status == "published")
-        .order_by(col(Question.decided_at).desc())
     )
     return (await session.exec(query)).all()
 
@@ -276,29 +245,46 @@ async def _store_institutions(session: AsyncSession, commitment: Commitment, ent
 
 
 async def _store_milestones(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:
-    kept = {milestone.position: milestone for milestone in await milestones(session, commitment)}
+    """Found again by its words, else by its place. One that left the file stays when something was said of its state."""
+    kept, listed = list(await milestones(session, commitment)), {each.texte for each in entry.jalons}
     for position, each in enumerate(entry.jalons, start=1):
-        milestone = kept.pop(position, None) or Milestone(commitment_id=commitment.id, position=position, text=each.texte)
-        milestone.text, milestone.due_text, milestone.due_on = each.texte, each.echeance, each.date
+        milestone = next((held for held in kept if held.text == each.texte), None)
+        milestone = milestone or next((held for held in kept if held.position == position and held.text not in listed), None)
+        if milestone is None:
+            milestone = Milestone(commitment_id=commitment.id, position=position, text=each.texte)
+        else:
+            kept.remove(milestone)
+        milestone.position, milestone.text, milestone.due_text, milestone.due_on = position, each.texte, each.echeance, each.date
         session.add(milestone)
-    for gone in kept.values():
-        await session.delete(gone)
+    for gone in kept:
+        if gone.state is None:
+            await session.delete(gone)
 
 
 async def _store_indicators(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:
-    kept = {following.indicator.position: following for following in await indicators(session, commitment)}
+    """Only what came with a file: what was added, edited, measured or corrected on the site is left as it is."""
+    query = select(Indicator).where(Indicator.commitment_id == commitment.id, col(Indicator.added_here).is_(False))
+    kept = {indicator.position: indicator for indicator in (await session.exec(query)).all()}
     for position, each in enumerate(entry.indicateurs, start=1):
-        following = kept.get(position)
-        indicator = following.indicator if following else Indicator(commitment_id=commitment.id, position=position, name=each.nom)
-        indicator.name, indicator.unit, indicator.baseline = each.nom, each.unite, each.depart
-        indicator.target, indicator.source, indicator.invented = each.cible, each.source, each.invente
+        indicator = kept.get(position) or Indicator(commitment_id=commitment.id, position=position, name=each.nom)
+        if indicator.edition == 0:
+            indicator.name, indicator.unit, indicator.source, indicator.invented = each.nom, each.unite, each.source, each.invente
+            indicator.baseline, indicator.baseline_on = each.depart, each.depart_le
+            indicator.target, indicator.target_on = each.cible, each.cible_le
+            indicator.periodicity, indicator.first_due_on = PERIODICITIES.get(each.periodicite or ""), each.premiere_echeance
         session.add(indicator)
         await session.flush()
-        dated: dict[date, Measurement] = {m.measured_on: m for m in following.measurements} if following else {}
-        for measure in each.mesures:
-            measurement = dated.get(measure.date) or Measurement(indicator_id=indicator.id, measured_on=measure.date, value=measure.valeur)
-            measurement.value, measurement.source = measure.valeur, measure.source
-            session.add(measurement)
+        await _store_measurements(session, indicator, each)
+
+
+async def _store_measurements(session: AsyncSession, indicator: Indicator, entry: IndicatorEntry) -> None:
+    found = (await session.exec(select(Measurement).where(Measurement.indicator_id == indicator.id))).all()
+    dated = {measurement.measured_on: measurement for measurement in found}
+    for each in entry.mesures:
+        held = dated.get(each.date) or Measurement(indicator_id=indicator.id, measured_on=each.date, value=each.valeur)
+        if held.proposed_at is None and held.edition == 0:
+            held.value, held.source, held.source_url, held.note = each.valeur, each.source, each.lien, each.note
+            session.add(held)
 
 
 async def institution_by_slug(session: AsyncSession, slug: str) -> Institution | None:

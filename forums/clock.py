@@ -9,7 +9,7 @@ import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 
-from forums import follow_ups, limits, members, metrics, openid, outbox, privacy, registrations, secret_links, subscriptions
+from forums import follow_ups, indicators, limits, members, metrics, openid, outbox, privacy, registrations, secret_links, subscriptions
 from forums.database import Database
 from forums.settings import Settings
 
@@ -40,6 +40,7 @@ async def upkeep(database: Database, settings: Settings, *, now: datetime) -> pr
     async with database.transaction() as session:
         await follow_ups.carry_by_itself(session, now=now)
         await follow_ups.remind(session, now=now)
+        await indicators.remind(session, now=now)
     await subscriptions.tell_news(database, now=now)
     await subscriptions.send_digests(database, now=now)
     async with database.transaction() as session:

@@ -24,8 +24,10 @@ from forums.models import (
     AgendaVersion,
     Answer,
     Comment,
+    Commitment,
     FollowUp,
     Forum,
+    Indicator,
     Institution,
     Member,
     MinutesEntry,
@@ -310,10 +312,20 @@ def promise_late(agent: Member, follow_up: FollowUp, forum: Forum, holder: str) 
 
 
 def _of_a_promise(kind: str, agent: Member, follow_up: FollowUp, forum: Forum, holder: str) -> Message:
-    # A day as an instant, since that is what templates read: noon, the same day everywhere in Europe.
-    due = datetime.combine(follow_up.due_on, time(12), tzinfo=PARIS).isoformat() if follow_up.due_on else None
-    facts = {"forum": told_of(forum), "code": follow_up.code, "text": follow_up.text, "holder": holder, "due": due}
+    facts = {"forum": told_of(forum), "code": follow_up.code, "text": follow_up.text, "holder": holder, "due": _noon(follow_up.due_on)}
     return Message(kind, agent.email, "fr", facts, forum.id)
+
+
+def indicator_due(agent: Member, indicator: Indicator, commitment: Commitment, due_on: date, measured_on: date | None) -> Message:
+    """To measure an indicator of a commitment their institution carries; told once for a date."""
+    facts = {"code": indicator.code, "name": indicator.name, "number": commitment.number, "title": commitment.title}
+    facts |= {"due": _noon(due_on), "measured": _noon(measured_on)}
+    return _once(Message("indicator_due", agent.email, "fr", facts), indicator.id, agent.id, due_on)
+
+
+def _noon(day: date | None) -> str | None:
+    """A day as an instant, since that is what templates read: noon, the same day everywhere in Europe."""
+    return datetime.combine(day, time(12), tzinfo=PARIS).isoformat() if day else None
 
 
 def _invitation(registration: Registration, method: str) -> dict[str, str]:

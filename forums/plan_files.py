@@ -21,9 +21,20 @@ from pydantic import (
 )
 from yaml.constructor import ConstructorError
 
+from forums.models.plan import Periodicity
+
 File = TypeVar("File", bound=BaseModel)
 
 _SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+Periodicite = Literal["ponctuelle", "mensuelle", "trimestrielle", "semestrielle", "annuelle"]
+PERIODICITIES: dict[str, Periodicity] = {
+    "ponctuelle": "once",
+    "mensuelle": "monthly",
+    "trimestrielle": "quarterly",
+    "semestrielle": "half_yearly",
+    "annuelle": "yearly",
+}
+
 _FRENCH = {
     "missing": "il manque",
     "extra_forbidden": "clé inconnue",
@@ -42,6 +53,7 @@ _FRENCH = {
     "date_from_datetime_inexact": "une date sans heure est attendue (AAAA-MM-JJ)",
     "string_too_short": "un texte est attendu, celui-ci est vide",
     "string_pattern_mismatch": "lettres minuscules, chiffres et traits d'union seulement",
+    "literal_error": "un des mots prévus est attendu, par exemple « trimestrielle »",
     "greater_than": "un nombre supérieur à zéro est attendu",
     "less_than": "un nombre inférieur à 10 000 est attendu",
 }
@@ -144,13 +156,28 @@ class MeasurementEntry(_Entry):
     date: Date
     valeur: str
     source: str | None = None
+    lien: str | None = None
+    note: str = ""
+
+    @field_validator("lien")
+    @classmethod
+    def _an_address_people_can_follow(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://\S+", value):
+            raise _Wrong("une adresse complète est attendue, par exemple https://exemple.fr/bilan")
+        return value
 
 
 class IndicatorEntry(_Entry):
+    """`periodicite` says how often a measurement is due, from the last one; the first is due on `premiere_echeance`."""
+
     nom: str = Field(min_length=1)
     unite: str = ""
     depart: str | None = None
+    depart_le: Date | None = None
     cible: str | None = None
+    cible_le: Date | None = None
+    periodicite: Periodicite | None = None
+    premiere_echeance: Date | None = None
     source: str | None = None
     invente: bool = False
     mesures: list[MeasurementEntry] = []

@@ -31,7 +31,9 @@ from forums.models import (
     FollowUp,
     FollowUpCommitment,
     Forum,
+    Indicator,
     Institution,
+    Measurement,
     Member,
     MemberInstitution,
     Minutes,
@@ -75,6 +77,16 @@ async def a_plan(session: AsyncSession, slug: str = "2018-2020", **facts: Any) -
 async def a_commitment(session: AsyncSession, plan: ActionPlan, number: int = 1, **facts: Any) -> Commitment:
     given = {"plan_id": plan.id, "number": number, "position": number, "working_title": f"Engagement {number}"}
     return await _added(session, Commitment(**given | facts))
+
+
+async def an_indicator(session: AsyncSession, commitment: Commitment, position: int = 1, **facts: Any) -> Indicator:
+    given = {"commitment_id": commitment.id, "position": position, "name": f"Indicateur {position}"}
+    return await _added(session, Indicator(**given | facts))
+
+
+async def a_measurement(session: AsyncSession, indicator: Indicator, day: date, value: str = "1", **facts: Any) -> Measurement:
+    """A published one, as it comes with the plan's file."""
+    return await _added(session, Measurement(**{"indicator_id": indicator.id, "measured_on": day, "value": value} | facts))
 
 
 async def an_institution(session: AsyncSession, name: str = "HATVP", *, leads: Sequence[Commitment] = ()) -> Institution:

@@ -27,13 +27,18 @@ from forums.models import (
     AgendaItem,
     Answer,
     Comment,
+    Commitment,
     Document,
     Evaluation,
     FollowUp,
     FollowUpForum,
     Forum,
+    Indicator,
     Institution,
+    Measurement,
+    Milestone,
     OutboxMessage,
+    ProgressReport,
     Question,
     Registration,
 )
@@ -100,7 +105,12 @@ class Site:
             evaluation = (await session.exec(select(Evaluation).where(col(Evaluation.added_here)))).first()
             comments = {each.status: each.code for each in (await session.exec(select(Comment))).all()}
             promise = (await session.exec(carried.where(FollowUpForum.forum_id == forum.id).order_by(col(FollowUp.text)))).first()
-        held = (item, document, pending, published, guest, written, draft, promise)
+            measured = select(Indicator, Measurement).join(Measurement, col(Measurement.indicator_id) == col(Indicator.id))
+            reported = select(Milestone, ProgressReport).join(Commitment, col(Commitment.id) == col(Milestone.commitment_id))
+            reported = reported.join(ProgressReport, col(ProgressReport.commitment_id) == col(Commitment.id))
+            told = (await session.exec(reported.where(ProgressReport.status == "proposed"))).first()
+            waiting = (await session.exec(measured.where(Measurement.status == "proposed"))).first()
+        held = (item, document, pending, published, guest, written, draft, promise, waiting, told)
         assert None not in held, "the demonstration lacks an example"
         return {
             "slug": forum.slug,
@@ -115,6 +125,10 @@ class Site:
             "evaluation": evaluation.code if evaluation else "abcd2345",
             "comment": comments["published"],
             "pending_comment": comments.get("pending", comments["published"]),
+            "indicator": waiting[0].code,
+            "measurement": str(waiting[1].id),
+            "milestone": str(told[0].id),
+            "report": told[1].code,
             "number": "1",
             "plan": "essai",
             "registration": str(guest.id),
@@ -151,6 +165,10 @@ def filled(path: str, values: dict[str, str]) -> str:
         values = {**values, "code": values["document"]}
     if "/suites/" in path:
         values = {**values, "code": values["promise"]}
+    if "/jalons/" in path or "/points/{code}" in path:
+        values = {**values, "code": values["report"], "plan": "2018-2020", "number": "6"}
+    if "/indicateurs/{code}" in path:
+        values = {**values, "code": values["indicator"]}
     if "compte-rendu" in path:
         values = {**values, "slug": values["written"]}
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values[match[1]], path)

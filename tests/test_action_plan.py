@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, schedule
+from forums import action_plan, indicators, schedule
 from forums.models import Commitment, Forum
 from forums.plan_files import BadFile, read_past_forums
 from forums.settings import ROOT
@@ -163,7 +163,7 @@ async def test_indicators_keep_every_measurement_the_newest_first(session: Async
     await action_plan.load_plan(session, path)
 
     commitment = (await action_plan.commitments_of(session, plan))[0]
-    followed = await action_plan.indicators(session, commitment)
+    followed = await indicators.of_commitment(session, commitment)
     assert [(each.indicator.name, [measurement.value for measurement in each.measurements]) for each in followed] == [
         ("Marchés publiés", ["30 000", "12 000"])
     ]

@@ -783,7 +783,7 @@ async def test_lists_tell_each_outcome_apart_and_are_filtered_by_it(site: Site) 
     pages = {state: (await site.get(f"/questions?etat={state}")).text for state in badges}
 
     assert {state: badges[state] in text for state, text in pages.items()} == dict.fromkeys(badges, True)
-    assert "Réponses écrites des administrations" in (await site.get("/engagements/2")).text
+    assert "Réponse écrite" in (await site.get("/engagements/2")).text
 
 
 async def test_a_long_stage_is_read_page_by_page_and_alone(site: Site) -> None:

@@ -30,8 +30,10 @@ from forums.models import (
     AgendaVersion,
     Answer,
     Comment,
+    Commitment,
     FollowUp,
     Forum,
+    Indicator,
     Institution,
     Member,
     MinutesEntry,
@@ -114,6 +116,10 @@ def the_promise(question: Question) -> FollowUp:
     return FollowUp(code="abcdefgh", text=question.text, due_on=date(2027, 3, 1))
 
 
+def the_indicator(question: Question) -> tuple[Indicator, Commitment]:
+    return Indicator(code="abcdefgh", name=question.text), Commitment(number=6, working_title=question.text)
+
+
 def the_holder(forum: Forum) -> str:
     return forum.theme or "Etalab"
 
@@ -180,6 +186,7 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "comment_corrected": lambda *facts: emails.comment_corrected(the_comment(facts[2]), the_plan(facts[1])),
     "comment_replied": lambda *facts: emails.comment_replied(the_comment(facts[2]), the_plan(facts[1]), the_institution(facts[1])),
     "welcome": lambda _, forum, __: emails.welcome(the_agent(), [the_institution(forum)]),
+    "indicator_due": lambda *facts: emails.indicator_due(the_agent(), *the_indicator(facts[2]), date(2027, 3, 1), date(2026, 12, 1)),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
@@ -188,7 +195,19 @@ ABOUT_A_FORUM = [
     for kind in EVERY_MESSAGE
     if not any(
         word in kind
-        for word in ("question", "support", "answer", "promise", "comment", "sign_in", "news", "digest", "subscription", "welcome")
+        for word in (
+            "question",
+            "support",
+            "answer",
+            "promise",
+            "comment",
+            "sign_in",
+            "news",
+            "digest",
+            "subscription",
+            "welcome",
+            "indicator",
+        )
     )
 ]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}

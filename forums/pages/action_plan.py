@@ -4,10 +4,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forums import accountability, action_plan, agenda, answers, consultations, follow_ups, lineage, questions
+from forums import accountability, action_plan, consultations, indicators, lineage, progress, timeline
 from forums.models import ActionPlan
 from forums.models.forum import PARIS
-from forums.pages import beside, citing, page
+from forums.pages import beside, page
+
+PER_PAGE = 30
 
 
 async def plans(request: Request) -> Response:
@@ -76,37 +78,39 @@ async def commitment(request: Request) -> Response:
         leads = (await action_plan.leads(session, [found])).get(found.id, [])
         partners = await action_plan.partners(session, found)
         milestones = await action_plan.milestones(session, found)
-        followed = await action_plan.indicators(session, found)
-        forums = await action_plan.forums_about(session, found)
-        items = await agenda.items_about(session, found)
-        asked = await action_plan.questions_about(session, found)
-        states = await questions.states_of(session, asked)
-        supports = await questions.support_counts(session, asked)
-        passages = await action_plan.passages_about(session, found)
-        given = await answers.about(session, found)
-        promises = await follow_ups.about(session, found)
+        followed = await indicators.of_commitment(session, found)
+        reports = await progress.reports_of(session, found)
+        genre = request.query_params.get("genre")
+        genre = genre if genre in timeline.GENRES else None
+        asked_for = page.whole_number(request, "page", 1, 500)
+        story = await timeline.story(session, found, genre=genre, offset=(asked_for - 1) * PER_PAGE, limit=PER_PAGE, now=page.now())
+        origins = await timeline.origins(session, found)
         others = await beside.of_commitment(session, plan, found)
-        places = await citing.places(session, request, commitment=found)
+    pages = page.pages_of(story.total, PER_PAGE)
     return page.show(
         request,
         "action_plan/commitment.html",
         plan=plan,
         base=base_of(plan),
         commitment=found,
-        places=places,
         axis=axes.get(found.axis_id) if found.axis_id else None,
         leads=leads,
         partners=partners,
         milestones=milestones,
+        is_late=progress.is_late,
+        days_late=progress.days_late,
         followed=followed,
-        forums=forums,
-        items=items,
-        questions=asked,
-        states=states,
-        supports=supports,
-        passages=passages,
-        given=given,
-        promises=promises,
+        charts={each.indicator.id: indicators.chart_of(each, page.language(request)) for each in followed},
+        periodicities=indicators.PERIODICITIES,
+        reports=reports,
+        completions=progress.COMPLETIONS,
+        story=story,
+        genres=timeline.GENRES,
+        genre=genre,
+        origins=origins,
+        page=asked_for,
+        pages=pages,
+        today=page.now().astimezone(PARIS).date(),
         **others,
     )
 

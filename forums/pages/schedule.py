@@ -1,6 +1,7 @@
 """Forums: read by everybody; planned, announced, moved and cancelled by organisers."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError
@@ -14,6 +15,7 @@ from forums import (
     answers,
     consultations,
     follow_ups,
+    indicators,
     members,
     minutes,
     outbox,
@@ -25,6 +27,7 @@ from forums import (
 from forums.forms import refuse
 from forums.language import N_
 from forums.models import Forum, Institution, Member, MinutesEntry
+from forums.models.forum import PARIS
 from forums.pages import citing, page
 from forums.pages.agenda import chosen
 from forums.pages.page import Filled
@@ -123,6 +126,7 @@ async def dashboard(request: Request) -> Response:
         promises = await follow_ups.open_ones(session, institutions=theirs, limit=5)
         comments_waiting = await consultations.waiting(session, institutions=theirs)
         promise_counts = await follow_ups.counts(session, institutions=theirs, drafts=theirs is None, now=page.now())
+        followed = await indicators.to_measure(session, institutions=theirs, now=page.now()) if member.role != "moderator" else []
     return page.show(
         request,
         "schedule/dashboard.html",
@@ -138,7 +142,15 @@ async def dashboard(request: Request) -> Response:
         promises=promises,
         promise_counts=promise_counts,
         comments_waiting=comments_waiting,
+        stale_indicators=sum(each.fresh.state == "stale" for each in followed),
+        to_measure=[each for each in followed if each.proposed or _presses(each)][:5],
     )
+
+
+def _presses(each: indicators.ToMeasure) -> bool:
+    """To be measured now, or within a fortnight."""
+    due = each.fresh.due_on
+    return due is not None and due <= page.now().astimezone(PARIS).date() + timedelta(days=14)
 
 
 async def _tasks(session: AsyncSession, member: Member, institutions: Sequence[Institution] | None) -> list[steps.Task]:

@@ -5,7 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, follow_ups, minutes, registrations
+from forums import action_plan, follow_ups, indicators, minutes, registrations
 from forums.pages import page
 from forums.pages.citing import places_of
 
@@ -21,6 +21,8 @@ async def show(request: Request) -> Response:
         commitments = await action_plan.commitments_of(session, plan) if plan else []
         made = await follow_ups.made_at(session, forum)
         carried = await follow_ups.carried_to(session, forum)
+        about = {each.id for held in entries for each in held.commitments}
+        known = await indicators.beside(session, list(about), forum.day)
     return page.show(
         request,
         "minutes/show.html",
@@ -32,6 +34,7 @@ async def show(request: Request) -> Response:
         promises=[(each.entry, each) for each in made] + [(each.entry, each.promise) for each in carried],
         places=places_of(request, plan, commitments),
         outcomes=minutes.OUTCOMES,
+        known=known,
     )
 
 

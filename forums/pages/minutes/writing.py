@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, drafts, members, minutes, questions, schedule
+from forums import action_plan, agenda, drafts, indicators, members, minutes, questions, schedule
 from forums.language import translations
 from forums.minutes import CommentMissing, EditedMeanwhile, EntryForm, OutcomeForm
 from forums.models import AgendaItem, Commitment, Forum, Minutes, MinutesEntry, Question
@@ -92,6 +92,8 @@ async def _form(
         about = [each for each in await schedule.commitments_of(session, forum) if plan and each.plan_id == plan.id]
         askable = await _askable(session, forum, entry, entries)
         draft = await drafts.of(session, request.state.member, address) if opening else None
+        ticked = [each for each in commitments if str(each.number) in filled.values["commitments"]] or about
+        known = await indicators.beside(session, [each.id for each in ticked], forum.day)
     if opening and draft and request.query_params.get("brouillon") == "reprendre":
         filled, draft = _from_draft(draft.typed), None
     elif opening:
@@ -106,6 +108,8 @@ async def _form(
         points=points,
         about=about,
         commitments=commitments,
+        ticked=ticked,
+        known=known,
         questions=askable,
         cited={each.entry.id: minutes.cited_in(each, commitments) for each in entries},
         filled=filled,

@@ -6,7 +6,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, answers, follow_ups, questions, schedule
+from forums import action_plan, agenda, answers, follow_ups, indicators, questions, schedule
 from forums.models import Commitment, Question
 from forums.pages import citing, page
 from forums.pages.action_plan import base_of
@@ -77,7 +77,7 @@ async def show(request: Request) -> Response:
         forum = await schedule.forum_by_id(session, question.forum_id) if question.forum_id else None
         commitment = await session.get(Commitment, question.commitment_id) if question.commitment_id else None
         leads = (await action_plan.leads(session, [commitment])).get(commitment.id, []) if commitment else []
-        followed = await action_plan.indicators(session, commitment) if commitment else []
+        followed = await indicators.beside(session, [commitment.id] if commitment else [], forum.day if forum else None)
         base = await _base_of(session, commitment)
         items = await agenda.items_taking_up(session, question)
         passages = await questions.passages_answering(session, question)
@@ -97,7 +97,7 @@ async def show(request: Request) -> Response:
         commitment=commitment,
         base=base,
         leads=leads,
-        followed=followed,
+        followed=followed.get(commitment.id, []) if commitment else [],
         items=items,
         passages=passages,
         outcomes=outcomes,
