@@ -228,8 +228,8 @@ async def test_an_agent_is_concerned_by_what_its_institution_leads(session: Asyn
 
     assert [await consultations.concerns(session, each, [mine]) for each in (comment, whole)] == [True, False]
     assert not await consultations.concerns(session, comment, [other])
-    assert [each.comment for each in (await consultations.to_handle(session, call))[0]] == [whole, comment]
-    assert [each.comment for each in (await consultations.to_handle(session, call, institutions=[mine]))[0]] == [comment]
+    assert [each.comment for each in (await consultations.for_members(session, call))[0]] == [whole, comment]
+    assert [each.comment for each in (await consultations.for_members(session, call, institutions=[mine]))[0]] == [comment]
     assert [tuple(each) for each in await consultations.waiting(session)] == [(plan, 1, 1)]
     assert [tuple(each) for each in await consultations.waiting(session, institutions=[mine])] == [(plan, 0, 1)]
 

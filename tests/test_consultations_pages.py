@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlmodel import select
 
+from forums import action_plan, amendments, consultations, evaluations
 from forums.models import AuditEvent, Comment, CommitmentAmendment
+from tests.factories import NOW, a_comment, a_plan, an_evaluation_form
 from tests.site import Site, links_in
+from tests.test_follow_ups import statements
 
 PLAN = "projet-de-demonstration"
 CALL = f"/plans/{PLAN}/commentaires"
@@ -170,3 +173,36 @@ async def test_the_pages_of_a_plan_and_of_a_commitment_lead_to_the_call_and_say_
     assert f'id="modification-{amendment.code}"' in (await site.get(FIRST)).text
     assert "Appel à commentaires" in (await site.get("/plans")).text
     assert "commentaires" not in (await site.get("/")).text
+
+
+async def test_a_page_costs_as_many_statements_for_forty_comments_amendments_and_plans_as_for_three(site: Site) -> None:
+    await site.sign_in("organiser")
+    pages = ["/plans", f"/plans/{PLAN}", f"/plans/{PLAN}/engagements/1", CALL, FIRST, f"{CALL}/synthese", f"{CALL}.csv"]
+    pages += [f"/commentaires/{(await site.examples())['comment']}", "/organisation", "/organisation/plans", DESK, f"{DESK}/engagements/1"]
+
+    async def costs(turn: str) -> dict[str, int]:
+        found = {}
+        for path in pages:
+            async with statements() as said:
+                # Another address, so that the answer is not one kept from before.
+                assert (await site.get(f"{path}?tour={turn}")).status_code == 200
+            found[path] = len(said)
+        return found
+
+    few = await costs("1")
+    async with site.database.transaction() as session:
+        plan = await action_plan.plan_by_slug(session, PLAN)
+        assert plan is not None
+        call = await consultations.call_on(session, plan)
+        assert call is not None
+        first = (await action_plan.commitments_of(session, plan))[0]
+        for number in range(40):
+            before = amendments.text_of(first)
+            first.title_en = first.working_title = f"Titre {number}"
+            amendment = await amendments.note(session, first, before, "Raison.", now=datetime.now(UTC))
+            await a_comment(session, call, first, text=f"Commentaire {number}", amendment_id=amendment.id, reply="Oui.", replied_at=NOW)
+            await a_comment(session, call, text=f"Sur tout {number}")
+            await evaluations.add(session, plan, first, an_evaluation_form(f"Évaluation {number}"), now=NOW)
+            await a_plan(session, f"plan-{number}", current=False)
+
+    assert await costs("2") == few

@@ -23,6 +23,9 @@ NAMES = ("Zéphyrine", "Quatremarre", "Wolfgangue", "Ribouldingue")
 ADDRESSES_OF_PEOPLE = ("zephyrine.q@confidentiel.example", "wolfgangue.r@confidentiel.example", "organisateur@example.org")
 NEEDS = "Un fauteuil roulant nommé Pégase"
 
+CALL = "/plans/projet-de-demonstration/commentaires"
+DESK = f"/organisation{CALL}"
+
 
 class Person:
     """Someone in front of the site, who keeps what was mailed to them."""
@@ -67,23 +70,28 @@ def _live(site: Served, mailbox: Mailbox, organiser: Person, anyone: Person) -> 
         anyone.post(f"{forum}/inscription", **typed, wants_news="1")
         anyone.post(f"{forum}/inscription/lien", email=email)
         anyone.post("/questions/poser", kind="question", text="Une question publique ?", email=email, author_name=given)
+        anyone.post(CALL, text="Un commentaire public.", email=email, author_name=given, organisation=family)
     anyone.post("/connexion", email=ADDRESSES_OF_PEOPLE[2])
     mine = mailbox.link(ADDRESSES_OF_PEOPLE[0], "Confirmez votre inscription")
     question = mailbox.link(ADDRESSES_OF_PEOPLE[0], "Confirmez votre question", "questions/confirmer")
-    for path in (f"{mine}/confirmer", f"{mine}/renoncer", f"{mine}/confirmer", question):
+    comment = mailbox.link(ADDRESSES_OF_PEOPLE[0], "Confirmez votre commentaire", "commentaires/confirmer")
+    for path in (f"{mine}/confirmer", f"{mine}/renoncer", f"{mine}/confirmer", question, comment):
         anyone.post(path)
-    for path in (mine, f"{mine}/donnees", f"{mine}/donnees.json", f"{mine}/modifier", f"{mine}/invitation.ics", question):
+    for path in (mine, f"{mine}/donnees", f"{mine}/donnees.json", f"{mine}/modifier", f"{mine}/invitation.ics", question, comment):
         assert anyone.client.get(path).status_code == 200
     mailbox.wait_for(ADDRESSES_OF_PEOPLE[0], "Votre place est réservée")
     code = re.search(r"/organisation/questions/([a-z2-9]{8})", organiser.client.get("/organisation/questions").text)
     assert code
     organiser.post(f"/organisation/questions/{code[1]}/publier")
+    said = re.search(rf"{DESK}/([a-z2-9]{{8}})\"[^>]*>Un commentaire public", organiser.client.get(DESK).text)
+    assert said
+    organiser.post(f"{DESK}/{said[1]}/publier", edition="0")
     organiser.client.get(f"/organisation{forum}/accueil", params={"q": NAMES[1]})
     assert NAMES[1] in organiser.client.get(f"/organisation{forum}/inscriptions").text
-    tokens = [mine.rpartition("/")[2], question.rpartition("/")[2], sign_in.rpartition("/")[2]]
+    tokens = [mine.rpartition("/")[2], question.rpartition("/")[2], comment.rpartition("/")[2], sign_in.rpartition("/")[2]]
     values = {"slug": slug[1], "number": "1", "plan": "2018-2020", "code": code[1], "written": "demonstration-2"}
-    values |= {"version": "1", "document": "abcd2345", "filename": "note.pdf", "promise": "abcd2345"}
-    values |= {"name": "questions", "collection": "questions", "rest": "nulle-part"}
+    values |= {"version": "1", "document": "abcd2345", "filename": "note.pdf", "promise": "abcd2345", "comment": said[1]}
+    values |= {"name": "questions", "collection": "questions", "rest": "nulle-part", "indicator": "abcd2345"}
     return tokens, values
 
 

@@ -39,9 +39,9 @@ from forums.consultations.queries import (
     comment_by_code,
     concerns,
     counts,
+    for_members,
     of_amendments,
     published,
-    to_handle,
     waiting,
 )
 from forums.consultations.synthesis import Synthesis, as_csv, as_markdown, summed_up
@@ -80,6 +80,7 @@ __all__ = [
     "correct",
     "counts",
     "decline",
+    "for_members",
     "history",
     "is_open",
     "of_amendments",
@@ -91,6 +92,5 @@ __all__ = [
     "settle",
     "summed_up",
     "synthesise",
-    "to_handle",
     "waiting",
 ]

@@ -109,7 +109,7 @@ async def of_amendments(session: AsyncSession, amendments: Sequence[CommitmentAm
     return found
 
 
-async def to_handle(
+async def for_members(
     session: AsyncSession,
     consultation: Consultation,
     *,

@@ -33,7 +33,7 @@ async def index(request: Request) -> Response:
         plan, call = await _plan_or_call(session, request)
         theirs = await _theirs(session, request)
         said, total = (
-            await consultations.to_handle(session, call, institutions=theirs, offset=(number - 1) * PER_PAGE, limit=PER_PAGE)
+            await consultations.for_members(session, call, institutions=theirs, offset=(number - 1) * PER_PAGE, limit=PER_PAGE)
             if call
             else ([], 0)
         )
