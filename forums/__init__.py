@@ -5,7 +5,7 @@ word of the trade holds its rules and its queries: `action_plan`, `lineage`, `ev
 `amendments`, `consultations`, `schedule`, `agenda`, `registrations`, `questions`, `answers`,
 `minutes`, `drafts`, `follow_ups`, `subscriptions`, `members`, `openid`, `privacy`; `steps`, `due_dates` and
 `accountability` derive what is due and what was never examined, `news` what happened in public, `search`
-finds it. `limits` counts what may not be done without end. `calendar_feed`, `news_feed`, `event_markup` and
+finds it, `open_data` gives it all away. `limits` counts what may not be done without end. `calendar_feed`, `news_feed`, `event_markup` and
 `emails` make what leaves the house, `outbox` delivers it, `attendance_list` prints it, `clock` does what falls
 due, `backups` keeps a copy. `pages` shows all of it, `metrics` and `checking` tell operators, `cli` is the
 `forums` command.

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forums import clock
 from forums.database import Database, DatabaseUnavailable
+from forums.language import LANGUAGES
 from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
 from forums.pages import (
@@ -44,6 +45,7 @@ from forums.pages import (
     metrics,
     minutes,
     news_feed,
+    open_data,
     openid,
     outbox,
     page,
@@ -69,7 +71,8 @@ FEED = "public, max-age=300"
 KB = 1024
 
 # Mail programs post here by themselves, from nowhere (RFC 8058): the secret in the address is the only proof.
-ONE_CLICK = re.compile(r"(/en)?/abonnements/[\w-]{43}/fin")
+# Nothing of the API writes: whoever tries is told so (405), not that they come from elsewhere.
+OPEN_TO_ALL = re.compile(r"(/en)?/(abonnements/[\w-]{43}/fin|api/.*)")
 
 
 class Address(NamedTuple):
@@ -178,6 +181,19 @@ ADDRESSES = [Address(*line) for line in (
     ("/calendrier.ics",                            calendar_feed.everything,     "GET",  ANYONE,     FEED,    0),
     ("/axes/{number:int}.ics",                     calendar_feed.axis,           "GET",  ANYONE,     FEED,    0),
     ("/institutions/{slug}.ics",                   calendar_feed.institution,    "GET",  ANYONE,     FEED,    0),
+    ("/donnees",                                   open_data.index,              "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/api",                               open_data.examples,           "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/datapackage.json",                  open_data.package,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/forums-open-d-etat.zip",            open_data.archive,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/{name}.csv",                        open_data.as_csv,             "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/{name}.schema.json",                open_data.schema,             "GET",  ANYONE,     PUBLIC,  0),
+    ("/donnees/{name}.json",                       open_data.as_json,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/v1",                                    open_data.collections,        "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/v1/openapi.json",                       open_data.openapi,            "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/v1/{collection}",                       open_data.listed,             "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/v1/{collection}/{code:path}",           open_data.single,             "GET",  ANYONE,     PUBLIC,  0),
+    ("/api/{rest:path}",                           open_data.unknown,            "GET",  ANYONE,     PRIVATE, 0),
+    ("/api/{rest:path}",                           open_data.preflight,          "OPTIONS", ANYONE,  PRIVATE, 0),
     ("/aide",                                      legal.help_page,              "GET",  ANYONE,     PUBLIC,  0),
     ("/accessibilite",                             legal.accessibility,          "GET",  ANYONE,     PUBLIC,  0),
     ("/mentions-legales",                          legal.notice,                 "GET",  ANYONE,     PUBLIC,  0),
@@ -209,6 +225,7 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/saisons/nouvelle",             planner.plan,                 "POST", ORGANISERS, PRIVATE, 64 * KB),
     ("/organisation/saisons/{season}",             steps.season_form,            "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/saisons/{season}",             steps.settle_season,          "POST", ORGANISERS, PRIVATE, 16 * KB),
+    ("/organisation/saisons/{season}/forums",      steps.add_forum,              "POST", ORGANISERS, PRIVATE, 4 * KB),
     ("/organisation/forums/{slug}",                schedule.desk,                "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/forums/{slug}/annoncer",       schedule.announce,            "POST", ORGANISERS, PRIVATE, 4 * KB),
     ("/organisation/forums/{slug}/modifier",       schedule.edit_form,           "GET",  ORGANISERS, PRIVATE, 0),
@@ -244,6 +261,8 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/forums/{slug}/compte-rendu/importer",                 minutes.import_form, "GET", ORGANISERS, PRIVATE, 0),
     ("/organisation/forums/{slug}/compte-rendu/importer",                 minutes.bring_in,   "POST", ORGANISERS, PRIVATE, 5184 * KB),
     ("/organisation/forums/{slug}/compte-rendu/publier",                  minutes.publish,    "POST", ORGANISERS, PRIVATE, 4 * KB),
+    ("/organisation/forums/{slug}/compte-rendu/donnees-personnelles",     minutes.redact_form, "GET", ORGANISERS, PRIVATE, 0),
+    ("/organisation/forums/{slug}/compte-rendu/donnees-personnelles",     minutes.redact,     "POST", ORGANISERS, PRIVATE, 16 * KB),
     ("/organisation/forums/{slug}/compte-rendu/{number:int}",             minutes.entry_form, "GET",  ORGANISERS, PRIVATE, 0),
     ("/organisation/forums/{slug}/compte-rendu/{number:int}",             minutes.amend,      "POST", ORGANISERS, PRIVATE, 256 * KB),
     ("/organisation/forums/{slug}/compte-rendu/{number:int}/effacer",     minutes.remove,     "POST", ORGANISERS, PRIVATE, 4 * KB),
@@ -279,6 +298,7 @@ ADDRESSES = [Address(*line) for line in (
     ("/organisation/questions/{code}/corriger",    questions.moderating.correct,   "POST", MODERATORS, PRIVATE, 32 * KB),
     ("/organisation/questions/{code}/reunir",      questions.moderating.merge,     "POST", MODERATORS, PRIVATE, 4 * KB),
     ("/organisation/questions/{code}/retirer",     questions.moderating.unpublish, "POST", MODERATORS, PRIVATE, 16 * KB),
+    ("/organisation/questions/{code}/titres",      questions.moderating.retitle,   "POST", MODERATORS, PRIVATE, 4 * KB),
     ("/organisation/questions/{code}/administrations", answers.routing_form,     "GET",  MODERATORS, PRIVATE, 0),
     ("/organisation/questions/{code}/administrations", answers.assign,           "POST", MODERATORS, PRIVATE, 32 * KB),
     ("/organisation/reponses",                     answers.index,                "GET",  ANSWERERS,  PRIVATE, 0),
@@ -345,17 +365,25 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     def says(status: int, code: int | str) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request({"language": "fr", **scope, "app": site}, receive)
-            await page.show(request, "error.html", status=status, code=code)(scope, receive, send)
+            await _said(request, status, code)(scope, receive, send)
 
         return answer
 
     inside: ASGIApp = gate.TooLarge(site, says(413, 413))
     inside = gate.Language(inside)
-    inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), ONE_CLICK)
+    inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), OPEN_TO_ALL)
     inside = gate.SecurityHeaders(inside, settings)
-    cached = PageCache(inside, own_figures.renderings.observe)
+    cached = PageCache(inside, own_figures.renderings.observe, _private_addresses())
     database.after_commit.append(cached.forget)
     return gate.AccessLog(cached)
+
+
+def _private_addresses() -> re.Pattern[str]:
+    """Those whose answers nobody may keep, in every language."""
+    paths = [
+        re.sub(r"\\{\w+(:int)?\\}", "[^/]+", re.escape(each.path)) for each in ADDRESSES if (each.method, each.cache) == ("GET", PRIVATE)
+    ]
+    return re.compile(rf"(?:/(?:{'|'.join(LANGUAGES[1:])}))?(?:{'|'.join(paths)})")
 
 
 def _routes(settings: Settings) -> list[BaseRoute]:
@@ -372,13 +400,21 @@ def _routes(settings: Settings) -> list[BaseRoute]:
 # -- Error pages ---------------------------------------------------------------------------------------
 
 
+def _said(request: Request, status: int, code: int | str) -> Response:
+    """An error in words for people; for a program that speaks to the API, in its own."""
+    if open_data.is_api(request.scope.get("page_path", "/")):
+        return open_data.fault(status)
+    return page.show(request, "error.html", status=status, code=code)
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.scope.get("page_path", "/")
     if error.status_code == 404 and path != "/" and path.endswith("/") and not path.startswith("//") and "\\" not in path:
         return RedirectResponse("/" + path.strip("/"), status_code=308)
-    response = page.show(request, "error.html", status=error.status_code, code=error.status_code)
-    response.headers.update(error.headers or {})
+    response = _said(request, error.status_code, error.status_code)
+    for name, value in (error.headers or {}).items():
+        response.headers.setdefault(name, value)
     return response
 
 
@@ -391,7 +427,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     log.error("database unavailable: %s", type(error).__name__)
-    response = page.show(request, "error.html", status=503, code=503)
+    response = _said(request, 503, 503)
     response.headers["retry-after"] = "30"
     return response
 
@@ -401,7 +437,7 @@ async def _client_left(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return page.show(request, "error.html", status=500, code=500)
+    return _said(request, 500, 500)
 
 
 _ERRORS = {

@@ -22,7 +22,7 @@ import uvicorn
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from forums import __version__, action_plan, clock, members, migrations, outbox, schedule, settings
+from forums import __version__, action_plan, clock, members, migrations, open_data, outbox, schedule, settings
 from forums.database import Database, DatabaseUnavailable
 from forums.forms import Email
 from forums.ogp_files import read_ogp
@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file", type=Path, metavar="FICHIER")
     restore.add_argument("--force", action="store_true", help="remplacer tout ce que la base contient")
     restore.set_defaults(run=_restore)
+    export = commands.add_parser("export", help="écrire toutes les données ouvertes dans un dossier")
+    export.add_argument("directory", type=Path, metavar="DOSSIER")
+    export.set_defaults(run=_export)
 
     commands.add_parser(
         "bounce", help="noter un message revenu, lu sur l'entrée standard (depuis un alias : « |forums bounce »)"
@@ -296,6 +299,19 @@ async def _enrol(database: Database, config: Settings, email: str, role: Any, sl
         members.note(session, "server", "enrol", f"member {member.id}", role, now=datetime.now(UTC))
         token = await members.link_to_sign_in(session, member, now=datetime.now(UTC))
     return f"{config.public_url}/connexion/{token}"
+
+
+def _export(options: argparse.Namespace) -> None:
+    async def work(database: Database, config: Settings) -> dict[str, bytes]:
+        async with database.reading() as session:
+            return await open_data.everything(session, config.public_url, with_json=True)
+
+    files = _with_database(work)
+    try:
+        open_data.put(files, options.directory)
+    except OSError as error:
+        raise Impossible(f"Le dossier {options.directory} ne peut pas être écrit : {error.strerror}.") from None
+    print(f"{len(files)} fichiers écrits dans {options.directory} ; datapackage.json les décrit.")
 
 
 def _bounce(options: argparse.Namespace) -> int:

@@ -6,16 +6,19 @@ refused at once by a busy WAL database. Whatever is written is on disk when `tra
 """
 
 import asyncio
+import functools
+import json
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import JSON, Connection, CursorResult, Dialect, Engine, Table, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -39,6 +42,8 @@ _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 # FileNotFoundError: PostgreSQL takes its UNIX socket away when it stops.
 DatabaseUnavailable = (OperationalError, PoolTimeoutError, TimeoutError, ConnectionError, FileNotFoundError, socket.gaierror)
 
+_CHANGED = "changed"
+
 
 class Database:
     """Both engines of one `DATABASE_URL`, and what to do after each commit.
@@ -50,7 +55,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.is_sqlite = settings.is_sqlite
         self.after_commit: list[Callable[[], None]] = []
-        self._plain: tuple[Engine, ThreadPoolExecutor] | None = None
+        self._plain: dict[bool, Engine] | None = None
         if self.is_sqlite:
             settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
             url = f"sqlite+aiosqlite:///{settings.sqlite_path}"
@@ -79,6 +84,9 @@ class Database:
                 },
             )
 
+        event.listen(self.writer.sync_engine, "begin", _nothing_changed_yet)
+        event.listen(self.writer.sync_engine, "after_cursor_execute", _note_a_change)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose whole work is committed on leaving the block, or undone if it raised."""
@@ -93,21 +101,28 @@ class Database:
         async with AsyncSession(self.reader, expire_on_commit=False) as session:
             yield session
 
-    async def write_at_once(self, work: Callable[[Connection], T]) -> T:
+    async def write_at_once(self, work: Callable[[Connection], T], *, flushed: bool = True) -> T:
         """Do `work`, a plain function, in a transaction of its own. Returns its answer once everything is on disk.
 
         Through SQLite's asynchronous driver each statement changes threads three times, which is most of
         what a short write costs; here the thread is changed once. Nothing it writes may show on a cached page.
+        Not `flushed`, it is committed for every process, whichever is killed, but a power cut within the next
+        seconds may take it back, unless a flushed write came after it. The disk is most of what a small write waits for.
         """
         if not self.is_sqlite:
             async with self.writer.begin() as connection:
+                if not flushed:
+                    await connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
                 return await connection.run_sync(work)
         if self._plain is None:
-            engine = create_engine(f"sqlite:///{self.writer.url.database}", pool_size=1, max_overflow=0)
-            _configure_sqlite(engine, begin="BEGIN IMMEDIATE")
-            self._plain = engine, ThreadPoolExecutor(1, "forums-writer")
-        engine, thread = self._plain
-        return await asyncio.get_running_loop().run_in_executor(thread, _in_one_go, engine, work)
+            self._plain = {True: self._plain_engine(flushed=True), False: self._plain_engine(flushed=False)}
+            self._thread = ThreadPoolExecutor(1, "forums-writer")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _in_one_go, self._plain[flushed], work)
+
+    def _plain_engine(self, *, flushed: bool) -> Engine:
+        engine = create_engine(f"sqlite:///{self.writer.url.database}", pool_size=1, max_overflow=0)
+        _configure_sqlite(engine, begin="BEGIN IMMEDIATE", flushed=flushed)
+        return engine
 
     async def answers(self) -> bool:
         """Whether a statement gets through, for `/sante`."""
@@ -120,12 +135,18 @@ class Database:
 
     async def close(self) -> None:
         if self._plain is not None:
-            engine, thread = self._plain
-            await asyncio.get_running_loop().run_in_executor(thread, engine.dispose)
-            thread.shutdown()
+            for engine in self._plain.values():
+                await asyncio.get_running_loop().run_in_executor(self._thread, engine.dispose)
+            self._thread.shutdown()
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+
+
+async def has_changed_anything(session: AsyncSession) -> bool:
+    """Whether a row was written, changed or deleted since this transaction began: a form sent a second time does not."""
+    await session.flush()
+    return bool((await session.connection()).info.get(_CHANGED))
 
 
 def insert_into(session: AsyncSession, of: type[SQLModel]) -> "postgresql.Insert":
@@ -147,15 +168,54 @@ async def insert_new(session: AsyncSession, of: type[SQLModel], rows: Sequence[M
     return set((await connection.execute(new.returning(new.table.c.id), rows)).scalars())
 
 
+def add_rows(connection: Connection, of: type[SQLModel], rows: Sequence[Mapping[str, Any]], *, same: Sequence[str] = ()) -> set[UUID]:
+    """Write many rows of the same columns. With `same`, returns the ids of the new ones, as `insert_new` does."""
+    if not rows:
+        return set()
+    names = ", ".join(rows[0])
+    known = f"ON CONFLICT ({', '.join(same)}) DO NOTHING RETURNING id" if same else ""
+    written = with_rows(connection, f"INSERT INTO {of.__tablename__} ({names}) SELECT {names} FROM {{rows}} WHERE true {known}", of, rows)  # noqa: S608 — names of our own columns
+    return {UUID(hex=str(value)) for value in written.scalars()} if same else set()
+
+
+def with_rows(connection: Connection, statement: str, of: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
+    """One statement on many rows of the same columns, which are the table `typed` that `{rows}` in it stands for.
+
+    For what is done all the time: the rows travel as one JSON document, and the text is always the same.
+    SQLAlchemy takes several times longer over their values than the database over the rows.
+    """
+    text_of_all = _with_typed(connection.dialect, statement, SQLModel.metadata.tables[str(of.__tablename__)], tuple(rows[0]))
+    return connection.exec_driver_sql(text_of_all, (json.dumps(rows, default=_in_json, ensure_ascii=False),))
+
+
+@functools.lru_cache(maxsize=32)  # a handful of statements, for the engines of one process
+def _with_typed(dialect: Dialect, statement: str, table: Table, names: Sequence[str]) -> str:
+    if dialect.name == "postgresql":
+        types = ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in names)
+        return statement.format(rows=f"json_to_recordset($1) AS typed ({types})")
+    values = ", ".join(f"value {'->' if isinstance(table.c[name].type, JSON) else '->>'} '{name}' AS {name}" for name in names)
+    return statement.format(rows=f"(SELECT {values} FROM json_each(?)) AS typed")  # noqa: S608
+
+
+def _in_json(value: UUID | datetime) -> str:
+    return value.hex if isinstance(value, UUID) else _moment_in_json(value)
+
+
+@functools.lru_cache(maxsize=64)  # the same moment is in every row
+def _moment_in_json(moment: datetime) -> str:
+    """As SQLAlchemy keeps it on SQLite; PostgreSQL reads the same, on connections whose clock is UTC."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
 def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
     """Whether this SQLite library may be trusted with a WAL file shared by several processes."""
     return any(version >= fixed if fixed == _SAFE_WAL[0] else fixed <= version < (*fixed[:2], 999) for fixed in _SAFE_WAL)
 
 
-def sqlite_pragmas() -> list[str]:
+def sqlite_pragmas(*, flushed: bool = True) -> list[str]:
     """What each SQLite connection is told. FULL: NORMAL lost acknowledged rows in real power cuts."""
     journal = (
-        ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
+        ["PRAGMA journal_mode=WAL", f"PRAGMA synchronous={'FULL' if flushed else 'NORMAL'}"]
         if wal_is_safe()
         else ["PRAGMA journal_mode=DELETE", "PRAGMA synchronous=EXTRA"]
     )
@@ -167,12 +227,22 @@ def _in_one_go(engine: Engine, work: Callable[[Connection], T]) -> T:
         return work(connection)
 
 
-def _configure_sqlite(engine: Engine, begin: str) -> None:
+def _nothing_changed_yet(connection: Connection) -> None:
+    connection.info[_CHANGED] = False
+
+
+def _note_a_change(connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+    # Of an INSERT that returns its rows SQLite does not know at once how many there are: -1.
+    if (context.isinsert or context.isupdate or context.isdelete) and cursor.rowcount != 0:
+        connection.info[_CHANGED] = True
+
+
+def _configure_sqlite(engine: Engine, begin: str, *, flushed: bool = True) -> None:
     def connect(connection: Any, record: Any) -> None:
         # The driver's own BEGIN is silent before a SELECT, which oversells seats.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in sqlite_pragmas():
+        for pragma in sqlite_pragmas(flushed=flushed):
             cursor.execute(pragma)
         cursor.close()
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
@@ -68,9 +68,27 @@ class Message:
     not_after: datetime | None = None
 
 
-def confirm_registration(registration: Registration, forum: Forum, token: str) -> Message:
-    """Only what the site itself wrote: nobody can make us mail a text of theirs to a third party."""
-    return _to_person(registration, "confirm_registration", forum, token=token)
+class Addressee(Protocol):
+    """What a message says of the person it goes to: a registration, or a row that becomes one."""
+
+    @property
+    def email(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def attendance(self) -> str: ...
+    @property
+    def bump(self) -> int: ...
+
+
+def confirm_registration(registration: Addressee, forum: Forum, token: str, told: dict[str, Any] | None = None) -> Message:
+    """Only what the site itself wrote: nobody can make us mail a text of theirs to a third party.
+
+    `told` is `told_of(forum)`, for who writes to a crowd and asks once.
+    """
+    return _to_person(registration, "confirm_registration", forum, token=token, forum=told)
 
 
 def already_registered(registration: Registration, forum: Forum, token: str) -> Message:
@@ -183,11 +201,14 @@ def question_answered(
     return _once(_to_author(question, "question_answered", code=question.code, text=question.text, **facts), question.id, forum.id, *again)
 
 
-def answer_published(question: Question, institution: Institution, answer: Answer) -> Message:
-    """`slug` names the answer on the page of the question."""
-    facts = {"institution": institution.name, "slug": institution.slug, "outcome": answer.outcome}
+def answer_published(question: Question, institution: Institution, answer: Answer, *, changed_in: int | None = None) -> Message:
+    """`slug` names the answer on the page of the question; `changed_in` is the edition that says another outcome."""
+    facts: dict[str, Any] = {"institution": institution.name, "slug": institution.slug, "outcome": answer.outcome}
+    facts |= {"changed": changed_in is not None}
     facts |= {"until": answer.deferred_to.isoformat()} if answer.outcome == "deferred" and answer.deferred_to else {}
-    return _once(_to_author(question, "answer_published", code=question.code, text=question.text, **facts), question.id, institution.id)
+    again = [] if changed_in is None else [changed_in]
+    message = _to_author(question, "answer_published", code=question.code, text=question.text, **facts)
+    return _once(message, question.id, institution.id, *again)
 
 
 def question_assigned(member: Member, question: Question, forum: Forum | None) -> Message:
@@ -224,11 +245,16 @@ def confirm_support(support: Support, question: Question, recipient: str, langua
     return Message("confirm_support", recipient, language, facts)
 
 
-def support_answered(support: Support, question: Question, where: str, token: str, about: object) -> Message:
-    """`where` is the address of the answer on the site; told once of what it is `about`, a forum or an institution."""
-    facts = {"code": question.code, "text": question.text, "where": where, "token": token}
+def support_answered(
+    support: Support, question: Question, where: str, token: str, about: object, *, changed_in: int | None = None
+) -> Message:
+    """`where` is the address of the answer on the site; told once of what it is `about`, a forum or an institution.
+
+    `changed_in` is the version or edition that says another outcome than the one told before.
+    """
+    facts = {"code": question.code, "text": question.text, "where": where, "token": token, "changed": changed_in is not None}
     message = Message("support_answered", support.email or "", support.language, facts, question.forum_id)
-    return _once(message, support.id, question.id, about)
+    return _once(message, support.id, question.id, about, *([] if changed_in is None else [changed_in]))
 
 
 def confirm_comment(comment: Comment, plan: ActionPlan, token: str) -> Message:
@@ -264,6 +290,12 @@ def sign_in(member: Member, token: str, *, not_after: datetime) -> Message:
     return Message("sign_in", member.email, "fr", {"token": token}, not_after=not_after)
 
 
+def welcome(member: Member, institutions: Sequence[Institution]) -> Message:
+    """To who becomes a member: what their role may do, and where to sign in. It holds no secret, so it may be read next week."""
+    facts = {"role": member.role, "institutions": [each.name for each in institutions]}
+    return _once(Message("welcome", member.email, "fr", facts), member.id)
+
+
 def promise_recorded(agent: Member, follow_up: FollowUp, forum: Forum, holder: str) -> Message:
     return _once(_of_a_promise("promise_recorded", agent, follow_up, forum, holder), follow_up.id, agent.id)
 
@@ -289,10 +321,11 @@ def _invitation(registration: Registration, method: str) -> dict[str, str]:
     return {"invitation": method} if registration.status == "registered" else {}
 
 
-def _to_person(registration: Registration, kind: str, forum: Forum, **facts: Any) -> Message:
+def _to_person(registration: Addressee, kind: str, forum: Forum, /, **facts: Any) -> Message:
     # The link to follow from afar is for those who hold a remote seat; see `Announced`.
     with_link = registration.status == "registered" and registration.attendance == "remote"
-    facts |= {"forum": told_of(forum), "bump": registration.bump, "attendance": registration.attendance, "with_link": with_link}
+    facts |= {"bump": registration.bump, "attendance": registration.attendance, "with_link": with_link}
+    facts["forum"] = facts.get("forum") or told_of(forum)
     too_late = None if kind in ("minutes_published", "given_up", "cancelled", "already_registered") else forum.starts_at
     return Message(kind, registration.email, registration.language, facts, forum.id, not_after=too_late)
 

@@ -61,9 +61,13 @@ class Tally:
         self._here[window] = self._here.get(window, 0) + 1
         return self._everywhere.get(window, 0) + self._here[window] <= limit.most
 
+    @property
+    def is_due(self) -> bool:
+        return bool(self._here) and self._clock() - self._shared_at >= 1
+
     async def share(self, session: AsyncSession, *, now: datetime) -> None:
         """Once a second, add what was counted here to what everybody counted, and learn the sum."""
-        if not self._here or self._clock() - self._shared_at < 1:
+        if not self.is_due:
             return
         here, self._here, self._shared_at = self._here, {}, self._clock()
         counts = await _add(session, {(_kept(key, limit), since): times for (key, limit, since), times in here.items()})

@@ -176,8 +176,8 @@ async def erase(session: AsyncSession, registration: Registration, *, now: datet
     """
     email, email_key = registration.email, registration.email_key
     for each, forum in await registrations.of_person(session, email_key):
-        await registrations.erase(session, each.id, now=now)
-        members.note(session, "participant", "erase", f"forum {forum.slug}", now=now)
+        if await registrations.erase(session, each.id, now=now):
+            members.note(session, "participant", "erase", f"forum {forum.slug}", now=now)
     await subscriptions.unsubscribe(session, email, email_key)
     await session.exec(delete(Support).where(_supports_of(registration)))
     theirs = select(Question).where(Question.author_key == email_key)

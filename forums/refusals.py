@@ -68,6 +68,10 @@ class SeatsTaken(Refusal):
     sentence = N_("Vous ne pouvez pas descendre sous le nombre de places déjà prises ({taken}).")
 
 
+class RegistrationGone(Refusal):
+    sentence = N_("Cette inscription vient d'être effacée, à la demande de la personne ou à son terme.")
+
+
 class AttendanceFull(Refusal):
     sentence = N_("Toutes les places de cette façon de participer sont prises : vous gardez celle que vous avez.")
 

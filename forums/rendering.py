@@ -22,7 +22,7 @@ from jinja2 import (
 from jinja2.runtime import Context
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from forums import event_markup
 from forums import language as languages
@@ -52,6 +52,7 @@ def environment(language: str) -> Environment:
     env.filters["from_iso"] = datetime.fromisoformat
     env.filters["markdown"] = markdown
     env.filters["markdown_citing"] = markdown_citing
+    env.filters["citing"] = citing
     env.filters["unbroken"] = languages.unbroken
     env.globals["language"] = language
     env.globals["event_data"] = event_markup.events
@@ -109,6 +110,16 @@ def markdown_citing(text: str, places: tuple[tuple[int, str], ...]) -> Markup:
         if token.children:
             token.children = _with_links(token.children, dict(places))
     return _safe(tokens)
+
+
+def citing(text: str, places: tuple[tuple[int, str], ...]) -> Markup:
+    """A text that is not Markdown, where each commitment cited leads to its page."""
+    known, made, end = dict(places), Markup(""), 0
+    for match in _CITED.finditer(text):
+        if match[1] and int(match[1]) in known:
+            made += escape(text[end : match.start()]) + Markup('<a href="{}">{}</a>').format(known[int(match[1])], match[0])
+            end = match.end()
+    return made + escape(text[end:])
 
 
 def cited_numbers(text: str) -> list[int]:

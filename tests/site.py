@@ -126,6 +126,9 @@ class Site:
             "message": "00000000-0000-4000-8000-000000000000",
             "member": str(member.id) if member else "00000000-0000-4000-8000-000000000000",
             "session": "abcd2345",
+            "name": "questions",
+            "collection": "questions",
+            "rest": "nulle-part",
         }
 
     async def addresses(self, method: str = "GET") -> list[str]:

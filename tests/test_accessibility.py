@@ -89,7 +89,7 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
         if (
             each.method != "GET"
             or (each.who is not None) != members
-            or re.search(r"\.(ics|atom|txt|ico|pdf|csv|json|odt|docx)$|/sante$|\{filename\}$", each.path)
+            or re.search(r"\.(ics|atom|txt|ico|pdf|csv|json|odt|docx|zip)$|/sante$|/metriques$|\{filename\}$|^/api", each.path)
         ):
             continue
         kind = next(

@@ -11,10 +11,22 @@ from sqlalchemy import event
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, agenda, answers, minutes, questions
+from forums import action_plan, agenda, answers, minutes, questions, schedule
 from forums.answers import Assignment, Standing
 from forums.database import Database
-from forums.models import Answer, AuditEvent, Forum, ForumCommitment, Institution, Member, MinutesEntryQuestion, Question, Season
+from forums.models import (
+    Answer,
+    AuditEvent,
+    Forum,
+    ForumCommitment,
+    Institution,
+    Member,
+    MinutesEntryQuestion,
+    OutboxMessage,
+    Question,
+    Season,
+    Support,
+)
 from forums.refusals import AnswerChanged, BeforeTheEvening, NothingToPublish, OrganisersPublish, Refusal, RoutingChanged, WrongMoment
 from tests.factories import (
     NOW,
@@ -676,6 +688,34 @@ async def test_an_agent_publishes_and_corrects_where_the_season_says_so(site: Si
     assert "corrigée le" in (await site.get(f"/questions/{question.code}")).text
 
 
+async def test_who_asked_and_who_supports_are_told_when_a_published_answer_has_another_outcome(site: Site, asked: str) -> None:
+    here = f"/organisation/reponses/{asked}/hatvp"
+    async with site.database.transaction() as session:
+        question = await questions.published_question(session, asked)
+        assert question
+        question.email = "auteure@example.org"
+        session.add(question)
+        session.add(
+            Support(question_id=question.id, email="avec@example.org", email_key="k", wants_news=True, confirmed_at=datetime.now(UTC))
+        )
+    await site.sign_in("organiser")
+    later = {"outcome": "deferred", "deferred_to": str((datetime.now(UTC) + timedelta(days=60)).date())}
+    await site.post(here, **typed(**later))
+    await site.post(f"{here}/publier", edition="1")
+
+    await site.post(here, **typed(text="Un mot de plus.", edition="2", **later))
+    assert (len(await site.mailed("auteure@example.org")), len(await site.mailed("avec@example.org"))) == (1, 1)
+    for _ in range(2):
+        await site.post(here, **typed(edition="3"))
+
+    async with site.database.reading() as session:
+        told_of_it = select(OutboxMessage).where(OutboxMessage.recipient == "auteure@example.org")
+        told_twice = (await session.exec(told_of_it.order_by(col(OutboxMessage.created_at)))).all()
+    assert [each.facts["changed"] for each in told_twice] == [False, True]
+    assert "a été corrigé" in (await site.mailed("avec@example.org"))[1]
+    assert (len(await site.mailed("auteure@example.org")), len(await site.mailed("avec@example.org"))) == (2, 2)
+
+
 async def test_the_dashboard_tells_an_agent_how_many_to_answer_and_for_when(site: Site, asked: str) -> None:
     await site.sign_in("agent", "hatvp")
 
@@ -744,3 +784,45 @@ async def test_lists_tell_each_outcome_apart_and_are_filtered_by_it(site: Site) 
 
     assert {state: badges[state] in text for state, text in pages.items()} == dict.fromkeys(badges, True)
     assert "Réponses écrites des administrations" in (await site.get("/engagements/2")).text
+
+
+async def test_a_long_stage_is_read_page_by_page_and_alone(site: Site) -> None:
+    async with site.database.transaction() as session:
+        hatvp = await action_plan.institution_by_slug(session, "hatvp")
+        assert hatvp
+        for number in range(45):
+            question = await a_question(session, text=f"Question {number:02} ?", text_hash=str(number))
+            await answers.assign(session, question, [hatvp], seen=[], now=datetime.now(UTC))
+    await site.sign_in("agent", "hatvp")
+
+    first = (await site.get("/organisation/reponses")).text
+    read = [(await site.get(f"/organisation/reponses?etape=a-repondre&page={number}")).text for number in (1, 2, 3)]
+
+    assert 'href="/organisation/reponses?etape=a-repondre"' in first
+    assert len({code for text in read for code in re.findall(r'href="/organisation/reponses/(\w+)/hatvp"', text)}) >= 45
+    assert "Préparées, pas encore publiées" not in read[0]
+
+
+async def test_a_commitment_cited_leads_to_its_page_in_answers_in_a_context_and_in_the_agenda(site: Site) -> None:
+    values = await site.examples()
+    link = '<a href="{}/engagements/2"'
+    async with site.database.transaction() as session:
+        question = await questions.published_question(session, values["code"])
+        hatvp = await action_plan.institution_by_slug(session, "hatvp")
+        forum = await schedule.forum_by_slug(session, values["slug"])
+        assert question and hatvp and forum  # noqa: PT018
+        question.context = "Voyez l'E2 <b>et</b> l'engagement 999."
+        session.add(question)
+        session.add(Answer(question_id=question.id, institution_id=hatvp.id, text="Comme le dit l'engagement n° 2.", published_at=NOW))
+        for point in await agenda.published_points(session, forum):
+            point.item.description = "On reparle de l'E2."
+            session.add(point.item)
+
+    asked, english = (await site.get(f"/questions/{values['code']}")).text, (await site.get(f"/en/questions/{values['code']}")).text
+    forum_page, version = await site.get(f"/forums/{values['slug']}"), await site.get(f"/forums/{values['slug']}/ordre-du-jour/1")
+
+    assert f"Voyez l&#39;{link.format('')}>E2</a> &lt;b&gt;et&lt;/b&gt; l&#39;engagement 999." in asked
+    assert f"Comme le dit l'{link.format('')}" in asked
+    assert link.format("/en") in english
+    assert link.format("") in forum_page.text
+    assert version.status_code == 200

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from forums import cli
+from forums.open_data import ROWS
 from forums.settings import ROOT
 from tests import forked
 from tests.browser import FORUMS, free_port
@@ -74,6 +75,17 @@ def test_member_prints_a_link_and_refuses_what_cannot_be(environment: dict[str, 
     assert "--institution" in refused(run(environment, "member", "a@example.org", "--role", "agent"))
     assert "« inconnue »" in refused(run(environment, "member", "a@example.org", "--role", "agent", "--institution", "inconnue"))
     assert run(environment, "member", "a@example.org", "--role", "roi").returncode == 2
+
+
+def test_export_writes_every_file_and_says_where(environment: dict[str, str], tmp_path: Path):
+    run(environment, "load-plan", PLAN)
+
+    done = run(environment, "export", str(tmp_path / "donnees"))
+    written = {path.name for path in (tmp_path / "donnees").iterdir()}
+
+    assert done.stdout == f"{3 * len(ROWS) + 1} fichiers écrits dans {tmp_path / 'donnees'} ; datapackage.json les décrit.\n"
+    assert written == {f"{row.file}.{kind}" for row in ROWS for kind in ("csv", "json", "schema.json")} | {"datapackage.json"}
+    assert "ne peut pas être écrit" in refused(run(environment, "export", str(tmp_path / "forums.db")))
 
 
 def test_purge_says_what_it_removed(environment: dict[str, str]):

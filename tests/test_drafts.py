@@ -1,5 +1,6 @@
 """Drafts: what a member was typing, kept for them alone, offered and never imposed."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -133,3 +134,29 @@ async def test_a_stranger_keeps_nothing(site: Site) -> None:
 
     assert answer.status_code == 401
     assert await site.count(Draft) == 0
+
+
+async def test_the_form_of_an_agenda_item_keeps_and_offers_its_draft_which_goes_once_saved(site: Site) -> None:
+    await site.sign_in("organiser")
+    values = await site.examples()
+    for address in (
+        f"/organisation/forums/{values['slug']}/ordre-du-jour",
+        f"/organisation/forums/{values['slug']}/ordre-du-jour/{values['item']}",
+    ):
+        question = re.findall(r'name="questions" value="(\w+)"', (await site.get(address)).text)[-1]
+        typed = {"title": "Un titre en cours", "kind": "plenary", "questions": question, "shift": "1", "edition": "0", "number": "99"}
+        kept = await site.post("/organisation/brouillons", brouillon=address, **typed)
+
+        offered = (await site.get(address)).text
+        resumed = (await site.get(f"{address}?brouillon=reprendre")).text
+        again = re.findall(r'name="(edition|number)" value="(\d+)"', resumed)
+        saved = await site.post(address, **{"title": "Un titre", "kind": "plenary", **dict(again)})
+
+        assert kept.status_code == 200
+        assert f'data-draft="{address}"' in offered
+        assert "Vous avez un brouillon" in offered
+        assert 'value="Un titre en cours"' not in offered
+        assert 'value="Un titre en cours"' in resumed
+        assert f'value="{question}" checked' in resumed
+        assert saved.status_code == 303
+        assert "Vous avez un brouillon" not in (await site.get(address)).text

@@ -179,6 +179,7 @@ EVERY_MESSAGE: dict[str, Callable[[Registration, Forum, Question], Message]] = {
     "comment_declined": lambda *facts: emails.comment_declined(the_comment(facts[2]), the_plan(facts[1])),
     "comment_corrected": lambda *facts: emails.comment_corrected(the_comment(facts[2]), the_plan(facts[1])),
     "comment_replied": lambda *facts: emails.comment_replied(the_comment(facts[2]), the_plan(facts[1]), the_institution(facts[1])),
+    "welcome": lambda _, forum, __: emails.welcome(the_agent(), [the_institution(forum)]),
     "sign_in": lambda *_: emails.sign_in(Member(email=RECIPIENT, role="organiser"), TOKEN, not_after=NOW),
 }
 INVITES = {"registered": "REQUEST", "promoted": "REQUEST", "moved": "REQUEST", "given_up": "CANCEL", "cancelled": "CANCEL"}
@@ -186,7 +187,8 @@ ABOUT_A_FORUM = [
     kind
     for kind in EVERY_MESSAGE
     if not any(
-        word in kind for word in ("question", "support", "answer", "promise", "comment", "sign_in", "news", "digest", "subscription")
+        word in kind
+        for word in ("question", "support", "answer", "promise", "comment", "sign_in", "news", "digest", "subscription", "welcome")
     )
 ]
 AT_THE_DOOR = {"registered", "promoted", "reminder_week", "reminder_eve"}
@@ -479,7 +481,7 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
     assert named == {
         "reminder_week", "reminder_eve", "minutes_published", "agenda_changed", "announced", "question_received",
         "question_on_agenda", "question_answered", "support_answered", "answer_published", "question_assigned",
-        "promise_recorded", "promise_due", "promise_late", "news", "digest",
+        "promise_recorded", "promise_due", "promise_late", "news", "digest", "comment_replied", "welcome",
     }  # fmt: skip
 
 

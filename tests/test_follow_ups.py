@@ -13,10 +13,19 @@ from sqlalchemy import Engine, event
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import agenda, clock, follow_ups, members, minutes, schedule
+from forums import agenda, clock, follow_ups, members, minutes, questions, schedule
 from forums.database import Database
 from forums.follow_ups import ChangedMeanwhile, DropForm, KeepForm, Missing, Promise, ProposalForm, ReopenForm, SaidForm
-from forums.models import AgendaItem, AuditEvent, FollowUp, FollowUpChange, FollowUpForum, Forum, MinutesEntry
+from forums.models import (
+    AgendaItem,
+    AuditEvent,
+    FollowUp,
+    FollowUpChange,
+    FollowUpForum,
+    Forum,
+    MinutesEntry,
+    MinutesEntryQuestion,
+)
 from forums.refusals import AlreadyDecided, NotAnnounced, Refusal
 from tests.factories import (
     NOW,
@@ -24,6 +33,7 @@ from tests.factories import (
     a_follow_up,
     a_forum,
     a_plan,
+    a_question,
     a_record_form,
     a_season,
     an_agenda_item,
@@ -833,3 +843,46 @@ async def test_from_the_public_pages_alone_a_promise_leads_to_its_passage_forum_
     assert commitment_page in await links(minutes_page)
     assert minutes_page in await links(commitment_page)
     assert len(later) == 1
+
+
+async def test_a_question_and_the_promises_made_in_its_answer_lead_to_each_other(site: Site) -> None:
+    values = await site.examples()
+    async with site.database.transaction() as session:
+        promise = await follow_ups.promise_by_code(session, values["promise"])
+        question = await questions.published_question(session, values["code"])
+        assert promise
+        assert promise.entry
+        assert question
+        session.add(MinutesEntryQuestion(entry_id=promise.entry.id, question_id=question.id))
+
+    of_question, of_promise = await site.get(f"/questions/{values['code']}"), await site.get(f"/suites/{values['promise']}")
+
+    assert f'href="/suites/{values["promise"]}"' in of_question.text
+    assert f'href="/questions/{values["code"]}"' in of_promise.text
+
+
+async def test_a_promise_nobody_may_read_yet_is_not_on_the_page_of_its_question(session: AsyncSession) -> None:
+    forum = await a_held_forum(session, published=False)
+    entry, question = await passage_of(session, forum), await a_question(session, forum)
+    session.add(MinutesEntryQuestion(entry_id=entry.id, question_id=question.id))
+    await a_follow_up(session, forum, entry)
+
+    hidden = await follow_ups.from_answers_to(session, question)
+    await minutes.publish(session, await minutes.begun(session, forum), now=NOW)
+
+    assert hidden == []
+    assert [each.follow_up.text for each in await follow_ups.from_answers_to(session, question)] == ["Publier la liste."]
+
+
+async def test_the_open_promises_are_read_page_by_page(site: Site) -> None:
+    async with site.database.transaction() as session:
+        forum = (await session.exec(select(Forum).where(Forum.slug == "demonstration-1"))).one()
+        for number in range(25):
+            await a_follow_up(session, forum, text=f"Promesse {number:02}.")
+    await site.sign_in("organiser")
+
+    first, second = [(await site.get(f"/organisation/suites?page={number}")).text for number in (1, 2)]
+
+    listed = [set(re.findall(r'href="/organisation/suites/(\w{8})"', text)) for text in (first, second)]
+    assert (len(listed[0]), listed[0] & listed[1]) == (20, set())
+    assert len(listed[1]) >= 5

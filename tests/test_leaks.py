@@ -83,6 +83,7 @@ def _live(site: Served, mailbox: Mailbox, organiser: Person, anyone: Person) -> 
     tokens = [mine.rpartition("/")[2], question.rpartition("/")[2], sign_in.rpartition("/")[2]]
     values = {"slug": slug[1], "number": "1", "plan": "2018-2020", "code": code[1], "written": "demonstration-2"}
     values |= {"version": "1", "document": "abcd2345", "filename": "note.pdf", "promise": "abcd2345"}
+    values |= {"name": "questions", "collection": "questions"}
     return tokens, values
 
 

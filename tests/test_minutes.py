@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, minutes, questions
 from forums.database import Database
-from forums.minutes import CommentMissing, EditedMeanwhile, OutcomeForm
+from forums.minutes import CommentMissing, EditedMeanwhile, OutcomeForm, Place, RedactForm
 from forums.models import Forum, Minutes, MinutesEntry
+from forums.questions import MergeForm
 from forums.refusals import AlreadyPublished, NothingToPublish, Refusal
 from forums.rendering import cited_numbers, markdown_citing
 from tests.factories import (
@@ -521,3 +523,62 @@ async def published_minutes(session: AsyncSession, *texts: str) -> tuple[Minutes
 
 def an_outcome(outcome: str, **typed: str) -> OutcomeForm:
     return OutcomeForm.model_validate({"outcome": outcome} | typed)
+
+
+# -- Questions merged where it was published ---------------------------------------------------------------------------
+
+
+async def test_questions_merged_give_published_minutes_their_next_version_and_both_are_still_read(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    target, question = await a_question(session, forum, email="cible@example.org"), await a_question(session, forum)
+    written = await some_minutes(session, forum)
+    await minutes.write(session, written, an_entry_form(), None, [], [question], now=NOW)
+    await minutes.publish(session, written, now=NOW)
+
+    await minutes.merge_questions(session, question, target, MergeForm(into=target.code), now=LATER)
+
+    first, second = [await minutes.version_by_number(session, written, number) for number in (1, 2)]
+    assert first
+    assert second
+    assert [(each.number, each.comment) for each in await minutes.versions_of(session, written)] == [(2, "Questions réunies"), (1, "")]
+    assert [[each["code"] for each in passage["questions"]] for passage in first.version.content] == [[question.code]]
+    assert [[each["code"] for each in passage["questions"]] for passage in second.version.content] == [[target.code]]
+    assert set(first.questions) == {question.code}
+
+
+async def test_questions_merged_that_no_published_passage_is_about_make_no_version(session: AsyncSession) -> None:
+    written, _ = await published_minutes(session)
+    forum = await a_forum(session, number=2)
+    target, question = await a_question(session, forum, email="cible@example.org"), await a_question(session, forum)
+
+    await minutes.merge_questions(session, question, target, MergeForm(into=target.code), now=LATER)
+
+    assert [each.number for each in await minutes.versions_of(session, written)] == [1]
+
+
+# -- Personal data taken out --------------------------------------------------------------------------------------------
+
+
+async def test_personal_data_is_taken_out_of_what_is_read_now_and_of_every_version(session: AsyncSession) -> None:
+    written, (first, second) = await published_minutes(session, "Jean Dupont a répondu.", "Rien.")
+    await minutes.amend(session, written, first, an_entry_form("Jean Dupont, du 3, rue Haute, a répondu."), None, [], [], now=LATER)
+    await minutes.amend(session, written, second, an_entry_form("Toujours rien."), None, [], [], now=LATER)
+    form = RedactForm(words="Jean Dupont")
+
+    found = await minutes.places(session, written, form)
+    taken, again = await minutes.redact(session, written, form), await minutes.redact(session, written, form)
+
+    texts = [passage["text"] for version in await minutes.versions_of(session, written) for passage in version.content]
+    assert found == [Place(1, now=True, versions=(1, 2, 3))]
+    assert (taken, again) == (1, 0)
+    assert first.text == "[donnée personnelle retirée], du 3, rue Haute, a répondu."
+    assert not any("Dupont" in text for text in texts)
+    assert len(texts) == 6
+
+
+@pytest.mark.parametrize("words", ["Ab", "donnée", "Absent partout"])
+async def test_words_that_are_nowhere_or_would_be_everywhere_are_refused(session: AsyncSession, words: str) -> None:
+    written, _ = await published_minutes(session, "Ab, donnée.")
+
+    with pytest.raises(PydanticCustomError):
+        await minutes.places(session, written, RedactForm(words=words))

@@ -256,3 +256,23 @@ async def test_a_question_ticked_from_the_agenda_is_ticked_in_the_form(desk: Des
 
     assert plan is not None
     assert f'value="{point.questions[0].code}" checked' in form
+
+
+async def test_personal_data_is_found_then_taken_out_and_the_journal_does_not_keep_it(site: Site):
+    await site.sign_in("organiser")
+    written = (await site.examples())["written"]
+    here = f"/organisation/forums/{written}/compte-rendu"
+    text = (await site.get(f"/forums/{written}/compte-rendu")).text
+    word = re.search(r"<p>(\w+ \w+ \w+)", text.split('id="p-1"')[1])
+    assert word
+
+    found = await site.post(f"{here}/donnees-personnelles", words=word[1])
+    done = await site.post(f"{here}/donnees-personnelles", words=word[1], sure="1")
+    after = (await site.get(f"/forums/{written}/compte-rendu")).text
+    async with site.database.reading() as session:
+        lines = (await session.exec(select(AuditEvent).where(AuditEvent.verb == "redact"))).all()
+
+    assert "Ce qui est retiré ne se retrouve pas" in found.text
+    assert done.headers["location"] == f"{here}?fait=donnees-retirees"
+    assert "[donnée personnelle retirée]" in after
+    assert [(each.subject, each.detail) for each in lines] == [(f"minutes {written}", "1")]

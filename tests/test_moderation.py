@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -10,15 +11,17 @@ import pytest
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import agenda, minutes, privacy, questions
+from forums import agenda, minutes, privacy, questions, schedule
 from forums.database import Database
-from forums.models import Answer, AuditEvent, Institution, Question, QuestionInstitution, Support
+from forums.models import Answer, AuditEvent, Forum, Institution, Question, QuestionInstitution, Support
 from forums.questions import CorrectForm, DecisionForm, DeclineForm, MergeForm, SupportForm, UnpublishForm
 from forums.refusals import AlreadyDecided, Refusal
 from tests.factories import (
     NOW,
     SECRET_KEY,
+    a_commitment,
     a_forum,
+    a_plan,
     a_question,
     a_registration,
     an_agenda_item_form,
@@ -534,3 +537,106 @@ async def test_the_author_reads_at_their_link_what_they_had_written(site: Site) 
 
     assert "Où est-il ?" in text
     assert "Où est M. Zyx ?" in text
+
+
+# -- Where its words went --------------------------------------------------------------------------------------------
+
+
+async def on_the_agenda(session: AsyncSession, question: Question, *, publish: bool = True) -> Forum:
+    """A forum whose agenda has an item made from the question, published or not."""
+    forum = await a_forum(session)
+    await agenda.take_up(session, forum, question, now=NOW)
+    if publish:
+        await agenda.publish(session, forum, now=NOW)
+    return forum
+
+
+async def titles_of(session: AsyncSession, forum: Forum) -> list[str]:
+    """Of the agenda being prepared, then of each version."""
+    versions = range(forum.agenda_version + 1)
+    return [point.item.title for version in versions for point in await agenda.points_of(session, forum, version)]
+
+
+async def test_an_item_made_from_a_corrected_question_is_retitled_in_one_go_and_the_published_version_stays(session: AsyncSession) -> None:
+    question = await a_question(session, text="Que fait Jean Dupont ?")
+    forum = await on_the_agenda(session, question)
+    before = [(each.item.version, each.repeats, each.outdated) for each in await agenda.made_from(session, question)]
+    await questions.correct(session, question, a_correction("Que fait ce service ?"), now=NOW)
+
+    outdated = [each.item.version for each in await agenda.made_from(session, question) if each.outdated]
+    first, again = await agenda.retitle(session, question), await agenda.retitle(session, question)
+
+    assert (before, outdated) == ([(0, True, False), (1, True, False)], [0, 1])
+    assert (len(first), again) == (1, [])
+    assert await titles_of(session, forum) == ["Que fait ce service ?", "Que fait Jean Dupont ?"]
+    assert [(each.item.version, each.outdated) for each in await agenda.made_from(session, question)] == [(0, False), (1, True)]
+
+
+async def test_words_that_name_someone_are_taken_out_of_published_versions_too_and_it_shows(session: AsyncSession) -> None:
+    question = await a_question(session, text="Que fait Jean Dupont ?")
+    forum = await on_the_agenda(session, question)
+    await questions.correct(session, question, a_correction("Que fait ce service ?"), now=NOW)
+
+    changed = await agenda.retitle(session, question, published=True)
+
+    assert await titles_of(session, forum) == ["Que fait ce service ?", "Que fait ce service ? (titre corrigé)"]
+    assert agenda.titles(changed) == "2027-1 n° 1"
+
+
+async def test_an_item_made_from_a_withdrawn_question_bears_what_else_it_is_about(session: AsyncSession) -> None:
+    commitment = await a_commitment(session, await a_plan(session), working_title="La commande publique")
+    alone, tied = await a_question(session, text="Insulte ?"), await a_question(session, None, commitment, text="Injure ?")
+    forum = await on_the_agenda(session, alone, publish=False)
+    await agenda.take_up(session, forum, tied, now=NOW)
+    for question in (alone, tied):
+        await questions.unpublish(session, question, REASON, now=NOW)
+        await agenda.retitle(session, question)
+
+    assert await titles_of(session, forum) == ["Plénière", "La commande publique"]
+
+
+async def test_a_title_an_organiser_wrote_is_left_alone(session: AsyncSession) -> None:
+    question = await a_question(session, text="Que fait Jean Dupont ?")
+    forum = await a_forum(session)
+    await agenda.add(session, forum, an_agenda_item_form("Où en est-on ?"), [], [question], now=NOW)
+    await questions.unpublish(session, question, REASON, now=NOW)
+
+    assert await agenda.retitle(session, question, published=True) == []
+    assert await titles_of(session, forum) == ["Où en est-on ?"]
+
+
+async def test_the_passages_tied_to_a_question_or_that_quote_it_are_found(session: AsyncSession) -> None:
+    question = await a_question(session, text="Que fait Jean Dupont ?")
+    written = await some_minutes(session, await a_forum(session))
+    await minutes.write(session, written, an_entry_form("Le ministère a répondu."), None, [], [question], now=NOW)
+    await minutes.write(session, written, an_entry_form("On a demandé : « Que fait Jean Dupont ? »"), None, [], [], now=NOW)
+    await minutes.write(session, written, an_entry_form("Sans rapport."), None, [], [], now=NOW)
+    await questions.correct(session, question, a_correction("Que fait ce service ?"), now=NOW)
+
+    found = await minutes.quoting(session, question)
+
+    assert [(each.entry.number, each.repeats, each.public) for each in found] == [(1, False, False), (2, True, False)]
+
+
+async def test_a_moderator_reads_where_the_words_went_and_replaces_them_in_one_click(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+    async with site.database.transaction() as session:
+        forum = await schedule.forum_by_slug(session, slug)
+        assert forum
+        question = await a_question(session, forum, text="Que fait Jean Dupont ?")
+        await agenda.take_up(session, forum, question, now=datetime.now(UTC))
+    await site.sign_in("moderator")
+    page = f"/organisation/questions/{question.code}"
+    before = unescape((await site.get(page)).text)
+    edition = await edition_of(site, page)
+    corrected = await site.post(f"{page}/corriger", edition=edition, text="Que fait ce service ?", context="")
+    told_so = unescape((await site.get(corrected.headers["location"])).text)
+
+    done = await site.post(f"{page}/titres")
+    after = unescape((await site.get(page)).text)
+
+    assert "porte les mots de la question" in before
+    assert "porte encore les anciens mots" in told_so
+    assert done.headers["location"] == f"{page}?fait=titres#ailleurs"
+    assert "porte encore les anciens mots" not in after
+    assert ("retitle", f"{slug} n° ") in [(verb, detail[: len(slug) + 4]) for verb, detail in await journal(site, question)]

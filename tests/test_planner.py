@@ -7,12 +7,15 @@ from html import unescape
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from pydantic_core import PydanticCustomError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import schedule
-from forums.models import AuditEvent, Forum, Season
+from forums.models import AuditEvent, Commitment, Forum, ForumCommitment, Season
 from forums.models.forum import PARIS
-from tests.factories import a_forum, a_season
+from forums.schedule import OneMoreForm
+from tests.factories import NOW, a_forum, a_season, a_season_form
 from tests.site import Site
 
 PAGE = "/organisation/saisons/nouvelle"
@@ -157,6 +160,23 @@ async def test_one_click_fills_a_forum_with_a_commitment_never_examined_and_keep
     assert not re.search(rf'name="remplir" value="\d+:{offered[0][1]}"', first)  # it is taken
 
 
+async def test_a_commitment_that_a_forum_to_come_is_about_is_not_suggested_again(site: Site) -> None:
+    async with site.database.transaction() as session:
+        coming = select(Forum).where(Forum.status != "cancelled", col(Forum.day) > datetime.now(UTC).date())
+        forum = (await session.exec(coming)).first()
+        assert forum
+        for number in (3, 4):
+            commitment = (await session.exec(select(Commitment).where(Commitment.number == number))).first()
+            assert commitment
+            await session.merge(ForumCommitment(forum_id=forum.id, commitment_id=commitment.id))
+    await site.sign_in("organiser")
+
+    suggested = re.findall(r'name="remplir" value="1:(\d+)"', (await site.post(PAGE, **RHYTHM | HOURS)).text)
+
+    assert len(suggested) == 3
+    assert not {"3", "4"} & set(suggested)
+
+
 async def test_another_rhythm_gives_other_dates_and_keeps_the_themes_the_same_rhythm_keeps_everything(site: Site) -> None:
     typed = await proposed(site) | {"day-1": "2027-02-04", "theme-1": "Marchés publics"}
 
@@ -216,3 +236,68 @@ async def test_a_choice_that_cannot_be_fills_nothing(site: Site, choice: str) ->
 
     assert answer.status_code == 200
     assert fields(answer.text) == typed
+
+
+# -- One more forum ---------------------------------------------------------------------------------------------------
+
+
+async def two_evenings(session: AsyncSession) -> Season:
+    """The fourth Thursdays of January and March, from 18:30."""
+    form = a_season_form(count="2")
+    days = [proposal.day for proposal in schedule.propose(form)]
+    forums = await schedule.open_season(session, "Saison 2027", "2027", days, form.starts, form.ends, plan_id=None, now=NOW)
+    season = await session.get(Season, forums[0].season_id)
+    assert season
+    return season
+
+
+def one_more(day: str, number: str = "3", ends: str = "20:30") -> OneMoreForm:
+    return OneMoreForm.model_validate({"day": day, "starts": "18:30", "ends": ends, "number": number})
+
+
+async def test_the_date_of_one_more_forum_follows_the_rhythm_of_its_season(session: AsyncSession) -> None:
+    season = await two_evenings(session)
+    forums = await schedule.forums_of(session, season)
+
+    proposed = schedule.next_evening(forums, now=NOW)
+
+    assert [str(each.day) for each in forums] == ["2027-01-28", "2027-03-25"]
+    assert proposed
+    assert (str(proposed[0].day), *proposed[1:]) == ("2027-05-27", "18:30", "20:30")
+    assert schedule.next_evening([], now=NOW) is None
+
+
+async def test_one_more_forum_is_a_draft_with_the_next_number_and_sent_twice_is_one(session: AsyncSession) -> None:
+    season = await two_evenings(session)
+
+    first, again = [await schedule.add_forum(session, season, one_more("2027-05-27"), now=NOW) for _ in range(2)]
+
+    assert first.id == again.id
+    assert (first.number, first.slug, first.status) == (3, "2027-3", "draft")
+    assert first.questions_close_at
+    assert len(await schedule.forums_of(session, season)) == 3
+
+
+async def test_of_two_organisers_who_each_add_a_forum_both_have_theirs(session: AsyncSession) -> None:
+    season = await two_evenings(session)
+
+    forums = [await schedule.add_forum(session, season, one_more(day), now=NOW) for day in ("2027-05-27", "2027-06-10")]
+
+    assert [each.number for each in forums] == [3, 4]
+    with pytest.raises(PydanticCustomError):
+        await schedule.add_forum(session, season, one_more("2027-06-10", number="5"), now=NOW)
+
+
+async def test_an_organiser_adds_a_forum_from_the_page_of_its_season(site: Site) -> None:
+    await site.sign_in("organiser")
+    page = "/organisation/saisons/demonstration"
+    offered = (await site.get(page)).text
+    number = re.search(r'name="number" value="(\d+)"', offered)
+    assert number
+
+    wrong = await site.post(f"{page}/forums", number=number[1], day="2031-03-06", starts="20:30", ends="18:30")
+    added = await site.post(f"{page}/forums", number=number[1], day="2031-03-06", starts="18:30", ends="20:30")
+
+    assert 'name="day" type="date" value="20' in offered
+    assert (wrong.status_code, "L'heure de fin vient après" in unescape(wrong.text)) == (422, True)
+    assert added.headers["location"] == f"/organisation/forums/demonstration-{number[1]}?fait=forum-ajoute"

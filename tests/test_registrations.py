@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -18,7 +19,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import registrations, schedule
-from forums.database import Database, DatabaseUnavailable
+from forums.database import Database, DatabaseUnavailable, add_rows
 from forums.models import Forum, OutboxMessage, Question, Registration
 from forums.models.forum import PARIS
 from forums.pages.registrations.desk import Desk
@@ -1042,6 +1043,41 @@ async def test_those_who_arrive_at_the_same_moment_are_each_answered_and_each_wr
     assert all([len(await site.mailed(email)) == 1 for email in people])
 
 
+async def test_what_is_written_for_many_at_once_is_what_a_row_of_its_own_would_hold(session: AsyncSession) -> None:
+    """Rows that travel as JSON: quotes, accents, emoji, nothing, figures, facts and microseconds."""
+    forum = await a_forum(session)
+    facts = {"token": "l’été « ' \" \\ 🌻", "programme": [["18:30", None]], "with_link": False, "bump": 3}
+    now = datetime(2027, 3, 25, 18, 30, 1, 7, tzinfo=PARIS)
+    row = {"id": uuid4(), "kind": "registered", "recipient": "o'é@example.org", "language": "fr", "facts": facts, "forum_id": forum.id,
+           "fact": None, "not_after": None, "status": "waiting", "attempts": 2, "created_at": now, "next_attempt_at": now}  # fmt: skip
+
+    await (await session.connection()).run_sync(add_rows, OutboxMessage, [row, row | {"id": uuid4()}])
+
+    written = await session.get(OutboxMessage, row["id"])
+    assert written is not None
+    assert {name: getattr(written, name) for name in row} == row
+
+
+async def test_who_is_known_already_is_answered_with_those_who_arrive_with_them_and_counted_once(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+    assert await arrive(site, slug, "connue@example.org") == 303
+    desk = Desk(site.database, replace(site.settings, client_limit=4))
+    people = [a_registration_form(f"{name}@example.org", organisation="Regards citoyens") for name in ("connue", "une", "autre", "connue")]
+    answered: list[int] = []
+
+    async def at_the_desk(number: int) -> bool:
+        answer = await desk.register(slug, people[number], "fr", "une connexion")
+        answered.append(number)
+        return answer
+
+    assert await asyncio.gather(*map(at_the_desk, range(4))) == [True] * 4
+    assert answered == [0, 1, 2, 3]
+    assert [len(await site.mailed(f"{name}@example.org")) for name in ("connue", "une", "autre")] == [1, 1, 1]
+    async with site.database.reading() as session:
+        typed = select(Registration.organisation).where(col(Registration.email).in_([each.email for each in people]))
+        assert (await session.exec(typed)).all() == ["Regards citoyens"] * 3
+
+
 async def test_a_neighbour_who_is_refused_or_lost_changes_nothing_for_the_others(site: Site) -> None:
     slug = (await site.examples())["slug"]
 
@@ -1063,8 +1099,8 @@ async def test_with_the_disk_full_nobody_is_told_it_is_done_and_the_desk_goes_on
     before = await site.count(Registration)
 
     async def room_for(pages: int) -> None:
-        async with site.database.writer.connect() as connection:
-            await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")  # what SQLite then says is what a full disk makes it say
+        # What SQLite then says is what a full disk makes it say. It is told on the desk's own connection.
+        await site.database.write_at_once(lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}"))
 
     async def arrivals(name: str) -> list[object]:
         people = [a_registration_form(f"{name}{number}@example.org", accessibility_needs="x" * 500) for number in range(400)]

@@ -541,3 +541,34 @@ def deeds_in(source: str) -> list[tuple[str, str]]:
 def _begins(text: ast.JoinedStr) -> str:
     first = text.values[0]
     return str(first.value).strip() if isinstance(first, ast.Constant) else ""
+
+
+async def test_what_a_removed_member_did_keeps_their_name_and_never_their_address(site: Site) -> None:
+    async with site.database.transaction() as session:
+        admin = await members.enrol(session, "chef@example.org", "admin", now=NOW)
+        for email, name in (("sacha@example.org", "Sacha Martin"), ("adresse@example.org", "adresse@example.org")):
+            member = await members.add(session, email, "moderator", [], name=name, by=admin, now=NOW)
+            members.record(session, member, "publish", "question abcd2345", now=NOW)
+            await session.flush()
+            await members.remove(session, member.id, by=admin, now=NOW)
+    await site.sign_in("admin")
+
+    async with site.database.reading() as session:
+        actors = set((await session.exec(select(AuditEvent.actor).where(AuditEvent.subject == "question abcd2345"))).all())
+    page = unescape((await site.get("/organisation/journal")).text)
+
+    assert actors == {"moderator: Sacha Martin", "moderator"}
+    assert re.search(r"Sacha Martin</span><br><span class=\"fr-text--sm\">Modérateur \(retiré depuis\)", page)
+    assert "sacha@example.org" not in page
+
+
+async def test_a_new_member_is_written_to_once_with_what_their_role_may_do_and_where_to_sign_in(site: Site) -> None:
+    await site.sign_in("admin")
+
+    for _ in range(2):
+        await site.post(f"{LIST}/nouveau", email="Neuf@Example.org", name="", role="agent", institutions=["hatvp"])
+
+    (text,) = await site.mailed("neuf@example.org")
+    assert "agent d'une administration" in text
+    assert "(HATVP)" in text
+    assert "https://forums.example.fr/connexion>" in text

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import minutes, privacy, questions
 from forums.database import Database
+from forums.minutes import OutcomeForm
 from forums.models import Question, SecretLink, Support
 from forums.questions import SupportForm
 from forums.refusals import Refusal
@@ -209,6 +210,21 @@ async def test_who_asked_to_be_told_is_told_once_when_minutes_answer_and_the_mes
     assert messages[0].facts["where"] == f"/forums/{forum.slug}/compte-rendu#p-1"
     await questions.withdraw_support(session, messages[0].facts["token"], now=NOW)
     assert await questions.supporters_to_tell(session, question) == []
+
+
+async def test_who_supports_a_question_is_told_again_only_when_what_came_of_it_changes(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    question = await a_question(session, forum)
+    await a_support(session, question, "avec@example.org", wants_news="1")
+    written = await some_minutes(session, forum)
+    deferred = {question.code: OutcomeForm.model_validate({"outcome": "deferred", "deferred_to": "2027-06-30"})}
+    entry = await minutes.write(session, written, an_entry_form(), None, [], [question], outcomes=deferred, now=NOW)
+    await minutes.publish(session, written, now=NOW)
+
+    await minutes.amend(session, written, entry, an_entry_form("Reformulé."), None, [], [question], outcomes=deferred, now=NOW)
+    await minutes.amend(session, written, entry, an_entry_form("Répondu."), None, [], [question], now=NOW)
+
+    assert sorted(each.facts["changed"] for each in await promised(session, "support_answered")) == [False, True]
 
 
 async def test_a_persons_supports_are_shown_and_erased_with_all_that_is_theirs(session: AsyncSession) -> None:

@@ -9,7 +9,7 @@ from forums.accountability.assessment import Known, known_of
 from forums.accountability.counting import Asked, Promised
 from forums.accountability.drafting import self_assessment
 from forums.accountability.evidence import Evidence, evidence_of
-from forums.accountability.examined import Examined, examinations, least_examined
+from forums.accountability.examined import Examined, examinations, least_examined, planned
 from forums.accountability.figures import (
     Figures,
     Measured,
@@ -44,6 +44,7 @@ __all__ = [
     "known_of",
     "least_examined",
     "ogp_file",
+    "planned",
     "self_assessment",
     "trends",
     "watched",

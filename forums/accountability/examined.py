@@ -48,6 +48,17 @@ async def least_examined(session: AsyncSession, plan: ActionPlan, *, now: dateti
     return sorted(found, key=lambda each: _day(each.last) if each.last else date.min)
 
 
+async def planned(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> set[UUID]:
+    """The commitments of a plan that a forum to come is about, announced or still a draft."""
+    about = (
+        select(ForumCommitment.commitment_id)
+        .join(Forum, col(Forum.id) == col(ForumCommitment.forum_id))
+        .join(Commitment, col(Commitment.id) == col(ForumCommitment.commitment_id))
+        .where(Commitment.plan_id == plan.id, Forum.status != "cancelled", col(Forum.day) >= now.astimezone(PARIS).date())
+    )
+    return set((await session.exec(about)).all())
+
+
 async def examinations(session: AsyncSession, ids: Sequence[UUID], *, now: datetime) -> dict[UUID, list[Forum]]:
     """The forums that examined each of these commitments, the latest first; absent when none did."""
     pairs = _examining().subquery()

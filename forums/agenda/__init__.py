@@ -24,6 +24,7 @@ from forums.agenda.queries import (
     stages,
     versions_of,
 )
+from forums.agenda.retitling import Titled, made_from, retitle, titles
 
 __all__ = [
     "KINDS",
@@ -36,6 +37,7 @@ __all__ = [
     "Point",
     "PublishForm",
     "Stage",
+    "Titled",
     "add",
     "attach",
     "changes",
@@ -48,6 +50,7 @@ __all__ = [
     "item_by_id",
     "items_about",
     "items_taking_up",
+    "made_from",
     "minutes_of",
     "next_number",
     "numbers_of",
@@ -57,8 +60,10 @@ __all__ = [
     "published_points",
     "put",
     "remove",
+    "retitle",
     "stages",
     "take_up",
+    "titles",
     "typed",
     "unpublished",
     "versions_of",

@@ -262,7 +262,7 @@ async def take_up(session: AsyncSession, forum: Forum, question: Question, item:
         return taken[0]
     if item is None:
         commitment = await session.get(Commitment, question.commitment_id) if question.commitment_id else None
-        form = AgendaItemForm(title=_shortened(question.text), kind="plenary", track="", starts=None, description="")
+        form = AgendaItemForm(title=shortened(question.text), kind="plenary", track="", starts=None, description="")
         return await add(session, forum, form, [commitment] if commitment else [], [question], now=now)
     if item.id not in {point.item.id for point in points}:
         raise EditedMeanwhile(GONE)
@@ -277,7 +277,7 @@ async def take_up(session: AsyncSession, forum: Forum, question: Question, item:
     return item
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
     """A question as a title: one line, cut between two words when it is long."""
     words = " ".join(text.split())
     return words if len(words) <= 200 else words[:199].rsplit(" ", 1)[0] + "…"

@@ -8,6 +8,7 @@ out on the evening at the earliest, its author is told once, and what is changed
 from forums.answers.queries import (
     Assignment,
     Given,
+    Stage,
     about,
     assignment,
     assignments,
@@ -27,7 +28,7 @@ from forums.answers.routing import (
     routed_to,
 )
 from forums.answers.standing import ON_AGENDA, STATES, WAITING, Standing, latest, standing_in, standings
-from forums.answers.writing import AnswerForm, may_publish, opens_at, publish, take_over, write
+from forums.answers.writing import AnswerForm, may_publish, opens_at, publish, take_over, tell_it_changed, write
 
 __all__ = [
     "ON_AGENDA",
@@ -37,6 +38,7 @@ __all__ = [
     "Assignment",
     "Given",
     "RoutingForm",
+    "Stage",
     "Standing",
     "about",
     "assign",
@@ -59,5 +61,6 @@ __all__ = [
     "standing_in",
     "standings",
     "take_over",
+    "tell_it_changed",
     "write",
 ]

@@ -63,10 +63,11 @@ async def assignments(
     institutions: Sequence[Institution] | None,
     question: Question | None = None,
     stage: Stage | None = None,
+    offset: int = 0,
     limit: int = 100,
     now: datetime,
 ) -> tuple[list[Assignment], int]:
-    """The work of these institutions (None: of all), the oldest and nearest forum first, and how much there is in all.
+    """A page of the work of these institutions (None: of all), the oldest and nearest forum first, and how much there is in all.
 
     By `stage`: what was put off to a day that has passed, what has no answer yet, what is prepared, what is published.
     """
@@ -78,7 +79,8 @@ async def assignments(
     total = (await session.exec(select(func.count()).select_from(query.with_only_columns(Question.id).subquery()))).one()
     if stage == "published":
         query = query.order_by(col(Answer.published_at).desc())
-    query = query.order_by(col(Forum.day).nulls_last(), col(Question.created_at), col(Institution.name)).limit(limit)
+    query = query.order_by(col(Forum.day).nulls_last(), col(Question.created_at), col(Institution.name), col(Question.code))
+    query = query.offset(offset).limit(limit)
     return [Assignment(*found) for found in (await session.exec(query)).all()], total
 
 

@@ -156,6 +156,13 @@ async def publish(session: AsyncSession, work: Assignment, member: Member, *, ed
     return True
 
 
+async def tell_it_changed(session: AsyncSession, work: Assignment, answer: Answer, *, now: datetime) -> None:
+    """Tell the question's author that a published answer has another outcome, once for each edition."""
+    if work.question.email:
+        message = emails.answer_published(work.question, work.institution, answer, changed_in=answer.edition)
+        await outbox.enqueue_once(session, [message], now=now)
+
+
 async def take_over(session: AsyncSession, question: Question, target: Question) -> None:
     """The answers to a question merged into another are answers to that one. Raises `Refusal` when one institution wrote to both."""
     answered = select(Answer.institution_id).where(Answer.question_id == target.id)

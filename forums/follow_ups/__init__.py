@@ -16,6 +16,7 @@ from forums.follow_ups.queries import (
     carried_to,
     counts,
     forums_of,
+    from_answers_to,
     history_of,
     holders,
     institutions,
@@ -28,6 +29,7 @@ from forums.follow_ups.queries import (
     promise_by_code,
     proposals,
     public_ones,
+    questions_behind,
 )
 from forums.follow_ups.recording import AmendForm, ChangedMeanwhile, Missing, RecordForm, amend, discard, record
 from forums.follow_ups.reminding import remind
@@ -55,6 +57,7 @@ __all__ = [
     "discard",
     "drop",
     "forums_of",
+    "from_answers_to",
     "history_of",
     "holders",
     "institutions",
@@ -69,6 +72,7 @@ __all__ = [
     "proposals",
     "propose",
     "public_ones",
+    "questions_behind",
     "record",
     "remind",
     "reopen",

@@ -112,14 +112,14 @@ async def _put_on_agenda(session: AsyncSession, forum: Forum) -> None:
 
 
 async def uncarry(session: AsyncSession, carried: Carried, *, now: datetime) -> None:
-    """Take a promise off a forum; the clock does not put it back. Raises `Refusal` once something was said of it there."""
-    gone = await session.exec(
-        update(FollowUpForum)
-        .where(col(FollowUpForum.follow_up_id) == carried.row.follow_up_id, col(FollowUpForum.forum_id) == carried.row.forum_id)
-        .where(col(FollowUpForum.said) == "")
-        .values(uncarried_at=now)
-    )
-    if gone.rowcount != 1:
+    """Take a promise off a forum; the clock does not put it back. Taken off already, nothing more.
+
+    Raises `Refusal` once something was said of it there.
+    """
+    there = col(FollowUpForum.follow_up_id) == carried.row.follow_up_id, col(FollowUpForum.forum_id) == carried.row.forum_id
+    carried_still = update(FollowUpForum).where(*there, col(FollowUpForum.said) == "", col(FollowUpForum.uncarried_at).is_(None))
+    gone = await session.exec(carried_still.values(uncarried_at=now))
+    if gone.rowcount != 1 and (await session.exec(select(FollowUpForum.said).where(*there))).first():
         raise Refusal(N_("Ce qui a été dit de cette promesse à ce forum est noté : effacez-le d'abord."))
 
 

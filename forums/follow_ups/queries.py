@@ -24,6 +24,8 @@ from forums.models import (
     Institution,
     Minutes,
     MinutesEntry,
+    MinutesEntryQuestion,
+    Question,
     Season,
 )
 from forums.models.forum import PARIS
@@ -226,6 +228,21 @@ async def made_at(session: AsyncSession, forum: Forum, *, drafts: bool = False) 
     return await promises(session, query.order_by(col(MinutesEntry.number).nulls_last(), col(FollowUp.created_at)))
 
 
+async def from_answers_to(session: AsyncSession, question: Question) -> list[Promise]:
+    """The promises the public may read that were made in a passage which answers a question."""
+    answering = select(MinutesEntryQuestion.entry_id).where(MinutesEntryQuestion.question_id == question.id)
+    return await promises(session, known(is_public(), col(FollowUp.entry_id).in_(answering)))
+
+
+async def questions_behind(session: AsyncSession, promise: Promise) -> Sequence[Question]:
+    """The published questions that the passage a promise was made in answers, the oldest first."""
+    if promise.entry is None:
+        return ()
+    query = select(Question).join(MinutesEntryQuestion, col(MinutesEntryQuestion.question_id) == col(Question.id))
+    asked = query.where(MinutesEntryQuestion.entry_id == promise.entry.id, Question.status == "published")
+    return (await session.exec(asked.order_by(col(Question.created_at)))).all()
+
+
 async def carried_to(session: AsyncSession, forum: Forum, *, drafts: bool = False) -> list[Carried]:
     """The promises of earlier forums carried to this one, open or closed since."""
     query = (
@@ -238,12 +255,14 @@ async def carried_to(session: AsyncSession, forum: Forum, *, drafts: bool = Fals
     return [Carried(promise, *rows[promise.follow_up.id]) for promise in found]
 
 
-async def open_ones(session: AsyncSession, *, institutions: Sequence[Institution] | None = None, limit: int | None = None) -> list[Promise]:
+async def open_ones(
+    session: AsyncSession, *, institutions: Sequence[Institution] | None = None, offset: int = 0, limit: int | None = None
+) -> list[Promise]:
     """Every open promise, what is late first; of given institutions, those the public may read."""
     conditions: list[Any] = [FollowUp.status == "open"]
     if institutions is not None:
         conditions += [is_public(), col(FollowUp.institution_id).in_([each.id for each in institutions])]
-    return await promises(session, known(*conditions).limit(limit))
+    return await promises(session, known(*conditions).offset(offset).limit(limit))
 
 
 def of_institutions(promise: Promise, institutions: Sequence[Institution]) -> bool:

@@ -177,4 +177,4 @@ async def discard(session: AsyncSession, promise: Promise) -> None:
     """Delete a promise written by mistake in a draft. Raises `Refusal` once it is public: its address is promised for ever."""
     if promise.public:
         raise Refusal(N_("Une promesse publiée ne s'efface pas : abandonnez-la en disant pourquoi."))
-    await session.delete(promise.follow_up)
+    await session.exec(delete(FollowUp).where(col(FollowUp.id) == promise.follow_up.id))

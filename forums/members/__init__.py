@@ -27,7 +27,7 @@ from forums.members.enrolment import (
     remove,
     unlink_identity,
 )
-from forums.members.journal import JournalEntry, JournalFilter, journal, note, record
+from forums.members.journal import JournalEntry, JournalFilter, journal, note, record, record_change
 from forums.members.roles import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS, ROLES
 from forums.members.sessions import (
     IDLE,
@@ -93,6 +93,7 @@ __all__ = [
     "profile",
     "profiles",
     "record",
+    "record_change",
     "remove",
     "seen",
     "sessions_of",

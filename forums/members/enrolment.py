@@ -14,13 +14,14 @@ from uuid import UUID, uuid4
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import emails, outbox
 from forums.database import insert_new
 from forums.forms import Email, Form, choice, line
 from forums.language import N_
 from forums.members.journal import record
 from forums.members.roles import ROLES
 from forums.members.sessions import sign_out_everywhere
-from forums.models import Institution, Member, MemberInstitution
+from forums.models import AuditEvent, Institution, Member, MemberInstitution
 from forums.models.people import Role
 from forums.refusals import Refusal
 
@@ -141,7 +142,7 @@ async def enrol(session: AsyncSession, email: str, role: Role, institutions: Seq
 async def add(
     session: AsyncSession, email: str, role: Role, institutions: Sequence[Institution], *, name: str = "", by: Member, now: datetime
 ) -> Member:
-    """Add a member. The same person added again as they are is a second click, and changes nothing.
+    """Add a member, and write to them what they may do. The same person added again as they are is a second click, and changes nothing.
 
     Raises `AlreadyMember` when they are something else already, `NoInstitution` for an agent of no institution.
     """
@@ -159,6 +160,7 @@ async def add(
         return member
     await _speaks_for(session, member, institutions)
     record(session, by, "add_member", f"member {member.id}", _told(role, institutions), now=now)
+    await outbox.enqueue_once(session, [emails.welcome(member, institutions)], now=now)
     return member
 
 
@@ -210,8 +212,17 @@ async def remove(session: AsyncSession, member_id: UUID, *, by: Member, now: dat
         raise NotYourself
     await _may_lose_admin(session, member, by)
     record(session, by, "remove_member", f"member {member.id}", member.role, now=now)
+    await _sign_their_deeds(session, member)
     await session.delete(member)
     await session.flush()
+
+
+async def _sign_their_deeds(session: AsyncSession, member: Member) -> None:
+    """What they did keeps their name beside their role, as it was; an address is not a name."""
+    name = member.name[:60]
+    if name and "@" not in name:
+        theirs = update(AuditEvent).where(col(AuditEvent.member_id) == member.id)
+        await session.exec(theirs.values(actor=AuditEvent.actor + f": {name}"))
 
 
 async def unlink_identity(session: AsyncSession, member_id: UUID, *, by: Member, now: datetime) -> None:

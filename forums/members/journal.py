@@ -2,7 +2,7 @@
 
 It is only ever added to: no page changes it, and the purge of people's data leaves it alone. It holds
 roles and names of things, never an address; a member's own is looked up for the admins who read it,
-and goes with the member.
+and goes with the member, whose name is then kept beside the role (`moderator: Sacha Martin`).
 """
 
 from datetime import date, datetime, time, timedelta
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums.database import has_changed_anything
 from forums.forms import Form, OptionalDay, line
 from forums.models import AuditEvent, Member
 from forums.models.forum import PARIS
@@ -44,6 +45,12 @@ class JournalEntry(NamedTuple):
 def record(session: AsyncSession, member: Member, verb: str, subject: str, detail: str = "", *, now: datetime) -> None:
     """Write in the journal, in the transaction of the deed itself."""
     session.add(AuditEvent(at=now, member_id=member.id, actor=member.role, verb=verb, subject=subject, detail=detail))
+
+
+async def record_change(session: AsyncSession, member: Member, verb: str, subject: str, detail: str = "", *, now: datetime) -> None:
+    """The same for a deed that changes something: one that changed nothing, a second click, leaves no line."""
+    if await has_changed_anything(session):
+        record(session, member, verb, subject, detail, now=now)
 
 
 def note(session: AsyncSession, actor: str, verb: str, subject: str, detail: str = "", *, now: datetime) -> None:

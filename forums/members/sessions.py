@@ -85,8 +85,9 @@ async def end_session(session: AsyncSession, member: Member, code: str) -> bool:
     return gone.rowcount == 1
 
 
-async def sign_out_everywhere(session: AsyncSession, member: Member) -> None:
-    await session.exec(delete(MemberSession).where(col(MemberSession.member_id) == member.id))
+async def sign_out_everywhere(session: AsyncSession, member: Member) -> bool:
+    """End all of a member's sessions. Whether there was one."""
+    return (await session.exec(delete(MemberSession).where(col(MemberSession.member_id) == member.id))).rowcount > 0
 
 
 async def forget_old_sessions(session: AsyncSession, *, now: datetime) -> int:

@@ -8,9 +8,11 @@ people who save the same passage, the second is shown both texts and overwrites 
 
 from forums.minutes.comparing import Piece, changes, words_changed
 from forums.minutes.importing import BadDocument, Imported, bring_in, read_document
+from forums.minutes.merging import merge_questions
 from forums.minutes.publishing import publish
 from forums.minutes.queries import (
     Entry,
+    Quoting,
     Version,
     as_announced,
     begun,
@@ -20,9 +22,11 @@ from forums.minutes.queries import (
     of,
     plan_of,
     published,
+    quoting,
     version_by_number,
     versions_of,
 )
+from forums.minutes.redacting import MENTION, Place, RedactForm, places, redact
 from forums.minutes.writing import (
     OUTCOMES,
     CommentMissing,
@@ -36,6 +40,7 @@ from forums.minutes.writing import (
 )
 
 __all__ = [
+    "MENTION",
     "OUTCOMES",
     "BadDocument",
     "CommentMissing",
@@ -45,6 +50,9 @@ __all__ = [
     "Imported",
     "OutcomeForm",
     "Piece",
+    "Place",
+    "Quoting",
+    "RedactForm",
     "Version",
     "amend",
     "as_announced",
@@ -54,11 +62,15 @@ __all__ = [
     "cited_in",
     "entries_of",
     "entry_by_number",
+    "merge_questions",
     "of",
+    "places",
     "plan_of",
     "publish",
     "published",
+    "quoting",
     "read_document",
+    "redact",
     "remove",
     "tie",
     "version_by_number",

@@ -105,7 +105,8 @@ async def tell_authors(
         changed = version if before.get(question.code, came_of_it) != came_of_it else None
         if question.email:
             messages.append(emails.question_answered(question, forum, entry, came_of_it, changed_in=changed))
-        await tell_supporters(session, question, f"/forums/{forum.slug}/compte-rendu#p-{entry.number}", about=forum.id, now=now)
+        where = f"/forums/{forum.slug}/compte-rendu#p-{entry.number}"
+        await tell_supporters(session, question, where, about=forum.id, changed_in=changed, now=now)
     await outbox.enqueue_once(session, messages, now=now)
 
 

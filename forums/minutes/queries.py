@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan
@@ -27,6 +27,9 @@ from forums.models import (
     Season,
 )
 from forums.rendering import cited_numbers
+
+_ENOUGH = 80
+"""So many letters in a row are no coincidence."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,34 @@ async def entry_by_number(session: AsyncSession, minutes: Minutes, number: int) 
     return (await session.exec(select(MinutesEntry).where(MinutesEntry.minutes_id == minutes.id, MinutesEntry.number == number))).first()
 
 
+@dataclass(frozen=True)
+class Quoting:
+    """A passage tied to a question or that repeats its words (`repeats`), and whether everybody may read it."""
+
+    entry: MinutesEntry
+    forum: Forum
+    repeats: bool
+    public: bool
+
+
+async def quoting(session: AsyncSession, question: Question) -> list[Quoting]:
+    """The passages a question is tied to, or whose text repeats what it says or said; the newest forum first."""
+    words = {" ".join(text.split())[:_ENOUGH] for text in (question.text, question.original_text) if text}
+    tied = select(MinutesEntryQuestion.entry_id).where(MinutesEntryQuestion.question_id == question.id)
+    said = or_(*(col(MinutesEntry.text).contains(each, autoescape=True) for each in words))
+    query = (
+        select(MinutesEntry, Forum, Minutes.published_at)
+        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
+        .join(Forum, col(Forum.id) == col(Minutes.forum_id))
+        .where(col(MinutesEntry.id).in_(tied) | said)
+        .order_by(col(Forum.day).desc(), col(MinutesEntry.number))
+    )
+    return [
+        Quoting(entry, forum, any(each in entry.text for each in words), published_at is not None)
+        for entry, forum, published_at in (await session.exec(query)).all()
+    ]
+
+
 # -- Versions -------------------------------------------------------------------------------------------
 
 
@@ -147,7 +178,10 @@ async def version_by_number(session: AsyncSession, minutes: Minutes, number: int
     if number not in found:
         return None
     codes = {question["code"] for each in found.values() for passage in each.content for question in passage["questions"]}
-    asked = (await session.exec(select(Question).where(col(Question.code).in_(codes), Question.status == "published"))).all()
+    kept = select(Question.id).where(Question.status == "published")
+    merged = (col(Question.status) == "merged") & col(Question.merged_into_id).in_(kept)
+    readable = (col(Question.status) == "published") | merged
+    asked = (await session.exec(select(Question).where(col(Question.code).in_(codes), readable))).all()
     return Version(found[number], found.get(number - 1), {question.code: question for question in asked})
 
 

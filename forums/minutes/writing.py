@@ -175,7 +175,7 @@ async def remove(session: AsyncSession, minutes: Minutes, entry: MinutesEntry) -
     said = await session.exec(select(FollowUpForum.follow_up_id).where(FollowUpForum.entry_id == entry.id).limit(1))
     if promised.first() or said.first():
         raise Refusal(N_("Une promesse vient de ce passage, ou y est suivie : effacez-la d'abord, ou corrigez le passage."))
-    await session.delete(entry)
+    await session.exec(delete(MinutesEntry).where(col(MinutesEntry.id) == entry.id))
 
 
 async def _save(session: AsyncSession, minutes: Minutes, entry: MinutesEntry, values: dict[str, Any], now: datetime) -> None:

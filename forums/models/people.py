@@ -203,7 +203,7 @@ class SecretLink(SQLModel, table=True):
 
 
 class AuditEvent(SQLModel, table=True):
-    """Journal: who did what to what, when. `actor` is the role, never an address."""
+    """Journal: who did what to what, when. `actor` is the role, and the name once its member is removed; never an address."""
 
     __tablename__ = "audit_event"
 

@@ -13,14 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-import sqlalchemy
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session, SQLModel, col, insert, select, update
+from sqlmodel import Session, col, select, update
 from sqlmodel.sql.expression import SelectOfScalar
 
 from forums import limits
-from forums.database import Database, DatabaseUnavailable
+from forums.database import Database, DatabaseUnavailable, with_rows
 from forums.limits import Limit
 from forums.models import DeliveryAttempt, OutboxMessage
 from forums.outbox.promising import without_secret
@@ -113,9 +112,15 @@ _KEPT = (
 
 async def still_sending(database: Database, ids: Iterable[UUID]) -> set[UUID]:
     """Those of these messages that nobody took back since they were claimed."""
-    query = select(OutboxMessage.id).where(col(OutboxMessage.id).in_(list(ids)), col(OutboxMessage.status) == "sending")
+    asked = [{"id": each} for each in ids]
+    if not asked:
+        return set()
     async with database.reading() as session:
-        return set((await session.exec(query)).all())
+        found = await (await session.connection()).run_sync(with_rows, _STILL_SENDING, OutboxMessage, asked)
+        return {UUID(hex=str(each)) for each in found.scalars()}
+
+
+_STILL_SENDING = "SELECT outbox_message.id FROM {rows} JOIN outbox_message ON outbox_message.id = typed.id WHERE status = 'sending'"
 
 
 async def release(database: Database, rows: Sequence[OutboxMessage]) -> None:
@@ -175,9 +180,11 @@ class Ledger:
 
     async def _write_patiently(self, outcomes: Sequence[Outcome]) -> Exception | None:
         """A message that is sent and not written down would go twice: a busy database is asked again."""
+        # After a power cut, the last that were sent since the last claim, which is flushed, would go again.
+        flushed = any(each.verdict != "sent" for each in outcomes)
         for pause in (*PATIENCE, None):
             try:
-                await self._database.write_at_once(lambda connection: write(connection, outcomes))
+                await self._database.write_at_once(lambda connection: write(connection, outcomes), flushed=flushed)
             except (DBAPIError, *DatabaseUnavailable) as error:
                 if pause is None:
                     return error
@@ -193,43 +200,36 @@ class Ledger:
 def write(connection: Connection, outcomes: Sequence[Outcome]) -> None:
     """Write down what became of these messages, and one attempt for each."""
     if sent := [_as_sent(each) for each in outcomes if each.verdict == "sent"]:
-        connection.execute(_SENT, sent)
+        with_rows(connection, _SENT, OutboxMessage, sent)
     for each in outcomes:
         if each.verdict != "sent":
             # What was taken back meanwhile stays so; only a message that did go is told as sent in any case.
             mine = update(OutboxMessage).where(col(OutboxMessage.id) == each.row.id, col(OutboxMessage.status) == "sending")
             connection.execute(mine.values(**_after_fault(each)))
-    connection.execute(_ATTEMPT, [_as_attempt(each) for each in outcomes])
+    with_rows(connection, _ATTEMPT, DeliveryAttempt, [_as_attempt(each) for each in outcomes])
 
 
-_SENT = (
-    update(OutboxMessage)
-    .where(col(OutboxMessage.id) == bindparam("row"))
-    .values(status="sent", sent_at=bindparam("at"), facts=bindparam("kept"), lease_until=None, last_error=None, content=None)
-)
+_SENT = """
+UPDATE outbox_message
+SET status = 'sent', sent_at = typed.sent_at, facts = typed.facts, lease_until = NULL, last_error = NULL, content = NULL
+FROM {rows} WHERE outbox_message.id = typed.id
+"""
 
-_attempt = SQLModel.metadata.tables["delivery_attempt"].c
-_message = SQLModel.metadata.tables["outbox_message"].c
-
-# From the row itself: a person who was erased meanwhile has no row, and then no attempt.
-_ATTEMPT = insert(DeliveryAttempt).from_select(
-    ["id", "message_id", "at", "code", "outcome"],
-    sqlalchemy.select(
-        bindparam("attempt", type_=_attempt.id.type),
-        _message.id,
-        *(bindparam(name, type_=_attempt[name].type) for name in ("at", "code", "outcome")),
-    ).where(_message.id == bindparam("row")),
-)
+# Only if the row is there: a person who was erased meanwhile has none, and then no attempt.
+_ATTEMPT = """
+INSERT INTO delivery_attempt (id, message_id, at, code, outcome) SELECT typed.id, message_id, at, code, outcome
+FROM {rows} JOIN outbox_message ON outbox_message.id = message_id
+"""
 
 
 def _as_sent(outcome: Outcome) -> dict[str, Any]:
-    return {"row": outcome.row.id, "at": outcome.at, "kept": without_secret(outcome.row.facts)}
+    return {"id": outcome.row.id, "sent_at": outcome.at, "facts": without_secret(outcome.row.facts)}
 
 
 def _as_attempt(outcome: Outcome) -> dict[str, Any]:
     told = f"{outcome.verdict}: {outcome.words}" if outcome.words else outcome.verdict
     code = 250 if outcome.verdict == "sent" else outcome.code
-    return {"attempt": uuid4(), "row": outcome.row.id, "at": outcome.at, "code": code, "outcome": told}
+    return {"id": uuid4(), "message_id": outcome.row.id, "at": outcome.at, "code": code, "outcome": told}
 
 
 def _after_fault(outcome: Outcome) -> dict[str, Any]:

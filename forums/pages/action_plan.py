@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from forums import accountability, action_plan, agenda, answers, consultations, follow_ups, lineage, questions
 from forums.models import ActionPlan
 from forums.models.forum import PARIS
-from forums.pages import beside, page
+from forums.pages import beside, citing, page
 
 
 async def plans(request: Request) -> Response:
@@ -86,12 +86,14 @@ async def commitment(request: Request) -> Response:
         given = await answers.about(session, found)
         promises = await follow_ups.about(session, found)
         others = await beside.of_commitment(session, plan, found)
+        places = await citing.places(session, request, commitment=found)
     return page.show(
         request,
         "action_plan/commitment.html",
         plan=plan,
         base=base_of(plan),
         commitment=found,
+        places=places,
         axis=axes.get(found.axis_id) if found.axis_id else None,
         leads=leads,
         partners=partners,

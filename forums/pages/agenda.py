@@ -1,20 +1,20 @@
 """The agenda: prepared and published by organisers; every version it had is read by everybody."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from pydantic_core import PydanticCustomError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, follow_ups, members, questions, schedule
+from forums import action_plan, agenda, drafts, follow_ups, members, questions, schedule
 from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.agenda.paper import on_paper
 from forums.forms import Form, line
-from forums.models import AgendaItem, Commitment, Forum, Question
-from forums.pages import page
+from forums.models import AgendaItem, Commitment, Draft, Forum, Question
+from forums.pages import citing, page
 from forums.pages.page import Filled
 from forums.refusals import EditedMeanwhile
 
@@ -43,10 +43,12 @@ async def show(request: Request) -> Response:
         points = await agenda.points_of(session, forum, version.number)
         current = {each.id for point in await agenda.published_points(session, forum) for each in point.documents}
         differing = await agenda.changes_of(session, forum, version.number)
+        places = await citing.places(session, request, forum=forum)
     return page.show(
         request,
         "agenda/version.html",
         forum=forum,
+        places=places,
         version=version,
         versions=versions,
         stages=agenda.stages(points),
@@ -75,7 +77,19 @@ async def as_pdf(request: Request) -> Response:
 
 
 async def edit_form(request: Request) -> Response:
-    return await _edit_form(request, page.blank(AgendaItemForm, kind="plenary", shift="1"))
+    return await _edit_form(request, page.blank(AgendaItemForm, kind="plenary", shift="1"), opening=True)
+
+
+def address_of(request: Request, item: AgendaItem | None = None) -> str:
+    """The form of an item, or of one more: what its draft is known by."""
+    return f"/organisation/forums/{request.path_params['slug']}/ordre-du-jour" + (f"/{item.id}" if item else "")
+
+
+def _from_draft(typed: Mapping[str, Sequence[str]]) -> Filled[AgendaItemForm]:
+    """The form as it was being typed; the edition is the one it was made from."""
+    values: dict[str, Any] = {name: texts[-1] for name, texts in typed.items() if texts and name in AgendaItemForm.model_fields}
+    values |= {name: list(typed.get(name, ())) for name in ("commitments", "questions")}
+    return page.blank(AgendaItemForm, **values)
 
 
 async def _edit_form(
@@ -83,9 +97,15 @@ async def _edit_form(
     filled: Filled[AgendaItemForm],
     *,
     publication: Filled[PublishForm] | None = None,
+    opening: bool = False,
     status: int = 200,
 ) -> Response:
+    address = address_of(request)
     async with page.reading(request) as session:
+        draft = await drafts.of(session, request.state.member, address) if opening else None
+        if draft and "brouillon" in request.query_params:
+            # Its number may have been given since: an item is added under the next.
+            filled, draft = _from_draft({**draft.typed, "number": []}), None
         forum = await page.forum(session, request, drafts=True)
         points = await agenda.points_of(session, forum)
         differing = await agenda.unpublished(session, forum)
@@ -113,13 +133,18 @@ async def _edit_form(
         item=None,
         carried=carried,
         carriable=carriable,
+        address=address,
+        draft=draft,
     )
 
 
 async def item_form(request: Request) -> Response:
     async with page.reading(request) as session:
         point = await point_of(session, request)
-    return await show_item(request, page.blank(AgendaItemForm, shift="1", **agenda.typed(point)))
+        draft = await drafts.of(session, request.state.member, address_of(request, point.item))
+    if draft and "brouillon" in request.query_params:
+        return await show_item(request, _from_draft(draft.typed))
+    return await show_item(request, page.blank(AgendaItemForm, shift="1", **agenda.typed(point)), draft=draft)
 
 
 async def show_item(
@@ -128,6 +153,7 @@ async def show_item(
     *,
     saved: agenda.Point | None = None,
     upload: Filled[DocumentForm] | None = None,
+    draft: Draft | None = None,
     status: int = 200,
 ) -> Response:
     """The form of an item; with `saved`, beside what someone else saved of it meanwhile."""
@@ -155,6 +181,9 @@ async def show_item(
         saved=agenda.typed(saved) if saved else None,
         upload=upload or page.blank(DocumentForm, file=""),
         written=written,
+        address=address_of(request, point.item),
+        draft=draft,
+        outdated=draft is not None and draft.edition != point.item.edition,
     )
 
 
@@ -167,7 +196,8 @@ async def add(request: Request) -> Response:
             forum = await page.forum(session, request, drafts=True)
             commitments, asked = await chosen(session, filled.form.commitments, filled.form.questions)
             item = await agenda.add(session, forum, filled.form, commitments, asked, now=page.now())
-            _record(session, request, "prepare", forum, item.title)
+            await drafts.discard(session, request.state.member, address_of(request))
+            await _record(session, request, "prepare", forum, item.title)
     except PydanticCustomError as error:
         filled.refuse(_field_of(filled.form), error)
         return await _edit_form(request, filled, status=422)
@@ -191,7 +221,8 @@ async def edit(request: Request) -> Response:
             item = await item_of(session, request, forum)
             commitments, asked = await chosen(session, filled.form.commitments, filled.form.questions)
             await agenda.edit(session, forum, item, filled.form, commitments, asked, now=page.now())
-            _record(session, request, "prepare", forum, item.title)
+            await drafts.discard(session, request.state.member, address_of(request, item))
+            await _record(session, request, "prepare", forum, item.title)
     except PydanticCustomError as error:
         filled.refuse(_field_of(filled.form), error)
         return await show_item(request, filled, status=422)
@@ -210,7 +241,8 @@ async def remove(request: Request) -> Response:
         forum = await page.forum(session, request, drafts=True)
         item = await item_of(session, request, forum)
         await agenda.remove(session, item, shift=bool(typed.get("shift")))
-        _record(session, request, "remove_item", forum, item.title)
+        await drafts.discard(session, request.state.member, address_of(request, item))
+        await _record(session, request, "remove_item", forum, item.title)
     return _back(request, forum, "point-retire")
 
 
@@ -225,7 +257,7 @@ async def put(request: Request) -> Response:
         if beside is None:
             raise page.not_found()
         await agenda.put(session, forum, item, beside, up=bool(form.above))
-        _record(session, request, "order_items", forum, item.title)
+        await _record(session, request, "order_items", forum, item.title)
         last = len(others)
     way = ("monter" if item.position > 1 else "descendre") if form.above else ("descendre" if item.position < last else "monter")
     return _back(request, forum, "point-deplace", f"{way}-{item.number}")
@@ -242,7 +274,7 @@ async def take_up(request: Request) -> Response:
         if question is None or (form.item and chosen_item is None):
             raise page.not_found()
         item = await agenda.take_up(session, forum, question, chosen_item, now=page.now())
-        _record(session, request, "prepare", forum, item.title)
+        await _record(session, request, "prepare", forum, item.title)
     return _back(request, forum, "question-prise", f"point-{item.number}")
 
 
@@ -255,7 +287,7 @@ async def publish(request: Request) -> Response:
         before = forum.agenda_version
         version = await agenda.publish(session, forum, filled.form, now=page.now())
         if forum.agenda_version != before:
-            _record(session, request, "publish", forum, f"Version {version.number}")
+            await _record(session, request, "publish", forum, f"Version {version.number}")
     return _back(request, forum, "ordre-du-jour")
 
 
@@ -265,8 +297,8 @@ async def chosen(session: AsyncSession, numbers: Sequence[int], codes: Sequence[
     return [known[number] for number in dict.fromkeys(numbers) if number in known], await questions.published_by_codes(session, codes)
 
 
-def _record(session: AsyncSession, request: Request, verb: str, forum: Forum, detail: str) -> None:
-    members.record(session, request.state.member, verb, f"agenda {forum.slug}", detail, now=page.now())
+async def _record(session: AsyncSession, request: Request, verb: str, forum: Forum, detail: str) -> None:
+    await members.record_change(session, request.state.member, verb, f"agenda {forum.slug}", detail, now=page.now())
 
 
 def _back(request: Request, forum: Forum, done: str, place: str = "") -> Response:

@@ -7,30 +7,39 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forums import answers, members, questions
-from forums.answers import AnswerForm, Assignment, RoutingForm
+from forums.answers import AnswerForm, Assignment, RoutingForm, Stage
 from forums.language import N_
 from forums.models import Answer, Commitment, Institution, Question
 from forums.pages import page
 from forums.pages.page import Filled
 from forums.refusals import AnswerChanged, Refusal, RoutingChanged, WrongMoment
 
-LISTED = 100
+PER_PAGE = 20
+STAGES: dict[str, Stage] = {"en-retard": "late", "a-repondre": "to_answer", "preparees": "prepared", "publiees": "published"}
 
 
 # -- An agent's work -----------------------------------------------------------------------------------------
 
 
 async def index(request: Request) -> Response:
-    """What is late, to answer, prepared and published: an agent's own, or everyone's for organisers."""
+    """What is late, to answer, prepared and published: an agent's own, or everyone's for organisers; or one of these whole."""
+    alone = STAGES.get(request.query_params.get("etape", ""))
+    number = page.whole_number(request, "page", 1) if alone else 1
     async with page.reading(request) as session:
         theirs = await _theirs(request, session)
         stages = {
-            stage: await answers.assignments(session, institutions=theirs, stage=stage, limit=LISTED, now=page.now())
-            for stage in ("late", "to_answer", "prepared", "published")
+            stage: await answers.assignments(
+                session, institutions=theirs, stage=stage, offset=(number - 1) * PER_PAGE, limit=PER_PAGE, now=page.now()
+            )
+            for stage in STAGES.values()
+            if alone in (None, stage)
         }
         shown = {work.question.id: work.question for found, _ in stages.values() for work in found}
         states = await questions.states_of(session, list(shown.values()))
-    return page.show(request, "answers/index.html", stages=stages, states=states, institutions=theirs, listed=LISTED)
+    pages = page.pages_of(stages[alone][1], PER_PAGE) if alone else range(0)
+    return page.show(
+        request, "answers/index.html", stages=stages, states=states, institutions=theirs, alone=alone, page=number, pages=pages
+    )
 
 
 async def of_question(request: Request) -> Response:
@@ -100,11 +109,17 @@ async def write(request: Request) -> Response:
     try:
         async with page.transaction(request) as session:
             work = await _work(request, session)
-            before = work.answer.edition if work.answer else 0
+            before, said = (work.answer.edition, work.answer.outcome) if work.answer else (0, None)
             held = await answers.write(session, work, filled.form, member, now=page.now())
+            if held.published_at and held.edition != before and held.outcome != said:
+                where = f"/questions/{work.question.code}#reponse-{work.institution.slug}"
+                await answers.tell_it_changed(session, work, held, now=page.now())
+                await questions.tell_supporters(
+                    session, work.question, where, about=work.institution.id, changed_in=held.edition, now=page.now()
+                )
             if held.edition != before:
                 verb = "correct" if held.published_at else "write"
-                members.record(session, member, verb, f"answer {work.question.code}/{work.institution.slug}", now=page.now())
+                await members.record_change(session, member, verb, f"answer {work.question.code}/{work.institution.slug}", now=page.now())
     except WrongMoment as refusal:
         filled.refuse(refusal.name, refusal)
         return await _form(request, filled, status=422)
@@ -132,7 +147,7 @@ async def publish(request: Request) -> Response:
         if await answers.publish(session, work, member, edition=read, now=page.now()):
             where = f"/questions/{work.question.code}#reponse-{work.institution.slug}"
             await questions.tell_supporters(session, work.question, where, about=work.institution.id, now=page.now())
-            members.record(session, member, "publish", f"answer {work.question.code}/{work.institution.slug}", now=page.now())
+            await members.record_change(session, member, "publish", f"answer {work.question.code}/{work.institution.slug}", now=page.now())
     return page.go(request, f"/organisation/reponses/{work.question.code}/{work.institution.slug}?fait=reponse-publiee")
 
 
@@ -186,7 +201,7 @@ async def assign(request: Request) -> Response:
             chosen = await _chosen(session, filled.form)
             if await answers.assign(session, question, chosen, seen=filled.form.seen, now=page.now()):
                 detail = ", ".join(each.name for each in chosen)
-                members.record(session, request.state.member, "assign", f"question {question.code}", detail, now=page.now())
+                await members.record_change(session, request.state.member, "assign", f"question {question.code}", detail, now=page.now())
     except RoutingChanged as refusal:
         filled.refuse("institutions", refusal)
         return await _routing(request, filled, status=409)

@@ -2,12 +2,14 @@
 
 Only answers that say `Cache-Control: public` are kept, never one that sets a cookie. A page lives a
 second, or until this process commits a change; a hundred simultaneous visitors cause one rendering.
-Each is hashed and compressed once; a visitor who has it already gets 304.
+Each is hashed and compressed once; a visitor who has it already gets 304. What is one person's own is
+asked of the application at once: nobody waits behind it.
 """
 
 import asyncio
 import gzip
 import hashlib
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,8 +18,9 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LIVES = 1.0
-_ROOM = 8 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
-_LARGEST = 2 * 1024 * 1024
+_ROOM = 16 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
+_LARGEST = 8 * 1024 * 1024  # a file of open data; making it is what costs
+_LONG = 256 * 1024  # from there on, hashing and compressing would keep everybody else waiting
 _COMPRESSIBLE = (
     b"text/html",
     b"text/css",
@@ -27,7 +30,11 @@ _COMPRESSIBLE = (
     b"application/xml",
     b"application/atom+xml",
     b"text/plain",
+    b"text/csv",
 )
+
+# Without them a browser would not let another site's page know that nothing changed.
+_FOR_OTHERS = (b"access-control-allow-origin", b"access-control-expose-headers", b"cross-origin-resource-policy")
 
 Key = tuple[str, bytes]
 
@@ -49,11 +56,10 @@ class Kept:
 
 
 class PageCache:
-    """`rendered` is told how many seconds each rendering took."""
+    """`rendered` is told how many seconds each rendering took; `private` matches the addresses whose answers are never kept."""
 
-    def __init__(self, app: ASGIApp, rendered: Callable[[float], None]) -> None:
-        self.app = app
-        self.rendered = rendered
+    def __init__(self, app: ASGIApp, rendered: Callable[[float], None], private: re.Pattern[str] | None = None) -> None:
+        self.app, self.rendered, self.private = app, rendered, private
         self.kept: OrderedDict[Key, Kept] = OrderedDict()
         self.rendering: dict[Key, asyncio.Lock] = {}
         self.generation = 0
@@ -68,47 +74,42 @@ class PageCache:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             return await self.app(scope, receive, send)
+        if self.private is not None and self.private.fullmatch(scope["path"]):
+            return await self.app({**scope, "method": "GET"}, receive, _bodiless(send) if scope["method"] == "HEAD" else send)
         key = (scope["path"], scope["query_string"])
-        kept = self.kept.get(key)
-        if kept is None or kept.until < time.monotonic():
+        found: Kept | list[Message] | None = self.kept.get(key)
+        if not _is_fresh(found):
             lock = self.rendering.setdefault(key, asyncio.Lock())
             async with lock:
-                kept = self.kept.get(key)
-                if kept is None or kept.until < time.monotonic():
+                found = self.kept.get(key)
+                if not _is_fresh(found):
                     try:
-                        kept = await self._render(key, scope, receive, send)
+                        found = await self._render(key, scope, receive)
                     finally:
                         self.rendering.pop(key, None)
-        if kept is not None:  # out of the lock: who reads slowly keeps nobody waiting
-            await _send_kept(kept, scope, send)
+        # Out of the lock: who reads slowly keeps nobody waiting.
+        if isinstance(found, Kept):
+            return await _send_kept(found, scope, send)
+        send = _bodiless(send) if scope["method"] == "HEAD" else send
+        for message in found or ():
+            await send(message)
 
-    async def _render(self, key: Key, scope: Scope, receive: Receive, send: Send) -> Kept | None:
-        """Ask the application. A public answer is returned, and kept unless it is very large; any other goes through."""
-        start: Message | None = None
-        chunks: list[bytes] = []
-        streaming = False
+    async def _render(self, key: Key, scope: Scope, receive: Receive) -> Kept | list[Message]:
+        """Ask the application. A public answer is kept unless it is very large; any other is returned as it came."""
+        messages: list[Message] = []
         generation = self.generation
-        bodiless = scope["method"] == "HEAD"
 
         async def collected(message: Message) -> None:
-            nonlocal start, streaming
-            if streaming:
-                await send({**message, "body": b""} if bodiless else message)
-            elif message["type"] == "http.response.start":
-                start = message
-                streaming = not _may_be_kept(message)
-                if streaming:
-                    await send(message)
-            else:
-                chunks.append(message.get("body", b""))
+            messages.append(message)
 
         # HEAD is answered from what a GET would be, with the same headers.
         began = time.perf_counter()
         await self.app({**scope, "method": "GET"}, receive, collected)
-        if streaming or start is None:
-            return None
+        if not messages or not _may_be_kept(messages[0]):
+            return messages
         self.rendered(time.perf_counter() - began)
-        kept = _keep(start, b"".join(chunks))
+        body = b"".join(message.get("body", b"") for message in messages[1:])
+        kept = _keep(messages[0], body) if len(body) < _LONG else await asyncio.to_thread(_keep, messages[0], body)
         if generation == self.generation and kept.size <= _LARGEST:
             replaced = self.kept.pop(key, None)
             self.kept[key] = kept
@@ -116,6 +117,17 @@ class PageCache:
             while self.size > _ROOM:
                 self.size -= self.kept.popitem(last=False)[1].size
         return kept
+
+
+def _is_fresh(found: "Kept | list[Message] | None") -> bool:
+    return isinstance(found, Kept) and found.until >= time.monotonic()
+
+
+def _bodiless(send: Send) -> Send:
+    async def headers_only(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return headers_only
 
 
 def _may_be_kept(start: Message) -> bool:
@@ -135,7 +147,7 @@ def _keep(start: Message, body: bytes) -> Kept:
     if zipped is not None:
         headers.append((b"vary", b"Accept-Encoding"))
     immutable = b"immutable" in found[b"cache-control"]
-    kept_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified")
+    kept_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified", *_FOR_OTHERS)
     return Kept(
         until=float("inf") if immutable else time.monotonic() + _LIVES,
         etag=etag,

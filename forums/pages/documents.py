@@ -49,7 +49,9 @@ async def attach(request: Request) -> Response:
             forum = await page.forum(session, request, drafts=True)
             item = await item_of(session, request, forum)
             await agenda.attach(session, forum, item, filled.form, filename, content, now=page.now())
-            members.record(session, request.state.member, "attach", f"agenda {forum.slug}", filled.form.doc_title, now=page.now())
+            await members.record_change(
+                session, request.state.member, "attach", f"agenda {forum.slug}", filled.form.doc_title, now=page.now()
+            )
     except PydanticCustomError as error:
         filled.refuse("file", error)
         return await _show(request, filled)
@@ -80,5 +82,5 @@ async def detach(request: Request) -> Response:
         forum = await page.forum(session, request, drafts=True)
         item = await item_of(session, request, forum)
         await agenda.detach(session, forum, item, request.path_params["code"])
-        members.record(session, request.state.member, "detach", f"agenda {forum.slug}", item.title, now=page.now())
+        await members.record_change(session, request.state.member, "detach", f"agenda {forum.slug}", item.title, now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/ordre-du-jour/{item.id}?fait=document-retire#documents")

@@ -6,7 +6,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from forums import action_plan, minutes, pandoc, schedule
 from forums.language import translations
 from forums.pages import page
-from forums.pages.minutes.reading import places_of
+from forums.pages.citing import places_of
 from forums.refusals import Refusal
 from forums.rendering import markdown_citing
 

@@ -86,5 +86,5 @@ async def retry(request: Request) -> Response:
         if await outbox.message_by_id(session, message_id) is None:
             raise page.not_found()
         await outbox.retry(session, message_id, now=page.now())
-        members.record(session, request.state.member, "retry", f"message {message_id}", now=page.now())
+        await members.record_change(session, request.state.member, "retry", f"message {message_id}", now=page.now())
     return page.go(request, f"/organisation/messages/{message_id}?fait=renvoi")

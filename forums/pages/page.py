@@ -36,6 +36,7 @@ F = TypeVar("F", bound=Form)
 # What a page says after an action, named in the address it goes on to (`?fait=annonce`).
 DONE = {
     "saison": N_("La saison est créée : ses forums sont des brouillons, que vous seuls voyez. Annoncez-les quand vous êtes prêts."),
+    "forum-ajoute": N_("Le forum est ajouté à la saison comme brouillon, que vous seuls voyez. Annoncez-le quand vous êtes prêts."),
     "saison-reglee": N_("Les réglages de la saison sont enregistrés. Ses forums les suivent, sauf pour leurs propres dates."),
     "echeances": N_("Les échéances de ce forum sont enregistrées."),
     "annonce": N_("Le forum est annoncé : il est sur le site et dans le calendrier de tous les abonnés."),
@@ -63,12 +64,14 @@ DONE = {
     "question-corrigee": N_("La correction est enregistrée et la personne qui a posé la question est prévenue."),
     "question-reunie": N_("Les deux questions sont réunies, avec leurs soutiens ; la personne qui l'a posée est prévenue."),
     "question-retiree": N_("La question est retirée ; son adresse le dit, avec la raison, et la personne qui l'a posée est prévenue."),
+    "titres": N_("Les titres sont remplacés ; ce qui reste à corriger est listé ci-dessous."),
     "administrations": N_(
         "Les administrations sont enregistrées. Leurs agents sont prévenus, une seule fois, dès que la question est publiée."
     ),
     "reponse": N_("La réponse est enregistrée. Elle n'est pas publiée : votre administration et les organisateurs sont seuls à la voir."),
     "reponse-publiee": N_("La réponse est publiée sur la page de la question, et la personne qui l'a posée est prévenue."),
     "reponse-corrigee": N_("La réponse publiée est corrigée ; la date de la correction est affichée."),
+    "donnees-retirees": N_("Ces mots sont retirés du compte rendu et de toutes ses versions ; une mention se lit à leur place."),
     "promesse": N_("La promesse est notée. Elle paraît avec le compte rendu de son forum."),
     "promesse-changee": N_("La promesse est enregistrée."),
     "promesse-effacee": N_("La promesse est effacée du brouillon."),
@@ -105,9 +108,7 @@ DONE = {
         "Vous êtes déconnecté de ce site. ProConnect ne répondait pas : fermez aussi votre navigateur si l'ordinateur est partagé."
     ),
     "session-terminee": N_("Cette session est terminée : ce navigateur devra se connecter de nouveau."),
-    "membre-ajoute": N_(
-        "Le membre est ajouté. Dites-lui d'aller sur la page de connexion de ce site avec cette adresse : aucun message ne lui est envoyé."
-    ),
+    "membre-ajoute": N_("Le membre est ajouté. Un message lui dit ce que permet son rôle et le mène à la page de connexion de ce site."),
     "membre-modifie": N_("Le membre est modifié. S'il était connecté avec un autre rôle, il doit se connecter de nouveau."),
     "membre-retire": N_("Le membre est retiré : il ne peut plus se connecter. Ce qu'il a fait reste dans le journal."),
     "membre-delie": N_("L'identité ProConnect de ce membre est oubliée : à sa prochaine connexion, son adresse le fera reconnaître."),

@@ -133,10 +133,11 @@ async def _show(request: Request, filled: Filled[SeasonForm], typed: Typed, *, s
     async with page.reading(request) as session:
         current = await action_plan.current_plan(session)
         least = await accountability.least_examined(session, current, now=page.now()) if current else []
+        planned = await accountability.planned(session, current, now=page.now()) if current else set()
         near = await schedule.announced_near(session, [day for day in days if day])
     proposals = {proposal.day.isoformat(): proposal for proposal in schedule.propose(filled.form)} if filled.form else {}
     taken = {number for row in typed for number in _numbers(row["commitments"])}
-    left = iter([each for each in least if str(each.commitment.number) not in taken])
+    left = iter([each for each in least if str(each.commitment.number) not in taken and each.commitment.id not in planned])
     rows = []
     for number, (row, day) in enumerate(zip(typed, days, strict=True), start=1):
         filled.values |= {f"{name}-{number}": row[name] for name in FIELDS}
@@ -235,7 +236,7 @@ async def _open(request: Request, form: SeasonForm, planned: Sequence[Planned]) 
         slug = await _free_slug(session, form.title)
         plan = await action_plan.current_plan(session)
         await schedule.open_planned(session, form.title, slug, planned, plan_id=plan.id if plan else None, now=page.now())
-        members.record(session, request.state.member, "open_season", f"season {slug}", now=page.now())
+        await members.record_change(session, request.state.member, "open_season", f"season {slug}", now=page.now())
 
 
 async def _free_slug(session: AsyncSession, title: str) -> str:

@@ -25,7 +25,7 @@ from forums import (
 from forums.forms import refuse
 from forums.language import N_
 from forums.models import Forum, Institution, Member, MinutesEntry
-from forums.pages import page
+from forums.pages import citing, page
 from forums.pages.agenda import chosen
 from forums.pages.page import Filled
 from forums.refusals import SeatsTaken, WrongMoment
@@ -66,11 +66,13 @@ async def show(request: Request) -> Response:
         made = await follow_ups.made_at(session, forum)
         line = await steps.line_of(session, forum, now=page.now())
         moved = await schedule.was_moved(session, forum)
+        places = await citing.places(session, request, forum=forum)
     return page.show(
         request,
         "schedule/show.html",
         forum=forum,
         moved=moved,
+        places=places,
         season=season,
         commitments=commitments,
         points=points,
@@ -182,7 +184,7 @@ async def announce(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
         await schedule.announce(session, forum, now=page.now())
-        members.record(session, request.state.member, "announce", f"forum {forum.slug}", now=page.now())
+        await members.record_change(session, request.state.member, "announce", f"forum {forum.slug}", now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}?fait=annonce")
 
 
@@ -226,7 +228,7 @@ async def edit(request: Request) -> Response:
             forum = await page.forum(session, request, drafts=True)
             commitments, _ = await chosen(session, filled.form.commitments, [])
             await schedule.edit(session, forum, filled.form, commitments, now=page.now())
-            members.record(session, request.state.member, "edit", f"forum {forum.slug}", now=page.now())
+            await members.record_change(session, request.state.member, "edit", f"forum {forum.slug}", now=page.now())
     except SeatsTaken as refusal:
         filled.refuse("capacity", refusal)
         return await _edit_form(request, filled, status=422)
@@ -271,7 +273,9 @@ async def move(request: Request) -> Response:
         async with page.transaction(request) as session:
             forum = await page.forum(session, request, drafts=True)
             await schedule.move(session, forum, filled.form, now=page.now())
-            members.record(session, request.state.member, "move", f"forum {forum.slug}", filled.form.day.isoformat(), now=page.now())
+            await members.record_change(
+                session, request.state.member, "move", f"forum {forum.slug}", filled.form.day.isoformat(), now=page.now()
+            )
     except PydanticCustomError as error:
         filled.refuse("ends", error)
         return await _move_form(request, filled, status=422)
@@ -296,7 +300,7 @@ async def cancel(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
         await schedule.cancel(session, forum, filled.form, now=page.now())
-        members.record(session, request.state.member, "cancel", f"forum {forum.slug}", filled.form.reason, now=page.now())
+        await members.record_change(session, request.state.member, "cancel", f"forum {forum.slug}", filled.form.reason, now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}?fait=annule")
 
 
@@ -304,5 +308,5 @@ async def discard(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
         await schedule.discard(session, forum)
-        members.record(session, request.state.member, "discard", f"forum {forum.slug}", now=page.now())
+        await members.record_change(session, request.state.member, "discard", f"forum {forum.slug}", now=page.now())
     return page.go(request, "/organisation?fait=efface")

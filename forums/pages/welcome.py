@@ -85,7 +85,7 @@ async def check_in(request: Request) -> Response:
         forum, found = await _person(session, request)
         noted = await registrations.check_in(session, found.id, now=page.now())
         if noted:
-            _record(session, request, "check_in", forum)
+            await _record(session, request, "check_in", forum)
     return _back(request, forum, found, already=not noted)
 
 
@@ -93,7 +93,7 @@ async def undo(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum, found = await _person(session, request)
         if await registrations.undo_check_in(session, found.id):
-            _record(session, request, "undo_check_in", forum)
+            await _record(session, request, "undo_check_in", forum)
     return _back(request, forum, found)
 
 
@@ -113,12 +113,12 @@ async def add_walk_in(request: Request) -> Response:
         forum = await page.forum(session, request, drafts=True)
         added, new = await registrations.add_walk_in(session, forum, filled.form, now=page.now())
         if new:
-            _record(session, request, "add_walk_in", forum)
+            await _record(session, request, "add_walk_in", forum)
     return _back(request, forum, added)
 
 
-def _record(session: AsyncSession, request: Request, verb: str, forum: Forum) -> None:
-    members.record(session, request.state.member, verb, f"forum {forum.slug}", now=page.now())
+async def _record(session: AsyncSession, request: Request, verb: str, forum: Forum) -> None:
+    await members.record_change(session, request.state.member, verb, f"forum {forum.slug}", now=page.now())
 
 
 def _back(request: Request, forum: Forum, found: Registration, *, already: bool = False) -> Response:

@@ -143,15 +143,21 @@ async def withdraw_support(session: AsyncSession, token: str, *, now: datetime) 
 # -- What comes of them -----------------------------------------------------------------------------------
 
 
-async def tell_supporters(session: AsyncSession, question: Question, where: str, *, about: object, now: datetime) -> None:
-    """Tell those who asked that there is an answer at the address `where`; once for what it is `about`."""
-    waiting = {emails.support_answered(each, question, where, "", about).fact: each for each in await supporters_to_tell(session, question)}
+async def tell_supporters(
+    session: AsyncSession, question: Question, where: str, *, about: object, changed_in: int | None = None, now: datetime
+) -> None:
+    """Tell those who asked that there is an answer at the address `where`; once for what it is `about`.
+
+    Again when what came of it changed, in the version or edition `changed_in`.
+    """
+    asked = await supporters_to_tell(session, question)
+    waiting = {emails.support_answered(each, question, where, "", about, changed_in=changed_in).fact: each for each in asked}
     told = set(await outbox.already_told(session, [fact for fact in waiting if fact]))
     messages = []
     for each in (support for fact, support in waiting.items() if fact not in told):
         token, link = secret_links.link_for(each, now=now)
         session.add(link)
-        messages.append(emails.support_answered(each, question, where, token, about))
+        messages.append(emails.support_answered(each, question, where, token, about, changed_in=changed_in))
     await session.flush()
     await outbox.enqueue_once(session, messages, now=now)
 

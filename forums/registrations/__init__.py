@@ -11,8 +11,10 @@ from forums.registrations.asking import (
     Asked,
     LinkForm,
     RegistrationForm,
+    Typed,
     ask_for_link,
     register,
+    register_again,
     register_all,
 )
 from forums.registrations.queries import (
@@ -54,6 +56,7 @@ __all__ = [
     "RegistrationForm",
     "Seats",
     "State",
+    "Typed",
     "WalkInForm",
     "add_walk_in",
     "all_of",
@@ -75,6 +78,7 @@ __all__ = [
     "promote",
     "promotes",
     "register",
+    "register_again",
     "register_all",
     "registration_of_link",
     "remind",

@@ -1,22 +1,25 @@
 """A registration asked for: written down with the message that confirms it, once per address."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from operator import itemgetter
 from typing import Annotated, NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from sqlalchemy import Table
-from sqlmodel import SQLModel, col, insert, select, update
+from sqlalchemy import Connection
+from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, limits, outbox, secret_links
-from forums.database import insert_new
+from forums.database import add_rows
 from forums.forms import Email, Form, Tick, line, prose
 from forums.language import N_
 from forums.limits import MAIL_AGAIN_AFTER, MAILS_A_DAY
 from forums.models import Forum, OutboxMessage, Registration, SecretLink
 from forums.refusals import Refusal, RegistrationClosed
-from forums.registrations.queries import OPEN, state_of
+from forums.registrations.queries import OPEN, State, state_of
 from forums.registrations.seats import ATTENDANCE, FAMILY_NAME, GIVEN_NAME
 
 
@@ -48,53 +51,74 @@ class Asked(NamedTuple):
     language: str
 
 
+@dataclass
+class Typed:
+    """The row it becomes, column by column: a `Registration` takes longer to build than its row to write."""
+
+    id: UUID
+    forum_id: UUID
+    email: str
+    email_key: str
+    given_name: str
+    family_name: str
+    organisation: str
+    attendance: str
+    accessibility_needs: str
+    show_name: bool
+    wants_news: bool
+    language: str
+    created_at: datetime
+    mailed_at: datetime
+    status: str = "pending"
+    bump: int = 0
+
+
 async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, *, language: str, secret_key: str, now: datetime) -> None:
     """Write a registration down and promise its confirmation message. No seat is taken yet.
 
     Raises `RegistrationClosed`. Sent again for the same address, it makes no second row: the person
     gets a fresh link, at most every quarter of an hour, and the last answers count while nothing is decided.
     """
-    for refusal in await register_all(session, [Asked(forum, form, language)], secret_key=secret_key, now=now):
-        if refusal is not None:
-            raise refusal
+    connection = await session.connection()
+    asked = [Asked(forum, form, language)]
+    (outcome,) = await connection.run_sync(partial(register_all, asked=asked, secret_key=secret_key, now=now))
+    if isinstance(outcome, Refusal):
+        raise outcome
+    if outcome is not None:
+        await register_again(session, forum, outcome, now=now)
 
 
-async def register_all(
-    session: AsyncSession,
-    asked: Sequence[Asked],
-    *,
-    secret_key: str,
-    now: datetime,
-) -> list[Refusal | None]:
-    """The same for several people, in as many statements as for one. Returns what refuses each, or None."""
-    refusals = [_refusal(each, now) for each in asked]
-    welcome = [
-        (_pending(each, secret_key, now), each.forum)
-        for each, refusal in zip(asked, refusals, strict=True)
-        if refusal is None and not each.form.site_web  # a robot sees the same page as everyone
-    ]
-    rows = [registration.model_dump() for registration, _ in welcome]
-    new = await insert_new(session, Registration, rows, same=["forum_id", "email_key"])
-    await _promise_confirmations(session, [(registration, forum) for registration, forum in welcome if registration.id in new], now)
-    for registration, forum in welcome:
-        if registration.id not in new:
-            await _keep_what_was_typed_last(session, registration)
-            await _mail_again(session, forum, registration.email_key, now)
-    return refusals
+def register_all(connection: Connection, asked: Sequence[Asked], *, secret_key: str, now: datetime) -> list[Typed | Refusal | None]:
+    """The same for several people, in as many statements as for one, as far as they are new.
+
+    Returns for each what refuses them, or what they typed if they were known and `register_again` is for them,
+    or None: they are written down. A plain function, for `write_at_once`.
+    """
+    refusals = _refusals(asked, now)
+    # A robot sees the same page as everyone.
+    typed = {number: _typed(each, secret_key, now) for number, each in enumerate(asked) if not refusals[number] and not each.form.site_web}
+    new = _write_down(connection, [(asked[number].forum, registration) for number, registration in typed.items()], now)
+    known = {number: registration for number, registration in typed.items() if registration.id not in new}
+    return [refusal or known.get(number) for number, refusal in enumerate(refusals)]
 
 
-def _refusal(asked: Asked, now: datetime) -> Refusal | None:
+def _refusals(asked: Sequence[Asked], now: datetime) -> list[Refusal | None]:
+    states = {forum_id: state_of(forum, now=now) for forum_id, forum in {each.forum.id: each.forum for each in asked}.items()}
+    return [_refusal(each, states[each.forum.id]) for each in asked]
+
+
+def _refusal(asked: Asked, state: State) -> Refusal | None:
     forum, form = asked.forum, asked.form
-    if state_of(forum, now=now) not in OPEN:
+    if state not in OPEN:
         return RegistrationClosed()
     if not form.site_web and (forum.remote_capacity if form.attendance == "remote" else forum.capacity) == 0:
         return Refusal(N_("Ce forum ne propose pas cette façon de participer : choisissez l'autre."))
     return None
 
 
-def _pending(asked: Asked, secret_key: str, now: datetime) -> Registration:
+def _typed(asked: Asked, secret_key: str, now: datetime) -> Typed:
     form = asked.form
-    return Registration.model_construct(
+    return Typed(
         id=uuid4(),
         forum_id=asked.forum.id,
         email=form.email,
@@ -112,26 +136,32 @@ def _pending(asked: Asked, secret_key: str, now: datetime) -> Registration:
     )
 
 
-async def _promise_confirmations(session: AsyncSession, written: Sequence[tuple[Registration, Forum]], now: datetime) -> None:
-    """A link and a message for each, as bare rows: the session would take longer over them than the database."""
+def _write_down(connection: Connection, typed: Sequence[tuple[Forum, Typed]], now: datetime) -> set[UUID]:
+    """Those who are new here, with a link and a message for each. Returns which they are."""
+    # In one order: two processes that write the same people down must not wait for each other.
+    rows = sorted((vars(registration) for _, registration in typed), key=itemgetter("email_key"))
+    new = add_rows(connection, Registration, rows, same=["forum_id", "email_key"])
+    told = {forum_id: emails.told_of(forum) for forum_id, forum in {forum.id: forum for forum, _ in typed}.items()}
     links, messages = [], []
-    for registration, forum in written:
-        token = secret_links.new_token()
-        key = {"token_hash": secret_links.hash_of(token), "purpose": "registration", "registration_id": registration.id}
-        links.append({**key, "created_at": now})
-        message = emails.confirm_registration(registration, forum, token)
-        messages.append({**vars(message), "id": uuid4(), "status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now})
-    if written:
-        connection = await session.connection()
-        await connection.execute(insert(_table(SecretLink)), links)
-        await connection.execute(insert(_table(OutboxMessage)), messages)
+    for forum, registration in typed:
+        if registration.id in new:
+            token = secret_links.new_token()
+            key = {"token_hash": secret_links.hash_of(token), "purpose": "registration", "registration_id": registration.id}
+            links.append({**key, "created_at": now})
+            message = emails.confirm_registration(registration, forum, token, told[forum.id])
+            messages.append({**vars(message), "id": uuid4(), "status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now})
+    add_rows(connection, SecretLink, links)
+    add_rows(connection, OutboxMessage, messages)
+    return new
 
 
-def _table(of: type[SQLModel]) -> Table:
-    return SQLModel.metadata.tables[str(of.__tablename__)]
+async def register_again(session: AsyncSession, forum: Forum, typed: Typed, *, now: datetime) -> None:
+    """For who is known at that forum already: the last answers count, and a fresh link goes to their address."""
+    await _keep_what_was_typed_last(session, typed)
+    await _mail_again(session, forum, typed.email_key, now)
 
 
-async def _keep_what_was_typed_last(session: AsyncSession, typed: Registration) -> None:
+async def _keep_what_was_typed_last(session: AsyncSession, typed: Typed) -> None:
     """While nothing is decided, the last answers count: the page of the link shows them all before its button."""
     same = (col(Registration.forum_id) == typed.forum_id, col(Registration.email_key) == typed.email_key)
     undecided = update(Registration).where(*same, col(Registration.status).in_(("pending", "given_up")))

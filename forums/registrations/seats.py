@@ -17,7 +17,7 @@ from forums.language import N_
 from forums.models import Forum, Registration
 from forums.models.columns import public_code
 from forums.models.people import Attendance
-from forums.refusals import AttendanceFull, Refusal, RegistrationClosed
+from forums.refusals import AttendanceFull, Refusal, RegistrationClosed, RegistrationGone
 from forums.registrations.queries import OPEN, promotes, seats_of, state_of
 
 FAMILY_NAME = line(100, N_("Indiquez votre nom, par exemple Martin."))
@@ -155,12 +155,19 @@ async def give_up(session: AsyncSession, registration_id: UUID, *, now: datetime
     return registration
 
 
-async def erase(session: AsyncSession, registration_id: UUID, *, now: datetime) -> None:
-    """Delete a registration; a seat of a forum to come goes to who waits. What was counted of a past forum stays counted."""
-    forum, registration = await _locked(session, registration_id)
+async def erase(session: AsyncSession, registration_id: UUID, *, now: datetime) -> bool:
+    """Delete a registration; a seat of a forum to come goes to who waits. What was counted of a past forum stays counted.
+
+    False when it was already gone: the other click was quicker.
+    """
+    try:
+        forum, registration = await _locked(session, registration_id)
+    except RegistrationGone:
+        return False
     await session.delete(registration)
     if registration.status == "registered" and not forum.is_past(now):
         await _free(session, forum, registration.attendance, now)
+    return True
 
 
 async def _free(session: AsyncSession, forum: Forum, attendance: Attendance, now: datetime) -> None:
@@ -204,13 +211,16 @@ async def _first_waiting(session: AsyncSession, forum_id: UUID, attendance: str)
 
 
 async def _locked(session: AsyncSession, registration_id: UUID) -> tuple[Forum, Registration]:
-    """The forum, then the person, as they are now and until the end of the transaction."""
+    """The forum, then the person, as they are now and until the end of the transaction. Raises `RegistrationGone`."""
     of = select(Registration.forum_id).where(Registration.id == registration_id).scalar_subquery()
     # Registrations that are being written refer to the forum meanwhile: only its own row is held.
     its_forum = select(Forum).where(col(Forum.id) == of).with_for_update(key_share=True)
-    forum = (await session.exec(its_forum.execution_options(populate_existing=True))).one()
-    person = select(Registration).where(Registration.id == registration_id).with_for_update()
-    return forum, (await session.exec(person.execution_options(populate_existing=True))).one()
+    forum = (await session.exec(its_forum.execution_options(populate_existing=True))).first()
+    locked = select(Registration).where(Registration.id == registration_id).with_for_update()
+    person = (await session.exec(locked.execution_options(populate_existing=True))).first()
+    if forum is None or person is None:
+        raise RegistrationGone
+    return forum, person
 
 
 def _columns(attendance: str) -> tuple[Any, Any]:

@@ -85,7 +85,7 @@ async def open_planned(
     forums = []
     for number, each in enumerate(sorted(planned, key=lambda one: (one.day, one.starts)), start=1):
         forum = Forum(season_id=season.id, number=number, slug=f"{slug}-{number}", theme=each.theme or None, created_at=now, changed_at=now)
-        _place_in_time(forum, each.day, each.starts, each.ends)
+        place_in_time(forum, each.day, each.starts, each.ends)
         deadlines.close_questions(forum, season, {})
         session.add(forum)
         await session.flush()
@@ -95,7 +95,7 @@ async def open_planned(
     return forums
 
 
-def _place_in_time(forum: Forum, day: date, starts: time, ends: time) -> None:
+def place_in_time(forum: Forum, day: date, starts: time, ends: time) -> None:
     starts_at, ends_at = at(day, starts), at(day, ends)
     if ends_at <= starts_at:
         raise refuse(N_("L'heure de fin vient après l'heure de début."))
@@ -156,6 +156,7 @@ async def announce(session: AsyncSession, forum: Forum, *, now: datetime) -> Non
 
     The clock tells those who follow announcements, in its own transactions: they may be thousands.
     """
+    await _locked(session, forum)
     if forum.status != "draft":
         raise AlreadyPublished
     forum.status, forum.announced_at, forum.changed_at = "announced", now, now
@@ -225,7 +226,7 @@ async def move(session: AsyncSession, forum: Forum, form: MoveForm, *, now: date
     if forum.announced_at and forum.is_past(now):
         raise NotAnnounced(N_("Ce forum a eu lieu : on ne peut plus le déplacer."))
     was, was_on = calendar_feed.announced(forum), forum.day
-    _place_in_time(forum, form.day, form.starts, form.ends)
+    place_in_time(forum, form.day, form.starts, form.ends)
     if (was.starts_at, was.ends_at) == (forum.starts_at, forum.ends_at):
         return
     if forum.announced_at and forum.starts_at and forum.starts_at <= now:
@@ -265,10 +266,11 @@ async def cancel(session: AsyncSession, forum: Forum, form: CancelForm, *, now: 
 
 
 async def discard(session: AsyncSession, forum: Forum) -> None:
-    """Delete a forum that was never announced. Raises `Refusal` once it was."""
-    if forum.announced_at is not None:
+    """Delete a forum that was never announced; gone already, nothing more. Raises `Refusal` once it was announced."""
+    # One statement: somebody may announce it at the same instant.
+    gone = await session.exec(delete(Forum).where(col(Forum.id) == forum.id, col(Forum.announced_at).is_(None)))
+    if gone.rowcount == 0 and (await session.exec(select(Forum.id).where(Forum.id == forum.id))).first() is not None:
         raise Refusal(N_("Un forum annoncé ne s'efface pas : annulez-le."))
-    await session.delete(forum)
 
 
 async def link_commitments(session: AsyncSession, forum: Forum, commitments: Sequence[Commitment]) -> None:

@@ -1,10 +1,12 @@
 """Every question asked of the schedule; the public sees only what was announced."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlmodel import col, select
+import sqlalchemy
+from sqlalchemy import Connection
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.models import AuditEvent, Commitment, Forum, ForumCommitment, Minutes, Season
@@ -39,6 +41,13 @@ async def forum_by_slug(session: AsyncSession, slug: str, *, drafts: bool = Fals
     if not drafts:
         query = query.where(col(Forum.announced_at).is_not(None))
     return (await session.exec(query)).first()
+
+
+def forums_by_slug(connection: Connection, slugs: Collection[str]) -> dict[str, Forum]:
+    """Those of these forums that the public may see, to read only. A plain function, for `write_at_once`."""
+    table = SQLModel.metadata.tables["forum"]
+    found = connection.execute(sqlalchemy.select(table).where(table.c.slug.in_(slugs), table.c.announced_at.is_not(None)))
+    return {row["slug"]: Forum.model_construct(**row) for row in found.mappings()}
 
 
 async def forum_by_id(session: AsyncSession, forum_id: UUID) -> Forum | None:

@@ -77,7 +77,7 @@ async def record(request: Request) -> Response:
             forum = await page.forum(session, request, drafts=True)
             told = await _told(session, forum, filled.form)
             follow_up = await follow_ups.record(session, forum, filled.form, *told, now=page.now())
-            members.record(session, request.state.member, "promise", f"follow_up {follow_up.code}", now=page.now())
+            await members.record_change(session, request.state.member, "promise", f"follow_up {follow_up.code}", now=page.now())
     except Missing as refusal:
         filled.refuse(refusal.name, refusal)
         return await _desk(request, filled, page.blank(CarryForm), status=422)
@@ -147,7 +147,7 @@ async def amend(request: Request) -> Response:
             promise = await promise_of(session, request)
             told = await _told(session, promise.forum, filled.form)
             await follow_ups.amend(session, promise, filled.form, *told, now=page.now())
-            members.record(session, request.state.member, "reword", f"follow_up {promise.follow_up.code}", now=page.now())
+            await members.record_change(session, request.state.member, "reword", f"follow_up {promise.follow_up.code}", now=page.now())
     except Missing as refusal:
         filled.refuse(refusal.name, refusal)
         return await _amend_form(request, filled, status=422)
@@ -160,7 +160,7 @@ async def discard(request: Request) -> Response:
     async with page.transaction(request) as session:
         promise = await promise_of(session, request)
         await follow_ups.discard(session, promise)
-        members.record(session, request.state.member, "discard", f"follow_up {promise.follow_up.code}", now=page.now())
+        await members.record_change(session, request.state.member, "discard", f"follow_up {promise.follow_up.code}", now=page.now())
     return page.go(request, f"/organisation/forums/{promise.forum.slug}/suites?fait=promesse-effacee")
 
 
@@ -187,7 +187,7 @@ async def carry(request: Request) -> Response:
         wanted = [each for each in offered if form.everything or each.follow_up.code in form.codes]
         if await follow_ups.carry(session, forum, wanted, now=page.now()):
             codes = ", ".join(each.follow_up.code for each in wanted)
-            members.record(session, request.state.member, "carry", f"follow_ups {forum.slug}", codes, now=page.now())
+            await members.record_change(session, request.state.member, "carry", f"follow_ups {forum.slug}", codes, now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/suites?fait=promesses-reprises")
 
 
@@ -197,7 +197,7 @@ async def uncarry(request: Request) -> Response:
         if (carried := await _carried(session, request, forum)) is not None:  # taken off already: a double click
             await follow_ups.uncarry(session, carried, now=page.now())
             detail = carried.promise.follow_up.code
-            members.record(session, request.state.member, "uncarry", f"follow_ups {forum.slug}", detail, now=page.now())
+            await members.record_change(session, request.state.member, "uncarry", f"follow_ups {forum.slug}", detail, now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/suites?fait=promesse-retiree")
 
 
@@ -245,7 +245,7 @@ async def say(request: Request) -> Response:
                 raise page.not_found()
             await follow_ups.say(session, carried, filled.form, await _entry(session, forum, filled.form.passage))
             subject = f"follow_up {carried.promise.follow_up.code}"
-            members.record(session, request.state.member, "say", subject, f"forum {forum.slug}", now=page.now())
+            await members.record_change(session, request.state.member, "say", subject, f"forum {forum.slug}", now=page.now())
     except ChangedMeanwhile as refusal:
         return await _said_form(request, filled, refused=refusal, status=409)
     return page.go(request, f"/organisation/forums/{forum.slug}/suites?fait=promesse-dite")

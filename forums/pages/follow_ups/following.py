@@ -17,14 +17,18 @@ from forums.pages.follow_ups.reading import bases_of
 from forums.pages.page import Filled
 from forums.refusals import AlreadyDecided
 
+PER_PAGE = 20
+
 
 async def board(request: Request) -> Response:
     """Every open promise, what is late first; an agent's are those of their institutions."""
-    member = request.state.member
+    member, number = request.state.member, page.whole_number(request, "page", 1)
     async with page.reading(request) as session:
         theirs = await members.institutions_of(session, member) if member.role == "agent" else None
-        found = await follow_ups.open_ones(session, institutions=theirs)
-    return page.show(request, "follow_ups/board.html", promises=found)
+        counts = await follow_ups.counts(session, institutions=theirs, drafts=theirs is None, now=page.now())
+        found = await follow_ups.open_ones(session, institutions=theirs, offset=(number - 1) * PER_PAGE, limit=PER_PAGE)
+    pages = page.pages_of(counts["open"], PER_PAGE)
+    return page.show(request, "follow_ups/board.html", promises=found, total=counts["open"], page=number, pages=pages)
 
 
 async def show(request: Request) -> Response:
@@ -104,7 +108,9 @@ async def _decide(
             promise = await promise_of(session, request)
             if await decide(session, promise, filled.form):
                 said = next(iter(filled.values.values()))
-                members.record(session, request.state.member, verb, f"follow_up {promise.follow_up.code}", said, now=page.now())
+                await members.record_change(
+                    session, request.state.member, verb, f"follow_up {promise.follow_up.code}", said, now=page.now()
+                )
     except AlreadyDecided as refusal:
         return await _show(request, {form_class: filled}, refused=refusal, status=409)
     return page.go(request, f"/organisation/suites/{promise.follow_up.code}?fait={done}")
@@ -121,5 +127,5 @@ async def propose(request: Request) -> Response:
     async with page.transaction(request) as session:
         promise = await _promise(session, request)
         await follow_ups.propose(session, promise, filled.form, now=page.now())
-        members.record(session, request.state.member, "propose", f"follow_up {promise.follow_up.code}", now=page.now())
+        await members.record_change(session, request.state.member, "propose", f"follow_up {promise.follow_up.code}", now=page.now())
     return page.go(request, f"/organisation/suites/{promise.follow_up.code}?fait=promesse-nouvelle")

@@ -63,8 +63,9 @@ async def show(request: Request) -> Response:
         if promise is None:
             raise page.not_found()
         history = await follow_ups.history_of(session, promise)
+        asked = await follow_ups.questions_behind(session, promise)
         bases = await bases_of(session)
-    return page.show(request, "follow_ups/show.html", promise=promise, history=history, bases=bases)
+    return page.show(request, "follow_ups/show.html", promise=promise, history=history, asked=asked, bases=bases)
 
 
 async def bases_of(session: AsyncSession) -> dict[object, str]:

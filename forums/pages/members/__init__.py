@@ -13,7 +13,20 @@ __all__ = ["ask", "form", "journal", "link", "roll", "sent", "sessions", "sign_i
 
 
 async def form(request: Request) -> Response:
-    return _form(request, page.blank(SignInForm, suite=gate.inside(request.query_params.get("suite", ""))))
+    response = _form(request, page.blank(SignInForm, suite=gate.inside(request.query_params.get("suite", ""))))
+    _know_again(request, response, _browser(request))
+    return response
+
+
+def _browser(request: Request) -> str:
+    """The secret of this browser, known from its form on: asked for twice, the one link mailed is still its own."""
+    known = request.cookies.get(gate.cookie_name(page.settings(request), "navigateur"), "")
+    return known if len(known) == len(secret_links.new_token()) else secret_links.new_token()
+
+
+def _know_again(request: Request, response: Response, browser: str) -> None:
+    lasts = int(secret_links.SIGN_IN_LASTS.total_seconds())
+    gate.set_cookie(response, page.settings(request), browser, what="navigateur", max_age=lasts)
 
 
 async def ask(request: Request) -> Response:
@@ -21,7 +34,7 @@ async def ask(request: Request) -> Response:
     filled = await page.read(request, SignInForm)
     if filled.form is None:
         return _form(request, filled, status=422)
-    browser = secret_links.new_token()
+    browser = _browser(request)
     try:
         async with page.transaction(request) as session:
             await page.spend(session, request)
@@ -30,7 +43,7 @@ async def ask(request: Request) -> Response:
         filled.refuse("email", refusal)
         return page.too_many(_form(request, filled, status=429))
     response, lasts = page.go(request, "/connexion/envoyee"), int(secret_links.SIGN_IN_LASTS.total_seconds())
-    gate.set_cookie(response, page.settings(request), browser, what="navigateur", max_age=lasts)
+    _know_again(request, response, browser)
     # Where they were going waits in the browser too: the welcome desk's phone comes from a QR code.
     gate.set_cookie(response, page.settings(request), gate.inside(filled.form.suite), what="suite", max_age=lasts)
     return response

@@ -28,8 +28,8 @@ async def end(request: Request) -> Response:
 
 async def end_all(request: Request) -> Response:
     async with page.transaction(request) as session:
-        await members.sign_out_everywhere(session, _member(request))
-        members.record(session, _member(request), "end_sessions", f"member {_member(request).id}", now=page.now())
+        if await members.sign_out_everywhere(session, _member(request)):
+            members.record(session, _member(request), "end_sessions", f"member {_member(request).id}", now=page.now())
     return await _left(request, "deconnexion-partout")
 
 

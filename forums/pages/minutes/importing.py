@@ -40,7 +40,9 @@ async def bring_in(request: Request) -> Response:
             begun = await minutes.begun(session, forum)
             items = [each.item for each in points]
             done = await minutes.bring_in(session, begun, pieces, pictures, items, commitments, now=page.now())
-            members.record(session, request.state.member, "import", f"minutes {forum.slug}", str(len(done.entries)), now=page.now())
+            await members.record_change(
+                session, request.state.member, "import", f"minutes {forum.slug}", str(len(done.entries)), now=page.now()
+            )
     except Refusal as refusal:
         filled: Filled[ImportForm] = Filled()
         filled.refuse("document", refusal)

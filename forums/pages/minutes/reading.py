@@ -1,14 +1,13 @@
 """The minutes as everybody reads them: as they are, and as each version was, with what it changed."""
 
 import asyncio
-from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from forums import action_plan, follow_ups, minutes, registrations
-from forums.models import ActionPlan, Commitment
 from forums.pages import page
+from forums.pages.citing import places_of
 
 
 async def show(request: Request) -> Response:
@@ -34,13 +33,6 @@ async def show(request: Request) -> Response:
         places=places_of(request, plan, commitments),
         outcomes=minutes.OUTCOMES,
     )
-
-
-def places_of(request: Request, plan: ActionPlan | None, commitments: Sequence[Commitment]) -> tuple[tuple[int, str], ...]:
-    """Where each commitment of a plan is read, by its number, in the language of the page."""
-    prefix = "" if page.language(request) == "fr" else f"/{page.language(request)}"
-    base = "" if plan is None or plan.current else f"/plans/{plan.slug}"
-    return tuple((each.number, f"{prefix}{base}/engagements/{each.number}") for each in commitments)
 
 
 async def version(request: Request) -> Response:

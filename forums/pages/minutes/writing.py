@@ -15,7 +15,7 @@ from forums.language import translations
 from forums.minutes import CommentMissing, EditedMeanwhile, EntryForm, OutcomeForm
 from forums.models import AgendaItem, Commitment, Forum, Minutes, MinutesEntry, Question
 from forums.pages import page
-from forums.pages.minutes.reading import places_of
+from forums.pages.citing import places_of
 from forums.pages.page import Filled
 
 NO_OUTCOME = {"outcome": "answered", "deferred_to": "", "reason": ""}
@@ -197,7 +197,7 @@ async def write(request: Request) -> Response:
                 session, begun, typed.filled.form, item, commitments, asked, outcomes=typed.outcomes, now=page.now()
             )
             await drafts.discard(session, request.state.member, address_of(forum.slug, None))
-            members.record(session, request.state.member, "write", f"minutes {forum.slug}#p-{entry.number}", now=page.now())
+            await members.record_change(session, request.state.member, "write", f"minutes {forum.slug}#p-{entry.number}", now=page.now())
     except CommentMissing as missing:
         typed.filled.refuse("comment", missing)
         return await _form(request, typed.filled, status=422)
@@ -229,7 +229,7 @@ async def amend(request: Request) -> Response:
                 session, begun, mine, form, item, commitments, asked, outcomes=typed.outcomes, edition=edition, now=page.now()
             )
             await drafts.discard(session, request.state.member, address_of(forum.slug, mine))
-            members.record(session, request.state.member, "amend", f"minutes {forum.slug}#p-{mine.number}", now=page.now())
+            await members.record_change(session, request.state.member, "amend", f"minutes {forum.slug}#p-{mine.number}", now=page.now())
     except CommentMissing as missing:
         typed.filled.refuse("comment", missing)
         return await _form(request, typed.filled, entry=entry, status=422)
@@ -272,7 +272,7 @@ async def tie(request: Request) -> Response:
             translations("fr").gettext("Le passage {passage} est lié à l'engagement {number}.").format(passage=entry.number, number=number)
         )
         await minutes.tie(session, await minutes.begun(session, forum), entry, known[number], said, now=page.now())
-        members.record(session, request.state.member, "tie", f"minutes {forum.slug}#p-{entry.number}", number, now=page.now())
+        await members.record_change(session, request.state.member, "tie", f"minutes {forum.slug}#p-{entry.number}", number, now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/compte-rendu?fait=engagement-lie")
 
 
@@ -284,7 +284,7 @@ async def remove(request: Request) -> Response:
             raise page.not_found()
         await minutes.remove(session, await minutes.begun(session, forum), entry)
         await drafts.discard(session, request.state.member, address_of(forum.slug, entry))
-        members.record(session, request.state.member, "remove", f"minutes {forum.slug}#p-{entry.number}", now=page.now())
+        await members.record_change(session, request.state.member, "remove", f"minutes {forum.slug}#p-{entry.number}", now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/compte-rendu?fait=passage-retire")
 
 
@@ -292,7 +292,7 @@ async def publish(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
         await minutes.publish(session, await minutes.begun(session, forum), now=page.now())
-        members.record(session, request.state.member, "publish", f"minutes {forum.slug}", now=page.now())
+        await members.record_change(session, request.state.member, "publish", f"minutes {forum.slug}", now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/compte-rendu?fait=compte-rendu")
 
 

@@ -12,13 +12,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, answers, members, questions, schedule
+from forums import action_plan, agenda, answers, members, minutes, questions, schedule
+from forums.forms import Form, Tick
 from forums.language import N_
 from forums.models import Commitment, Forum, Question
 from forums.pages import page
 from forums.pages.page import Filled
 from forums.questions import CorrectForm, DecisionForm, DeclineForm, MergeForm, UnpublishForm
 from forums.refusals import AlreadyDecided, Refusal
+
+
+class RetitleForm(Form):
+    published: Tick = False
+    """Also in the versions everybody reads."""
 
 
 async def queue(request: Request) -> Response:
@@ -67,6 +73,8 @@ async def _moderate(
         undecided = question.status in ("pending", "published")
         similar = await questions.similar_to(session, question.text, without={question.id}) if undecided else ()
         past = await questions.history(session, question)
+        items = await agenda.made_from(session, question) if _may_decide(request) else []
+        passages = await minutes.quoting(session, question) if _may_decide(request) else []
     filled = {
         "corriger": page.blank(CorrectForm, text=question.text, context=question.context),
         "refuser": page.blank(DeclineForm),
@@ -86,6 +94,8 @@ async def _moderate(
         kept=kept,
         similar=similar,
         past=past,
+        items=items,
+        passages=passages,
         filled=filled,
         wrong=filled.get(at, filled["corriger"]),
         at=at,
@@ -101,7 +111,7 @@ async def publish(request: Request) -> Response:
         async with page.transaction(request) as session:
             question = await _question(session, request)
             await questions.publish(session, question, filled.form, now=page.now())
-            _record(session, request, "publish", question)
+            await _record(session, request, "publish", question)
     except AlreadyDecided:
         if not await _did_already(request, "publish", filled.form):
             return await _moderate(request, status=409, too_late=True)
@@ -116,7 +126,7 @@ async def decline(request: Request) -> Response:
         async with page.transaction(request) as session:
             question = await _question(session, request)
             await questions.decline(session, question, filled.form, now=page.now())
-            _record(session, request, "decline", question, filled.form.reason)
+            await _record(session, request, "decline", question, filled.form.reason)
     except AlreadyDecided:
         if not await _did_already(request, "decline", filled.form):
             return await _moderate(request, filled, "refuser", status=409, too_late=True)
@@ -132,7 +142,7 @@ async def correct(request: Request) -> Response:
         async with page.transaction(request) as session:
             question = await _question(session, request)
             if await questions.correct(session, question, filled.form, now=page.now()):
-                _record(session, request, "correct", question)
+                await _record(session, request, "correct", question)
     except AlreadyDecided:
         if not await _did_already(request, "correct", filled.form):
             return await _moderate(request, filled, "corriger", status=409, too_late=True)
@@ -149,8 +159,8 @@ async def merge(request: Request) -> Response:
             target = await questions.published_question(session, filled.form.code)
             if target is None:
                 raise Refusal(N_("Aucune question publiée n'a cette adresse : copiez celle de sa page."))
-            await questions.merge(session, question, target, filled.form, now=page.now())
-            _record(session, request, "merge", question, f"/questions/{target.code}")
+            await minutes.merge_questions(session, question, target, filled.form, now=page.now())
+            await _record(session, request, "merge", question, f"/questions/{target.code}")
     except AlreadyDecided:
         if not await _did_already(request, "merge", filled.form):
             return await _moderate(request, filled, "reunir", status=409, too_late=True)
@@ -168,11 +178,23 @@ async def unpublish(request: Request) -> Response:
         async with page.transaction(request) as session:
             question = await _question(session, request)
             await questions.unpublish(session, question, filled.form, now=page.now())
-            _record(session, request, "unpublish", question, filled.form.reason)
+            await _record(session, request, "unpublish", question, filled.form.reason)
     except AlreadyDecided:
         if not await _did_already(request, "unpublish", filled.form):
             return await _moderate(request, filled, "retirer", status=409, too_late=True)
     return page.go(request, f"/organisation/questions/{request.path_params['code']}?fait=question-retiree")
+
+
+async def retitle(request: Request) -> Response:
+    """Take outdated words out of the titles of the items made from the question."""
+    filled = await page.read(request, RetitleForm)
+    assert filled.form is not None  # it has nothing to get wrong
+    async with page.transaction(request) as session:
+        question = await _question(session, request)
+        changed = await agenda.retitle(session, question, published=filled.form.published)
+        if changed:
+            await _record(session, request, "retitle", question, agenda.titles(changed))
+    return page.go(request, f"/organisation/questions/{request.path_params['code']}?fait=titres#ailleurs")
 
 
 async def _did_already(request: Request, verb: str, form: DecisionForm) -> bool:
@@ -186,8 +208,8 @@ async def _did_already(request: Request, verb: str, form: DecisionForm) -> bool:
     return mine and said and written and form.edition == question.edition - 1
 
 
-def _record(session: AsyncSession, request: Request, verb: str, question: Question, detail: str = "") -> None:
-    members.record(session, request.state.member, verb, f"question {question.code}", detail, now=page.now())
+async def _record(session: AsyncSession, request: Request, verb: str, question: Question, detail: str = "") -> None:
+    await members.record_change(session, request.state.member, verb, f"question {question.code}", detail, now=page.now())
 
 
 async def _question(session: AsyncSession, request: Request) -> Question:

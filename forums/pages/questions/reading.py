@@ -6,9 +6,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import action_plan, agenda, answers, questions, schedule
+from forums import action_plan, agenda, answers, follow_ups, questions, schedule
 from forums.models import Commitment, Question
-from forums.pages import page
+from forums.pages import citing, page
 from forums.pages.action_plan import base_of
 
 PER_PAGE = 20
@@ -82,11 +82,13 @@ async def show(request: Request) -> Response:
         items = await agenda.items_taking_up(session, question)
         passages = await questions.passages_answering(session, question)
         outcomes = await answers.outcomes_of(session, question, [entry for entry, _ in passages])
+        promised = await follow_ups.from_answers_to(session, question)
         routed = await answers.institutions_of(session, question)
         given = await answers.given(session, question)
         states = await questions.states_of(session, [question])
         merged = await questions.merged_into(session, question)
         supports = await questions.support_counts(session, [question])
+        places = await citing.places(session, request, forum=forum, commitment=commitment)
     return page.show(
         request,
         "questions/show.html",
@@ -99,11 +101,13 @@ async def show(request: Request) -> Response:
         items=items,
         passages=passages,
         outcomes=outcomes,
+        promised=promised,
         routed=routed,
         given=given,
         state=states[question.id],
         merged=merged,
         supports=supports[question.id],
+        places=places,
     )
 
 

@@ -1,32 +1,48 @@
 """Where registrations arrive in one process, and are written down together."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+import contextlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy import Connection
 from starlette.requests import Request
 
 from forums import registrations, schedule
 from forums.database import Database, DatabaseUnavailable
 from forums.limits import Tally
 from forums.pages import page
-from forums.refusals import TooManyRequests
-from forums.registrations import Asked, RegistrationForm
+from forums.refusals import Refusal, TooManyRequests
+from forums.registrations import Asked, RegistrationForm, Typed
 from forums.settings import Settings
 
 # What nobody notices, and enough for those answered together to come back together.
 PATIENCE = 0.001
 
 
-class Arrival(NamedTuple):
-    """Someone at the desk, and the answer they wait for."""
+@dataclass(eq=False)
+class Arrival:
+    """Someone at the desk, the answer they wait for, and whether they may ask: they are counted once."""
 
     slug: str
     form: RegistrationForm
     language: str
     client: str | None
     answer: asyncio.Future[bool]
+    allowed: bool | None = None
+
+    def say(self, outcome: bool | Exception) -> None:
+        if self.answer.done():
+            return  # they left
+        if isinstance(outcome, Exception):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+
+class SomeAreKnown(Exception):
+    """Some of those who arrived are registered already."""
 
 
 class Desk:
@@ -59,8 +75,10 @@ class Desk:
 
     async def _write_down(self, together: Sequence[Arrival]) -> None:
         try:
-            async with self.database.transaction() as session:
-                outcomes = await self._registered(session, together)
+            if self.tally.is_due:
+                async with self.database.transaction() as session:
+                    await self.tally.share(session, now=page.now())
+            outcomes = await self._registered(together)
         except Exception as error:  # noqa: BLE001 — whoever waits must be answered
             if len(together) > 1 and not isinstance(error, DatabaseUnavailable):
                 for each in together:
@@ -68,29 +86,59 @@ class Desk:
                 return
             outcomes = [error] * len(together)
         for each, outcome in zip(together, outcomes, strict=True):
-            if each.answer.done():
-                continue  # they left
-            if isinstance(outcome, Exception):
-                each.answer.set_exception(outcome)
-            else:
-                each.answer.set_result(outcome)
+            each.say(outcome)
 
-    async def _registered(self, session: AsyncSession, together: Sequence[Arrival]) -> list[bool | Exception]:
-        await self.tally.share(session, now=page.now())
-        found = {slug: await schedule.forum_by_slug(session, slug) for slug in {each.slug for each in together}}
-        let_in = [each for each in together if found[each.slug] and self._allows(each)]
-        asked = [Asked(forum, each.form, each.language) for each in let_in if (forum := found[each.slug])]
-        refusals = await registrations.register_all(session, asked, secret_key=self.secret_key, now=page.now())
-        outcomes = {id(each): refusal or True for each, refusal in zip(let_in, refusals, strict=True)}
-        return [outcomes.get(id(each), TooManyRequests()) if found[each.slug] else False for each in together]
+    async def _registered(self, together: Sequence[Arrival]) -> list[bool | Exception]:
+        with contextlib.suppress(SomeAreKnown):
+            # No public page shows who has not confirmed yet.
+            return await self.database.write_at_once(partial(self._if_all_are_new, together))
+        # All of them in one transaction again: who is known is answered when the others are, and in the same words.
+        async with self.database.transaction() as session:
+            found, asked, outcomes = await (await session.connection()).run_sync(partial(self._asked, together))
+            for each, outcome in zip(asked, outcomes, strict=True):
+                if isinstance(outcome, Typed):
+                    await registrations.register_again(session, each.forum, outcome, now=page.now())
+        return self._answers(together, found, outcomes)
+
+    def _if_all_are_new(self, together: Sequence[Arrival], connection: Connection) -> list[bool | Exception]:
+        found, _, outcomes = self._asked(together, connection)
+        if any(isinstance(outcome, Typed) for outcome in outcomes):
+            raise SomeAreKnown  # which undoes what was written
+        return self._answers(together, found, outcomes)
+
+    def _asked(
+        self, together: Sequence[Arrival], connection: Connection
+    ) -> tuple[Collection[str], Sequence[Asked], Sequence[Typed | Refusal | None]]:
+        found = schedule.forums_by_slug(connection, {each.slug for each in together})
+        let_in = [each for each in together if each.slug in found and self._allows(each)]
+        asked = [Asked(found[each.slug], each.form, each.language) for each in let_in]
+        return found, asked, registrations.register_all(connection, asked, secret_key=self.secret_key, now=page.now())
+
+    def _answers(
+        self, together: Sequence[Arrival], found: Collection[str], outcomes: Sequence[Typed | Refusal | None]
+    ) -> list[bool | Exception]:
+        of_each = iter(outcomes)
+
+        def answer(each: Arrival) -> bool | Exception:
+            if each.slug not in found:
+                return False
+            if not each.allowed:
+                return TooManyRequests()
+            outcome = next(of_each)
+            return outcome if isinstance(outcome, Refusal) else True
+
+        return [answer(each) for each in together]
 
     def _allows(self, arrival: Arrival) -> bool:
         """Whether their connection, and all who ask for that forum together, may ask once more."""
+        if arrival.allowed is not None:
+            return arrival.allowed
         of_client = not (self.per_client and arrival.client) or self.tally.allows(
             f"client:{arrival.client}", self.per_client, now=page.now()
         )
         of_forum = not self.per_forum or self.tally.allows(f"forum:{arrival.slug}", self.per_forum, now=page.now())
-        return of_client and of_forum
+        arrival.allowed = of_client and of_forum
+        return arrival.allowed
 
 
 def desk_of(request: Request) -> Desk:

@@ -1,0 +1,157 @@
+"""How a public object is described: a class whose fields are its columns, each said once with all there is to say.
+
+A field gives its name and its type; its `Column` gives its French title, what it means, the SQL it comes from and
+the file it refers to. The CSV, the JSON, the Table Schema, the data package, the filters of the API and its OpenAPI
+description are derived from these classes, so that none can say anything else.
+"""
+
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ColumnElement, String, case, cast, func, literal
+from sqlalchemy import select as plain_select
+from sqlmodel import col
+
+from forums.models import ActionPlan, Commitment, Forum
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """What is said of a field. `refers` names the file whose `code` it holds; `dated` marks when a fact became public;
+    `shown` makes what is public of what is stored."""
+
+    title: str
+    description: str
+    source: Any
+    refers: str = ""
+    key: bool = False
+    dated: bool = False
+    shown: Callable[[Any], Any] | None = None
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(core), "title": self.title, "description": self.description}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a row as every format needs it."""
+
+    name: str
+    kind: type
+    optional: bool
+    choices: tuple[str, ...]
+    column: Column
+
+    @property
+    def filters(self) -> bool:
+        """Whether the API filters by it: what refers to another object, a closed list, a yes or no."""
+        return bool(self.column.refers) or bool(self.choices) or self.kind is bool
+
+
+class Row(BaseModel):
+    """A public object or a link between two. Its first field is its key, `code`; a link's key is all it refers to.
+
+    `file` names the file and the collection of the API, `order` how rows follow one another, `day` the field that
+    the dates of a search are about, `parts` what a code is made of, where it is more than one thing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: ClassVar[str]
+    title: ClassVar[str]
+    about: ClassVar[str]
+    order: ClassVar[tuple[str, ...]] = ()
+    day: ClassVar[str] = ""
+    parts: ClassVar[tuple[str, ...]] = ("code",)
+
+    @classmethod
+    def drawn(cls, query: Any) -> Any:
+        """Where the rows come from, and which of them the public may read."""
+        raise NotImplementedError
+
+
+@cache
+def fields_of(row: type[Row]) -> tuple[Field, ...]:
+    return tuple(_fields(row))
+
+
+def _fields(row: type[Row]) -> Iterator[Field]:
+    for name, info in row.model_fields.items():
+        column = next(each for each in info.metadata if isinstance(each, Column))
+        kinds = [each for each in _members(info.annotation) if each is not type(None)]
+        optional = len(kinds) < len(_members(info.annotation))
+        choices = get_args(kinds[0]) if get_origin(kinds[0]) is Literal else ()
+        yield Field(name, str if choices else get_origin(kinds[0]) or kinds[0], optional, choices, column)
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def key_of(row: type[Row]) -> list[str]:
+    return [field.name for field in fields_of(row) if field.column.key]
+
+
+def is_object(row: type[Row]) -> bool:
+    """Whether rows have a code of their own; others are links between objects, or steps of one."""
+    return "code" in row.model_fields
+
+
+@cache
+def query_of(row: type[Row]) -> Any:
+    """Every public row, in its order; its columns are named as the fields."""
+    drawn = drawn_from(row)
+    return plain_select(drawn).order_by(*ordered(row, drawn))
+
+
+def ordered(row: type[Row], drawn: Any) -> list[Any]:
+    return [drawn.c[name] for name in row.order or key_of(row)]
+
+
+@cache
+def drawn_from(row: type[Row]) -> Any:
+    """The same without order, to be filtered or counted."""
+    labelled = [field.column.source.label(field.name) for field in fields_of(row)]
+    return row.drawn(plain_select(*labelled)).subquery()
+
+
+# -- Pieces of SQL that several rows share ------------------------------------------------------------------
+
+
+def joined(*parts: Any) -> ColumnElement[str]:
+    """Texts and numbers one after the other; NULL as soon as one is."""
+    made: Any = literal("", String)
+    for part in parts:
+        made = made + (literal(part, String) if isinstance(part, str) else cast(part, String))
+    return made  # type: ignore[no-any-return]
+
+
+def in_french(column: Any, words: dict[str, str]) -> ColumnElement[str]:
+    return case(*((col(column) == word, french) for word, french in words.items()))
+
+
+def text(column: Any) -> ColumnElement[str]:
+    """A text, or nothing at all when it is empty: the same in every format."""
+    return func.nullif(col(column), "")
+
+
+def truth(condition: Any) -> ColumnElement[bool]:
+    return case((condition, True), else_=False)
+
+
+def commitment_code(commitment: Any = Commitment, plan: Any = ActionPlan) -> ColumnElement[str]:
+    return joined(col(plan.slug), "/", col(commitment.number))
+
+
+def commitment_address(commitment: Any = Commitment, plan: Any = ActionPlan, anchor: str = "") -> ColumnElement[str]:
+    """The address that stays a commitment's own when its plan is not current any more."""
+    return joined("/plans/", col(plan.slug), "/engagements/", col(commitment.number), anchor)
+
+
+def announced(forum: Any = Forum) -> ColumnElement[bool]:
+    """A forum the public may see, cancelled since or not."""
+    return col(forum.announced_at).is_not(None)

@@ -1,0 +1,102 @@
+"""Public rows read from the database, in slices, with the values every format starts from.
+
+One statement for a file, whatever its length; between two slices the event loop serves others. An empty text and
+what is not known are both nothing; instants are in UTC, to the second.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import func
+from sqlalchemy import select as plain_select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums.open_data.catalogue import ROWS
+from forums.open_data.columns import Field, Row, drawn_from, fields_of, ordered, query_of
+
+SLICE = 250
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many rows a file holds, and when the last of its dated facts became public."""
+
+    row: type[Row]
+    count: int
+    updated: datetime | None
+
+
+async def one_view(session: AsyncSession) -> None:
+    """Let what follows be read as of one instant, so that every key of a file is found in the others. Call it first."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite's transactions are so already
+        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+async def read(session: AsyncSession, row: type[Row]) -> AsyncIterator[list[Values]]:
+    """Every public row, slice after slice."""
+    fields = list(fields_of(row))
+    found = await session.stream(query_of(row), execution_options={"yield_per": SLICE})
+    async for part in found.mappings().partitions(SLICE):
+        yield [_values(fields, each) for each in part]
+        await asyncio.sleep(0)
+
+
+async def summaries(session: AsyncSession) -> list[Summary]:
+    return [await _summary(session, row) for row in ROWS]
+
+
+async def _summary(session: AsyncSession, row: type[Row]) -> Summary:
+    drawn = drawn_from(row)
+    dated = [drawn.c[field.name] for field in fields_of(row) if field.column.dated]
+    connection = await session.connection()
+    count, *moments = (await connection.execute(plain_select(func.count(), *(func.max(each) for each in dated)).select_from(drawn))).one()
+    return Summary(row, count, max((each for each in moments if each), default=None))
+
+
+def last_update(found: Iterable[Summary]) -> datetime | None:
+    return max((each.updated for each in found if each.updated), default=None)
+
+
+@dataclass(frozen=True)
+class Search:
+    """Rows that are asked for: equal in these fields, between these days, so many after so many."""
+
+    equal: Mapping[str, Any]
+    since: date | datetime | None = None
+    until: date | datetime | None = None
+    offset: int = 0
+    limit: int = 20
+
+
+async def search(session: AsyncSession, row: type[Row], asked: Search) -> tuple[list[Values], int]:
+    """A page of rows, and how many there are in all."""
+    drawn = drawn_from(row)
+    conditions = [drawn.c[name] == value for name, value in asked.equal.items()]
+    if asked.since is not None:
+        conditions.append(drawn.c[row.day] >= asked.since)
+    if asked.until is not None:
+        conditions.append(drawn.c[row.day] < asked.until if isinstance(asked.until, datetime) else drawn.c[row.day] <= asked.until)
+    connection = await session.connection()
+    total = (await connection.execute(plain_select(func.count()).select_from(drawn).where(*conditions))).scalar_one()
+    page = plain_select(drawn).where(*conditions).order_by(*ordered(row, drawn)).offset(asked.offset).limit(asked.limit)
+    fields = list(fields_of(row))
+    return [_values(fields, each) for each in (await connection.execute(page)).mappings()], total
+
+
+def _values(fields: Sequence[Field], found: Mapping[Any, Any]) -> Values:
+    return {field.name: _plain(field, found[field.name]) for field in fields}
+
+
+def _plain(field: Field, value: Any) -> Any:
+    if field.column.shown is not None:
+        return field.column.shown(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return None if value == "" else value

@@ -1,0 +1,103 @@
+"""The files of the open data, made when they are asked for, and the page that says what each holds."""
+
+from datetime import datetime
+from email.utils import format_datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from forums import open_data
+from forums.open_data import File, Row, Summary
+from forums.pages import page
+
+# Any page of the web may read them, and what is said of their version (Fetch).
+OPEN = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "ETag, Last-Modified, Link",
+    "cross-origin-resource-policy": "cross-origin",
+}
+
+
+async def index(request: Request) -> Response:
+    async with page.reading(request) as session:
+        await open_data.one_view(session)
+        found = {each.row.file: each for each in await open_data.summaries(session)}
+        sizes = {each.row.file: await _size(request, session, each) for each in found.values()}
+    updated = open_data.last_update(found.values())
+    return page.show(
+        request, "open_data/index.html", groups=open_data.GROUPS, found=found, sizes=sizes, updated=updated, licence=open_data.LICENCE
+    )
+
+
+async def _size(request: Request, session: AsyncSession, found: Summary) -> int:
+    """The size of a CSV file, measured again only when its rows or its dates are not the same any more."""
+    known: dict[str, tuple[Summary, int]] = request.app.state.__dict__.setdefault("open_data_sizes", {})
+    summary, size = known.get(found.row.file, (None, 0))
+    if summary != found:
+        size = len((await open_data.as_csv(session, found.row)).content)
+        known[found.row.file] = (found, size)
+    return size
+
+
+async def as_csv(request: Request) -> Response:
+    row = _row(request)
+    if request.query_params:
+        return _bare(request)
+    async with page.reading(request) as session:
+        file = await open_data.as_csv(session, row)
+    return _file(file, f"{row.file}.csv", "text/csv; charset=utf-8; header=present")
+
+
+async def as_json(request: Request) -> Response:
+    row = _row(request)
+    if request.query_params:
+        return _bare(request)
+    async with page.reading(request) as session:
+        file = await open_data.as_json(session, row)
+    return _file(file, f"{row.file}.json", "application/json")
+
+
+async def schema(request: Request) -> Response:
+    row = _row(request)
+    return Response(open_data.written(open_data.table_schema(row)), headers=OPEN, media_type="application/json")
+
+
+async def package(request: Request) -> Response:
+    if request.query_params:
+        return _bare(request)
+    async with page.reading(request) as session:
+        updated = open_data.last_update(await open_data.summaries(session))
+    content = open_data.written(open_data.datapackage(page.settings(request).public_url, updated))
+    return Response(content, headers=OPEN | _dated(updated), media_type="application/json")
+
+
+async def archive(request: Request) -> Response:
+    if request.query_params:
+        return _bare(request)
+    async with page.reading(request) as session:
+        content = await open_data.archive(session, page.settings(request).public_url)
+    headers = {"content-disposition": 'attachment; filename="forums-open-d-etat.zip"'}
+    return Response(content, headers=OPEN | headers, media_type="application/zip")
+
+
+def _row(request: Request) -> type[Row]:
+    row = open_data.BY_FILE.get(request.path_params["name"])
+    if row is None:
+        raise page.not_found()
+    return row
+
+
+def _bare(request: Request) -> Response:
+    """A file has one address: made anew for each query string, it would cost whatever anybody wants."""
+    return RedirectResponse(request.scope["page_path"], status_code=308)
+
+
+def _file(file: File, name: str, media_type: str) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    updated = datetime.fromisoformat(file.updated) if file.updated else None
+    return Response(file.content, headers=OPEN | headers | _dated(updated), media_type=media_type)
+
+
+def _dated(moment: datetime | None) -> dict[str, str]:
+    return {"last-modified": format_datetime(moment, usegmt=True)} if moment else {}
