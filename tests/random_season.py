@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.models import (
@@ -98,6 +99,8 @@ async def random_season(
         await session.flush()
         for row in layer:
             session.expunge(row)
+    if session.get_bind().dialect.name == "postgresql":
+        await (await session.connection()).execute(text("ANALYZE"))  # which it does by itself, within the minute
     return made.season
 
 
