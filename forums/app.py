@@ -122,6 +122,7 @@ ADDRESSES = [Address(*line) for line in (
     ("/questions",                                 questions.index,              "GET",  ANYONE,     PUBLIC,  0),
     ("/questions/poser",                           questions.form,               "GET",  ANYONE,     PUBLIC,  0),
     ("/questions/poser",                           questions.ask,                "POST", ANYONE,     PRIVATE, 64 * KB),
+    ("/questions/proches",                         questions.near,               "POST", ANYONE,     PRIVATE, 16 * KB),
     ("/questions/envoyee",                         questions.sent,               "GET",  ANYONE,     PUBLIC,  0),
     ("/questions/confirmer/{token}",               questions.mine,               "GET",  ANYONE,     PRIVATE, 0),
     ("/questions/confirmer/{token}",               questions.confirm,            "POST", ANYONE,     PRIVATE, 4 * KB),

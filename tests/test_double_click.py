@@ -42,7 +42,7 @@ from tests.site import OURS, Site, filled, links_in, running
 from tests.test_forms import Found, Reader
 
 # What a click may well do each time: begin a sign-in at the identity provider (each its own secrets), show without writing.
-NOT_WRITES = {"/connexion/proconnect", "/organisation/apercu", "/organisation/coller"}
+NOT_WRITES = {"/connexion/proconnect", "/organisation/apercu", "/organisation/coller", "/questions/proches"}
 
 RANDOM = {"code", "token_hash", "content", "email_key", "author_key", "text_hash", "uid", "entry_code", "facts", "browser_hash"}
 NOT_COMPARED = {"rate_count"}  # every form sent is counted, that is its purpose

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, minutes, questions
+from forums import action_plan, agenda, minutes, questions
 from forums.database import Database
-from forums.minutes import CommentMissing, EditedMeanwhile, OutcomeForm, Place, RedactForm
+from forums.minutes import CommentMissing, EditedMeanwhile, Entry, OutcomeForm, Place, RedactForm
 from forums.models import Forum, Minutes, MinutesEntry
 from forums.questions import MergeForm
 from forums.refusals import AlreadyPublished, NothingToPublish, Refusal
@@ -29,6 +29,7 @@ from tests.factories import (
     a_question,
     a_season,
     an_agenda_item,
+    an_agenda_item_form,
     an_entry_form,
     promised,
     some_minutes,
@@ -582,3 +583,30 @@ async def test_words_that_are_nowhere_or_would_be_everywhere_are_refused(session
 
     with pytest.raises(PydanticCustomError):
         await minutes.places(session, written, RedactForm(words=words))
+
+
+# -- Under the agenda that was announced --------------------------------------------------------------------------------
+
+
+def titles_over(entries: list[Entry]) -> list[str | None]:
+    return [each.item.title if each.item else None for each in entries]
+
+
+async def test_passages_stand_under_the_titles_of_the_agenda_the_public_reads(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    item = await agenda.add(session, forum, an_agenda_item_form("Annoncé"), [], [], now=NOW)
+    late = await agenda.add(session, forum, an_agenda_item_form("Ajouté le soir"), [], [], now=NOW)
+    written = await some_minutes(session, forum)
+    for each in (item, late):
+        await minutes.write(session, written, an_entry_form(f"Sur {each.title}."), each, [], [], now=NOW)
+    before = titles_over(await minutes.as_announced(session, written, await minutes.entries_of(session, written)))
+    await agenda.remove(session, late)
+    await agenda.publish(session, forum, now=NOW)
+    form = an_agenda_item_form("Retouché depuis", edition=str(item.edition))
+    await agenda.edit(session, forum, item, form, [], [], now=NOW)
+
+    entries = await minutes.entries_of(session, written)
+    public = await minutes.as_announced(session, written, entries)
+
+    assert before == ["Annoncé", "Ajouté le soir"]
+    assert (titles_over(entries), titles_over(public)) == (["Retouché depuis", None], ["Annoncé", None])

@@ -6,12 +6,13 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-from sqlmodel import select
+from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import questions
 from forums.database import Database
-from forums.models import Question
+from forums.models import Question, RateCount
+from forums.pages.questions import typing
 from forums.questions import CorrectForm, DeclineForm, UnpublishForm
 from forums.questions.similar import ALIKE, _Index
 from forums.questions.words import stems_of
@@ -222,3 +223,39 @@ async def test_a_wrong_form_is_mended_first_and_a_robot_sees_nothing_of_it(site:
     robot = await site.post("/questions/poser", text=ASKED, site_web="https://pilules.example", **MINE)
 
     assert (wrong.status_code, "Soutenir celle-ci" in wrong.text, robot.status_code) == (422, False, 303)
+
+
+# -- While it is typed --------------------------------------------------------------------------------------------------
+
+
+async def test_those_like_what_is_typed_come_as_a_fragment_and_nothing_is_kept_of_it(site: Site) -> None:
+    code = (await site.examples())["code"]
+    async with site.database.reading() as session:
+        question = await questions.published_question(session, code)
+        before = (await session.exec(select(func.count()).select_from(RateCount))).one()
+    assert question
+
+    french = await site.post("/questions/proches", text=question.text)
+    english = await site.post("/en/questions/proches", text=question.text)
+    short, unlike = await site.post("/questions/proches", text="Quand ?"), await site.post("/questions/proches", text="zzz " * 20)
+    too_long = await site.post("/questions/proches", text="x" * 700)
+    got = await site.get("/questions/proches")
+    async with site.database.reading() as session:
+        after = (await session.exec(select(func.count()).select_from(RateCount))).one()
+
+    assert f'href="/questions/{code}"' in french.text
+    assert "<html" not in french.text
+    assert f'href="/en/questions/{code}"' in english.text
+    assert [each.status_code for each in (short, too_long, got)] == [204, 204, 404]
+    assert unlike.text.strip() == ""
+    assert french.headers["cache-control"] == "private, no-store"
+    assert before == after
+
+
+def test_one_connection_asks_so_many_times_a_minute_and_others_meanwhile() -> None:
+    counted = typing._Minute()
+
+    allowed = [counted.allows("un", 1) for _ in range(typing.A_MINUTE + 1)]
+
+    assert (allowed.count(True), allowed[-1]) == (typing.A_MINUTE, False)
+    assert [counted.allows("deux", 1), counted.allows("un", 2)] == [True, True]
