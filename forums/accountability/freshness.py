@@ -3,7 +3,6 @@
 One never measured is due on `first_due_on`. Without either rule nothing is due, and nobody is late.
 """
 
-from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,12 +12,11 @@ from uuid import UUID
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import indicators
 from forums.models import Commitment, Indicator, Measurement
 from forums.models.forum import PARIS
 
 Freshness = Literal["fresh", "stale", "no_rule"]
-
-_MONTHS = {"monthly": 1, "quarterly": 3, "half_yearly": 6, "yearly": 12}
 
 
 @dataclass(frozen=True)
@@ -56,16 +54,7 @@ async def watched(session: AsyncSession, commitments: Sequence[UUID], *, now: da
 
 def freshness(indicator: Indicator, last: date | None, today: date) -> tuple[Freshness, date | None]:
     """Where an indicator last measured on `last` stands today, and when its next measurement is due."""
-    months = _MONTHS.get(indicator.periodicity or "")
-    due = indicator.first_due_on if last is None else _later(last, months) if months else None
-    if due is None:
-        return ("fresh" if last and indicator.periodicity == "once" else "no_rule"), None
-    return ("stale" if due < today else "fresh"), due
-
-
-def _later(day: date, months: int) -> date:
-    """The same day so many months later; the end of a month leads to the end of a month."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    last = monthrange(year, month + 1)[1]
-    at_the_end = day.day == monthrange(day.year, day.month)[1]
-    return date(year, month + 1, last if at_the_end else min(day.day, last))
+    found = indicators.freshness(indicator, last, today)
+    if found.state == "stale":
+        return "stale", found.due_on
+    return ("fresh" if found.state == "up_to_date" or found.due_on else "no_rule"), found.due_on
