@@ -110,7 +110,8 @@ class Site:
             reported = reported.join(ProgressReport, col(ProgressReport.commitment_id) == col(Commitment.id))
             told = (await session.exec(reported.where(ProgressReport.status == "proposed"))).first()
             waiting = (await session.exec(measured.where(Measurement.status == "proposed"))).first()
-        held = (item, document, pending, published, guest, written, draft, promise, waiting, told)
+            corrected = (await session.exec(measured.where(Measurement.status == "published"))).first()
+        held = (item, document, pending, published, guest, written, draft, promise, waiting, told, corrected)
         assert None not in held, "the demonstration lacks an example"
         return {
             "slug": forum.slug,
@@ -127,6 +128,8 @@ class Site:
             "pending_comment": comments.get("pending", comments["published"]),
             "indicator": waiting[0].code,
             "measurement": str(waiting[1].id),
+            "measured": corrected[0].code,
+            "correctable": str(corrected[1].id),
             "milestone": str(told[0].id),
             "report": told[1].code,
             "number": "1",
@@ -169,6 +172,8 @@ def filled(path: str, values: dict[str, str]) -> str:
         values = {**values, "code": values["report"], "plan": "2018-2020", "number": "6"}
     if "/indicateurs/{code}" in path:
         values = {**values, "code": values["indicator"]}
+    if path.endswith("/corriger") and "/mesures/" in path:
+        values = {**values, "code": values["measured"], "measurement": values["correctable"]}
     if "compte-rendu" in path:
         values = {**values, "slug": values["written"]}
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values[match[1]], path)
