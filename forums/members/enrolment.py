@@ -222,7 +222,7 @@ async def _sign_their_deeds(session: AsyncSession, member: Member) -> None:
     name = member.name[:60]
     if name and "@" not in name:
         theirs = update(AuditEvent).where(col(AuditEvent.member_id) == member.id)
-        await session.exec(theirs.values(actor=AuditEvent.actor + f": {name}"))  # type: ignore[operator]
+        await session.exec(theirs.values(actor=AuditEvent.actor + f": {name}"))
 
 
 async def unlink_identity(session: AsyncSession, member_id: UUID, *, by: Member, now: datetime) -> None:

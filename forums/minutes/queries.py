@@ -179,7 +179,7 @@ async def version_by_number(session: AsyncSession, minutes: Minutes, number: int
         return None
     codes = {question["code"] for each in found.values() for passage in each.content for question in passage["questions"]}
     kept = select(Question.id).where(Question.status == "published")
-    readable = (Question.status == "published") | ((Question.status == "merged") & col(Question.merged_into_id).in_(kept))
+    readable = (col(Question.status) == "published") | ((col(Question.status) == "merged") & col(Question.merged_into_id).in_(kept))
     asked = (await session.exec(select(Question).where(col(Question.code).in_(codes), readable))).all()
     return Version(found[number], found.get(number - 1), {question.code: question for question in asked})
 
