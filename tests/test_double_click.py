@@ -212,12 +212,16 @@ async def set_rows(site: Site, *statements: Any) -> None:
 
 
 async def test_a_double_click_on_any_button_does_no_more_than_one(twins: Twins):
-    for chapter in (participants, moderation, season, agenda, the_evening_at_the_door, answers, minutes, promises, the_house):
+    everything = (participants, moderation, season, minutes, promises, agenda, the_evening_at_the_door, answers, the_house)
+    # Where two could truly write at the same instant, what is decided, published, erased and taken off is most at risk.
+    chapters = everything if twins.once.settings.is_sqlite else everything[:5]
+    for chapter in chapters:
         await chapter(twins)
     await twins.compare()
 
     assert not twins.wrong, "\n".join(twins.wrong)
-    assert twins.pressed | NOT_WRITES == {each.path for each in ADDRESSES if each.method == "POST"}
+    if chapters == everything:
+        assert twins.pressed | NOT_WRITES == {each.path for each in ADDRESSES if each.method == "POST"}
 
 
 async def participants(twins: Twins) -> None:

@@ -525,12 +525,14 @@ def test_every_deed_the_code_records_has_its_french_words() -> None:
 def deeds_in(source: str) -> list[tuple[str, str]]:
     """Each deed a module records, as its verb and the kind of thing it is done to."""
     tree = ast.parse(source)
-    own = next((each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef) and each.name == "_record"), None)
+    own = next(
+        (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == "_record"), None
+    )
     kind_of_own = next((_begins(each) for each in ast.walk(own) if isinstance(each, ast.JoinedStr)), "") if own else ""
     found = []
     for call in ast.walk(tree):
         name = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
-        if name in ("record", "note", "_record") and isinstance(call, ast.Call):
+        if name in ("record", "record_change", "note", "_record") and isinstance(call, ast.Call):
             words = [each.value for each in call.args if isinstance(each, ast.Constant)]
             things = [kind_of_own] if name == "_record" else [_begins(each) for each in call.args if isinstance(each, ast.JoinedStr)]
             if words:
