@@ -55,7 +55,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.is_sqlite = settings.is_sqlite
         self.after_commit: list[Callable[[], None]] = []
-        self._plain: dict[bool, Engine] | None = None
+        self._plain: Engine | None = None
         if self.is_sqlite:
             settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
             url = f"sqlite+aiosqlite:///{settings.sqlite_path}"
@@ -101,28 +101,20 @@ class Database:
         async with AsyncSession(self.reader, expire_on_commit=False) as session:
             yield session
 
-    async def write_at_once(self, work: Callable[[Connection], T], *, flushed: bool = True) -> T:
+    async def write_at_once(self, work: Callable[[Connection], T]) -> T:
         """Do `work`, a plain function, in a transaction of its own. Returns its answer once everything is on disk.
 
         Through SQLite's asynchronous driver each statement changes threads three times, which is most of
         what a short write costs; here the thread is changed once. Nothing it writes may show on a cached page.
-        Not `flushed`, it is committed for every process, whichever is killed, but a power cut within the next
-        seconds may take it back, unless a flushed write came after it. The disk is most of what a small write waits for.
         """
         if not self.is_sqlite:
             async with self.writer.begin() as connection:
-                if not flushed:
-                    await connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
                 return await connection.run_sync(work)
         if self._plain is None:
-            self._plain = {True: self._plain_engine(flushed=True), False: self._plain_engine(flushed=False)}
+            self._plain = create_engine(f"sqlite:///{self.writer.url.database}", pool_size=1, max_overflow=0)
+            _configure_sqlite(self._plain, begin="BEGIN IMMEDIATE")
             self._thread = ThreadPoolExecutor(1, "forums-writer")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _in_one_go, self._plain[flushed], work)
-
-    def _plain_engine(self, *, flushed: bool) -> Engine:
-        engine = create_engine(f"sqlite:///{self.writer.url.database}", pool_size=1, max_overflow=0)
-        _configure_sqlite(engine, begin="BEGIN IMMEDIATE", flushed=flushed)
-        return engine
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _in_one_go, self._plain, work)
 
     async def answers(self) -> bool:
         """Whether a statement gets through, for `/sante`."""
@@ -135,8 +127,7 @@ class Database:
 
     async def close(self) -> None:
         if self._plain is not None:
-            for engine in self._plain.values():
-                await asyncio.get_running_loop().run_in_executor(self._thread, engine.dispose)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._plain.dispose)
             self._thread.shutdown()
         await self.writer.dispose()
         if self.reader is not self.writer:
@@ -212,10 +203,10 @@ def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
     return any(version >= fixed if fixed == _SAFE_WAL[0] else fixed <= version < (*fixed[:2], 999) for fixed in _SAFE_WAL)
 
 
-def sqlite_pragmas(*, flushed: bool = True) -> list[str]:
+def sqlite_pragmas() -> list[str]:
     """What each SQLite connection is told. FULL: NORMAL lost acknowledged rows in real power cuts."""
     journal = (
-        ["PRAGMA journal_mode=WAL", f"PRAGMA synchronous={'FULL' if flushed else 'NORMAL'}"]
+        ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
         if wal_is_safe()
         else ["PRAGMA journal_mode=DELETE", "PRAGMA synchronous=EXTRA"]
     )
@@ -237,12 +228,12 @@ def _note_a_change(connection: Connection, cursor: Any, statement: str, paramete
         connection.info[_CHANGED] = True
 
 
-def _configure_sqlite(engine: Engine, begin: str, *, flushed: bool = True) -> None:
+def _configure_sqlite(engine: Engine, begin: str) -> None:
     def connect(connection: Any, record: Any) -> None:
         # The driver's own BEGIN is silent before a SELECT, which oversells seats.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in sqlite_pragmas(flushed=flushed):
+        for pragma in sqlite_pragmas():
             cursor.execute(pragma)
         cursor.close()
 

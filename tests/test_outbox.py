@@ -815,19 +815,6 @@ async def test_a_worker_killed_at_the_worst_moment_sends_at_most_one_message_per
     assert set(relay.recipients) == set(people)
 
 
-async def test_only_what_was_sent_is_written_without_waiting_for_the_disk(database: Database, settings: Settings) -> None:
-    """The claim before it waits, and takes to the disk all that was written before: a power cut sends a hand again at most."""
-    asked_of_disk = "PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit"
-    async with database.reading() as session:
-        full = (await (await session.connection()).exec_driver_sql(asked_of_disk)).scalar()  # a PostgreSQL for tests may not wait at all
-
-    async def of(flushed: bool) -> object:
-        return await database.write_at_once(lambda connection: connection.exec_driver_sql(asked_of_disk).scalar(), flushed=flushed)
-
-    assert [await of(True), await of(False), await of(True)] == [full, 1 if database.is_sqlite else "off", full]
-    assert full == 2 or not database.is_sqlite
-
-
 # -- Taken back ----------------------------------------------------------------------------------------------
 
 

@@ -180,11 +180,9 @@ class Ledger:
 
     async def _write_patiently(self, outcomes: Sequence[Outcome]) -> Exception | None:
         """A message that is sent and not written down would go twice: a busy database is asked again."""
-        # After a power cut, the last that were sent since the last claim, which is flushed, would go again.
-        flushed = any(each.verdict != "sent" for each in outcomes)
         for pause in (*PATIENCE, None):
             try:
-                await self._database.write_at_once(lambda connection: write(connection, outcomes), flushed=flushed)
+                await self._database.write_at_once(lambda connection: write(connection, outcomes))
             except (DBAPIError, *DatabaseUnavailable) as error:
                 if pause is None:
                     return error
