@@ -103,7 +103,6 @@ async def commitment(request: Request) -> Response:
         charts={each.indicator.id: indicators.chart_of(each, page.language(request)) for each in followed},
         periodicities=indicators.PERIODICITIES,
         reports=reports,
-        completions=progress.COMPLETIONS,
         story=story,
         genres=timeline.GENRES,
         genre=genre,
