@@ -405,11 +405,12 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
 
 
 def _private_addresses() -> re.Pattern[str]:
-    """Those whose answers nobody may keep, in every language."""
+    """Those whose answers nobody may keep, in every language; `/abonnements/envoye` is not a token's, though it looks like one."""
     paths = [
         re.sub(r"\\{\w+(:int)?\\}", "[^/]+", re.escape(each.path)) for each in ADDRESSES if (each.method, each.cache) == ("GET", PRIVATE)
     ]
-    return re.compile(rf"(?:/(?:{'|'.join(LANGUAGES[1:])}))?(?:{'|'.join(paths)})")
+    public = [re.escape(each.path) for each in ADDRESSES if each.method == "GET" and each.cache != PRIVATE and "{" not in each.path]
+    return re.compile(rf"(?:/(?:{'|'.join(LANGUAGES[1:])}))?(?!(?:{'|'.join(public)})$)(?:{'|'.join(paths)})")
 
 
 def _routes(settings: Settings) -> list[BaseRoute]:

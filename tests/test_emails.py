@@ -500,7 +500,7 @@ def test_what_must_be_told_once_names_its_fact_and_the_rest_none() -> None:
     assert named == {
         "reminder_week", "reminder_eve", "minutes_published", "agenda_changed", "announced", "question_received",
         "question_on_agenda", "question_answered", "support_answered", "answer_published", "question_assigned",
-        "promise_recorded", "promise_due", "promise_late", "news", "digest", "comment_replied", "welcome",
+        "promise_recorded", "promise_due", "promise_late", "news", "digest", "comment_replied", "welcome", "indicator_due",
     }  # fmt: skip
 
 
