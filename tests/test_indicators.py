@@ -489,6 +489,7 @@ async def test_the_chart_has_its_table_beside_it_and_values_that_are_no_numbers_
 
 
 async def test_a_proposal_and_a_withdrawn_value_are_on_no_public_page(site: Site) -> None:
+    addresses = [path for path in await site.addresses() if not path.startswith("/organisation")]
     async with site.database.transaction() as session:
         for measurement in (await session.exec(select(Measurement))).all():
             measurement.status, measurement.value = "proposed", "SECRET"
@@ -497,7 +498,7 @@ async def test_a_proposal_and_a_withdrawn_value_are_on_no_public_page(site: Site
             change.value = "SECRET"
             session.add(change)
 
-    texts = {path: (await site.get(path)).text for path in await site.addresses() if not path.startswith("/organisation")}
+    texts = {path: (await site.get(path)).text for path in addresses}
 
     assert [path for path, text in texts.items() if "SECRET" in text] == []
 
