@@ -40,7 +40,7 @@ async def read(cache: PageCache, path: str, *, method: str = "GET", slowly: floa
 
 
 def kept_over(app: Slow) -> PageCache:
-    return PageCache(app, re.compile("/organisation/.*"))
+    return PageCache(app, lambda _: None, re.compile("/organisation/.*"))
 
 
 async def test_a_hundred_who_ask_for_a_public_page_cause_one_rendering():
@@ -76,6 +76,6 @@ async def test_who_reads_a_refusal_slowly_keeps_nobody_waiting():
 def test_the_addresses_that_pass_by_are_those_the_table_says_are_private():
     private = _private_addresses()
     for address in ADDRESSES:
-        if address.method == "GET":
+        if address.method == "GET" and ":path}" not in address.path:  # what is not found is short, and made in no time
             path = re.sub(r"\{[^}]+\}", "7", address.path)
             assert [bool(private.fullmatch(each)) for each in (path, f"/en{path}")] == [address.cache == PRIVATE] * 2, path
