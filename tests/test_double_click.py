@@ -42,7 +42,7 @@ from tests.site import OURS, Site, filled, links_in, running
 from tests.test_forms import Found, Reader
 
 # What a click may well do each time: begin a sign-in at the identity provider (each its own secrets), show without writing.
-# Buttons that came with accountability, whose own tests press them twice; this story does not reach them yet.
+# Buttons that came with accountability: this story does not reach them yet.
 NOT_YET = re.compile(r"/organisation/(indicateurs|engagements|plans)|/plans/|/commentaires|/abonnements")
 NOT_WRITES = {"/connexion/proconnect", "/organisation/apercu", "/organisation/coller", "/questions/proches"}
 
