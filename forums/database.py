@@ -135,7 +135,10 @@ class Database:
 
 
 async def has_changed_anything(session: AsyncSession) -> bool:
-    """Whether a row was written, changed or deleted since this transaction began: a form sent a second time does not."""
+    """Whether a row was written, changed or deleted since this transaction began: a form sent a second time does not.
+
+    A statement that returns its rows is not always seen on SQLite: whoever counts what came back knows better.
+    """
     await session.flush()
     return bool((await session.connection()).info.get(_CHANGED))
 

@@ -187,7 +187,7 @@ async def carry(request: Request) -> Response:
         wanted = [each for each in offered if form.everything or each.follow_up.code in form.codes]
         if await follow_ups.carry(session, forum, wanted, now=page.now()):
             codes = ", ".join(each.follow_up.code for each in wanted)
-            await members.record_change(session, request.state.member, "carry", f"follow_ups {forum.slug}", codes, now=page.now())
+            members.record(session, request.state.member, "carry", f"follow_ups {forum.slug}", codes, now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/suites?fait=promesses-reprises")
 
 
