@@ -517,7 +517,7 @@ async def _report(scene: Scene, now: datetime) -> None:
         end = today - timedelta(days=30 * months)
         form_of_report = ReportForm(
             institution="", period_start=end - timedelta(days=180), period_end=end, completion=completion, text=_text(text),
-            obstacles=_text(obstacles), evidence=(("Page d'exemple", "https://exemple.example.org/bilan"),), edition=0,
+            obstacles=_text(obstacles), evidence=[("Page d'exemple", "https://exemple.example.org/bilan")], edition=0,
         )  # fmt: skip
         written = now - timedelta(days=30 * months - 10)
         report, _ = await progress.write(scene.session, scene.commitments[REPORTED], form_of_report, carrier, now=written)

@@ -100,8 +100,10 @@ async def added_here(session: AsyncSession, plan: ActionPlan, code: str) -> Eval
 # -- Added, corrected, removed on the site -------------------------------------------------------------------
 
 
-async def add(session: AsyncSession, plan: ActionPlan, commitment: Commitment | None, form: EvaluationForm, *, now: datetime) -> Evaluation:
-    """Record an evaluation. The same one sent twice is one. Raises `NoSource`."""
+async def add(
+    session: AsyncSession, plan: ActionPlan, commitment: Commitment | None, form: EvaluationForm, *, now: datetime
+) -> Evaluation | None:
+    """Record an evaluation; None if it is there already, from a form sent twice. Raises `NoSource`."""
     if form.source_url is None:
         raise NoSource
     # Locked, so that a form sent twice at the same instant is read by one after the other.
@@ -113,8 +115,8 @@ async def add(session: AsyncSession, plan: ActionPlan, commitment: Commitment | 
         col(Evaluation.added_here),
         *(getattr(Evaluation, name) == value for name, value in form.values().items()),
     )
-    if (found := (await session.exec(twin)).first()) is not None:
-        return found
+    if (await session.exec(twin)).first() is not None:
+        return None
     last = select(func.max(Evaluation.position)).where(Evaluation.plan_id == plan.id, col(Evaluation.added_here))
     position = ((await session.exec(last)).one() or 0) + 1
     evaluation = Evaluation(plan_id=plan.id, commitment_id=commitment_id, added_here=True, position=position, added_at=now, **form.values())

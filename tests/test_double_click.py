@@ -25,6 +25,9 @@ import forums.agenda
 from forums import members, schedule, secret_links, subscriptions
 from forums.app import ADDRESSES
 from forums.models import (
+    Comment,
+    Commitment,
+    CommitmentInstitution,
     Document,
     FollowUp,
     Forum,
@@ -42,9 +45,9 @@ from tests.site import OURS, Site, filled, links_in, running
 from tests.test_forms import Found, Reader
 
 # What a click may well do each time: begin a sign-in at the identity provider (each its own secrets), show without writing.
-# Buttons that came with accountability: this story does not reach them yet.
-NOT_YET = re.compile(r"/organisation/(indicateurs|engagements|plans)|/plans/|/commentaires|/abonnements")
 NOT_WRITES = {"/connexion/proconnect", "/organisation/apercu", "/organisation/coller", "/questions/proches"}
+# A link that signs in serves once; the page says so, and how to ask for another.
+ONCE = {"/connexion/{token}"}
 
 RANDOM = {"code", "token_hash", "content", "email_key", "author_key", "text_hash", "uid", "entry_code", "facts", "browser_hash"}
 NOT_COMPARED = {"rate_count"}  # every form sent is counted, that is its purpose
@@ -128,9 +131,9 @@ class Twins:
             except AssertionError as error:
                 self.wrong.append(f"{line}: cannot be pressed, {error}")
                 return
-            values = form.fields | typed
-            sent = [site.client.post(form.action, data=values, files=files, headers=OURS) for _ in range(clicks)]
-            codes += [each.status_code for each in await asyncio.gather(*sent)]
+            values = form.fields | {name: await value(site) if callable(value) else value for name, value in typed.items()}
+            answers = await asyncio.gather(*(site.client.post(form.action, data=values, files=files, headers=OURS) for _ in range(clicks)))
+            codes += [each.status_code for each in answers]
         await self._judge(line, codes)
 
     async def _judge(self, line: str, codes: list[int]) -> None:
@@ -138,8 +141,9 @@ class Twins:
         self.answers[line] = tuple(codes)
         if codes[0] not in (200, 303):
             self.wrong.append(f"{line}: the form is not valid, {codes}")
-        if max(codes) >= 500:
-            self.wrong.append(f"{line}: failed, {codes}")
+        # A browser shows the answer to the last click: it says the same as the first, whichever was served first.
+        if max(codes) >= 400 and line not in ONCE:
+            self.wrong.append(f"{line}: frightens whoever clicked twice, {codes}")
         one, two = await counted(self.once), await counted(self.twice)
         more = {table: two[table] - one[table] for table in one if two[table] != one[table]}
         if more != self.more:
@@ -178,7 +182,10 @@ class Twins:
 
 def _kept(more: dict[str, Any], values: dict[str, str]) -> dict[str, str]:
     """`filled` chooses examples of its own for some addresses: what a step names itself is for all of them."""
-    same = {"code": ("pending", "asked", "promise", "document"), "slug": ("written",)}
+    same = {
+        "code": ("pending", "asked", "promise", "document", "comment", "pending_comment", "indicator", "measured", "report"),
+        "slug": ("written",),
+    }
     return {each: values[name] for name in more for each in same.get(name, ())}
 
 
@@ -214,7 +221,8 @@ async def set_rows(site: Site, *statements: Any) -> None:
 
 
 async def test_a_double_click_on_any_button_does_no_more_than_one(twins: Twins):
-    everything = (participants, moderation, season, minutes, promises, agenda, the_evening_at_the_door, answers, the_house)
+    everything = (participants, moderation, season, minutes, promises, agenda, the_evening_at_the_door, answers)
+    everything += (followers, comments, measures, progress, evaluations, the_house)
     # Where two could truly write at the same instant, what is decided, published, erased and taken off is most at risk.
     chapters = everything if twins.once.settings.is_sqlite else everything[:5]
     for chapter in chapters:
@@ -223,7 +231,7 @@ async def test_a_double_click_on_any_button_does_no_more_than_one(twins: Twins):
 
     assert not twins.wrong, "\n".join(twins.wrong)
     if chapters == everything:
-        assert twins.pressed | NOT_WRITES >= {each.path for each in ADDRESSES if each.method == "POST" and not NOT_YET.match(each.path)}
+        assert twins.pressed | NOT_WRITES == {each.path for each in ADDRESSES if each.method == "POST"}
 
 
 async def participants(twins: Twins) -> None:
@@ -483,6 +491,90 @@ async def the_other_session(site: Site) -> str:
     async with site.database.reading() as session:
         query = select(MemberSession.code).where(MemberSession.browser == "Un autre navigateur")
         return (await session.exec(query)).first() or ""
+
+
+# -- Accountability -------------------------------------------------------------------------------------------------
+
+
+async def followers(twins: Twins) -> None:
+    """Of the commitments of the current plan, by mail."""
+    follow = {"scope": "plans/2018-2020/engagements/2", "rhythm": "immediate"}
+    await twins.press("/abonnements", "/abonnements", email="suit@example.org", **follow)
+    mine = {"token": mailed("suit@example.org", "abonnements")}
+    await twins.press("/abonnements/{token}/confirmer", "/abonnements/{token}", more=mine)
+    await twins.press("/abonnements/{token}/suivre", "/abonnements/{token}", more=mine, scope="plans/2018-2020/engagements/3")
+    await twins.press("/abonnements/{token}/rythme", "/abonnements/{token}", more=mine, rhythm="weekly")
+    await twins.press("/abonnements/lien", "/abonnements/lien", email="suit@example.org")
+
+
+async def comments(twins: Twins) -> None:
+    """On the draft plan of the demonstration, then what is done with them."""
+    commenting = {"email": "commente@example.org", "author_name": "Double", "organisation": ""}
+    for page, text in (("/plans/{plan}", "Un plan lisible."), ("/plans/{plan}/engagements/{number:int}", "Nommez une date.")):
+        await twins.press(f"{page}/commentaires", f"{page}/commentaires", text=text, **commenting)
+        link = {"token": mailed("commente@example.org", "commentaires/confirmer")}
+        await twins.press("/commentaires/confirmer/{token}", "/commentaires/confirmer/{token}", more=link)
+    await twins.both(as_admin)
+    desk = "/organisation/plans/{plan}/commentaires"
+    whole, dated = ({"code": latest(Comment.code, text=text)} for text in ("Un plan lisible.", "Nommez une date."))
+    await twins.press(f"{desk}/{{code}}/corriger", f"{desk}/{{code}}", more=dated, text="Nommez un jour.")
+    dated = {"code": latest(Comment.code, text="Nommez un jour.")}
+    await twins.press(f"{desk}/{{code}}/publier", f"{desk}/{{code}}", more=dated)
+    await twins.press(f"{desk}/{{code}}/repondre", f"{desk}/{{code}}", more=dated, reply="Ce sera dit.")
+    await twins.press(f"{desk}/{{code}}/refuser", f"{desk}/{{code}}", more=whole, reason="Trop court.")
+    amended = f"{desk}/engagements/{{number:int}}"
+    await twins.press(amended, amended, summary="Un résumé modifié deux fois.", reason="Un commentaire.")
+    await twins.press(f"{desk}/synthese", f"{desk}/synthese", synthesis="Ce qui est retenu.", publish="1")
+    await twins.press(f"{desk}/appel", f"{desk}/appel", introduction="Dites ce que vous en pensez.")
+    await twins.press(f"{desk}/appel/clore", f"{desk}/appel")
+    await twins.press(f"{desk}/appel/rouvrir", f"{desk}/appel", until="2031-05-01T12:00")
+
+
+async def measures(twins: Twins) -> None:
+    await twins.both(as_admin)
+    page = "/organisation/indicateurs/{code}"
+    proposed = f"{page}/mesures/{{measurement}}"
+    given = {"value": "12", "source": "Un relevé", "note": ""}
+    await twins.press(f"{page}/mesures", page, measured_on="2019-03-04", **given)
+    await twins.press(proposed, proposed, value="13")
+    await twins.press(f"{proposed}/publier", page)
+    await twins.press(f"{proposed}/corriger", f"{proposed}/corriger", value="14", reason="Une erreur de saisie.")
+    published = {"measurement": twins.examples["correctable"], "code": twins.examples["measured"]}
+    await twins.press(f"{proposed}/retirer", f"{proposed}/corriger", more=published, withdraw_reason="Elle n’est plus sûre.")
+    defined = {"name": "Un indicateur de plus", "unit": "jours", "periodicity": "yearly"}
+    new = "/organisation/engagements/{plan}/{number:int}/indicateurs/nouveau"
+    await twins.press(new, new, **defined)
+    await twins.press(f"{page}/definition", f"{page}/definition", source="Le bilan annuel")
+
+
+async def progress(twins: Twins) -> None:
+    await twins.both(as_admin)
+    desk = "/organisation/engagements/{plan}/{number:int}"
+    milestone, report = f"{desk}/jalons/{{milestone}}", f"{desk}/points/{{code}}"
+    await twins.press(milestone, milestone, state="under_way", state_note="Commencé.")
+    where = {"plan": "2018-2020", "number": "6"}
+    period = {"period_start": "2019-01-01", "period_end": "2019-06-30", "completion": "substantial"}
+    written = {"text": "La moitié est faite.", "obstacles": "", "evidence": ""}
+    await twins.press(f"{desk}/points/nouveau", f"{desk}/points/nouveau", more=where, institution=a_lead, **period, **written)
+    await twins.press(report, report, text="Les deux tiers sont faits.")
+    await twins.press(f"{report}/publier", desk, more=where)
+
+
+async def a_lead(site: Site) -> str:
+    """The short name of an institution that carries commitment 6."""
+    async with site.database.reading() as session:
+        query = select(Institution.slug).join(CommitmentInstitution, col(CommitmentInstitution.institution_id) == col(Institution.id))
+        query = query.join(Commitment, col(Commitment.id) == col(CommitmentInstitution.commitment_id))
+        return (await session.exec(query.where(Commitment.number == 6, CommitmentInstitution.role == "lead"))).first() or ""
+
+
+async def evaluations(twins: Twins) -> None:
+    await twins.both(as_admin)
+    page = "/organisation/plans/{plan}/evaluations"
+    found = {"kind": "other", "title": "Un regard de plus", "findings": "Rien à redire.", "source_url": "https://exemple.fr/regard"}
+    await twins.press(page, page, **found)
+    await twins.press(f"{page}/{{evaluation}}", f"{page}/{{evaluation}}", title="Un autre titre")
+    await twins.press(f"{page}/{{evaluation}}/retirer", f"{page}/{{evaluation}}")
 
 
 # -- PostgreSQL -----------------------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def test_obstacles_are_asked_for_when_little_is_done(completion: str, asked: boo
 def test_links_are_one_a_line_with_or_without_a_title() -> None:
     form = a_report(evidence="Bilan 2026 : https://exemple.fr/bilan\n\nhttps://exemple.fr/jeu ")
 
-    assert form.evidence == (("Bilan 2026", "https://exemple.fr/bilan"), ("https://exemple.fr/jeu", "https://exemple.fr/jeu"))
+    assert form.evidence == [("Bilan 2026", "https://exemple.fr/bilan"), ("https://exemple.fr/jeu", "https://exemple.fr/jeu")]
     assert progress.as_typed(form.values()["evidence"]) == "Bilan 2026 https://exemple.fr/bilan\nhttps://exemple.fr/jeu"
 
 
@@ -230,6 +230,7 @@ TYPED = {
     "period_end": "2020-06-30",
     "completion": "limited",
     "text": "Un début.",
+    "evidence": "Le bilan https://exemple.fr/bilan",
     "edition": "0",
 }
 

@@ -1128,8 +1128,9 @@ async def test_a_link_of_another_kind_or_of_nobody_opens_no_registration(site: S
     for stranger in (question, "j" * 43, token[:-1]):
         for path in ("", "/modifier", "/donnees", "/donnees.json", "/effacer", "/invitation.ics"):
             assert (await site.get(f"/inscriptions/{stranger}{path}")).status_code == 404
-        for deed in ("confirmer", "renoncer", "effacer"):
+        for deed in ("confirmer", "renoncer"):
             assert (await site.post(f"/inscriptions/{stranger}/{deed}")).status_code == 404
+        assert (await site.post(f"/inscriptions/{stranger}/effacer")).headers["location"] == "/inscriptions/effacees/merci"
     await site.post(f"/abonnements/{token}/fin")
 
     assert (await site.get(mine)).text == before

@@ -257,10 +257,14 @@ async def test_a_draft_is_seen_by_organisers_alone_until_it_is_announced(session
 
 
 async def test_a_forum_is_announced_once(session: AsyncSession) -> None:
-    forum = await a_forum(session)
+    forum, cancelled = await a_forum(session), await a_forum(session, number=2, status="cancelled")
+    announced_at = forum.announced_at
 
+    await schedule.announce(session, forum, now=LATER)
     with pytest.raises(AlreadyPublished):
-        await schedule.announce(session, forum, now=LATER)
+        await schedule.announce(session, cancelled, now=LATER)
+
+    assert (forum.status, forum.announced_at) == ("announced", announced_at)
 
 
 async def test_the_next_forum_is_the_first_announced_one_that_is_not_over(session: AsyncSession) -> None:
@@ -350,9 +354,10 @@ async def test_a_cancelled_forum_is_neither_moved_nor_cancelled_again(session: A
     with pytest.raises(NotAnnounced):
         await schedule.move(session, forum, a_move_form("2027-03-25"), now=NOW)
     with pytest.raises(NotAnnounced):
-        await schedule.cancel(session, forum, REASON, now=NOW)
+        await schedule.cancel(session, forum, CancelForm(reason="Une autre raison."), now=NOW)
+    await schedule.cancel(session, forum, REASON, now=LATER)  # a second click
 
-    assert forum.sequence == 1
+    assert (forum.sequence, forum.cancelled_at) == (1, NOW)
 
 
 def test_a_forum_is_not_cancelled_without_a_reason() -> None:

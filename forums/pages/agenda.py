@@ -239,10 +239,11 @@ async def remove(request: Request) -> Response:
     typed = await request.form(max_files=0, max_fields=5)
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
-        item = await item_of(session, request, forum)
-        await agenda.remove(session, item, shift=bool(typed.get("shift")))
-        await drafts.discard(session, request.state.member, address_of(request, item))
-        await _record(session, request, "remove_item", forum, item.title)
+        item = await agenda.item_by_id(session, forum, page.path_uuid(request, "item"))
+        if item is not None:  # a second click finds nothing more to remove
+            await agenda.remove(session, item, shift=bool(typed.get("shift")))
+            await drafts.discard(session, request.state.member, address_of(request, item))
+            await _record(session, request, "remove_item", forum, item.title)
     return _back(request, forum, "point-retire")
 
 

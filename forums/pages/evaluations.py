@@ -44,7 +44,8 @@ async def add(request: Request) -> Response:
             plan = await plan_of(session, request)
             about = await _about(session, plan, filled.form)
             added = await evaluations.add(session, plan, about, filled.form, now=page.now())
-            _record(session, request, "add", plan, added.title)
+            if added is not None:
+                _record(session, request, "add", plan, added.title)
     except NoSource as refusal:
         filled.refuse("source_url", refusal)
         return await _index(request, filled, status=422)

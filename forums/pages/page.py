@@ -152,7 +152,7 @@ class Filled(Generic[F]):
 
 
 async def read(request: Request, form_class: type[F]) -> Filled[F]:
-    """What a person typed, checked. A field that is absent counts as left empty; the last of two wins."""
+    """What a person typed, checked. A field that is absent counts as left empty; of two the last wins, but a tuple takes all."""
     typed = await request.form(max_files=0, max_fields=400, max_part_size=256 * 1024)
     values: dict[str, Any] = {}
     for name, info in form_class.model_fields.items():

@@ -318,7 +318,8 @@ async def cancel(request: Request) -> Response:
 
 async def discard(request: Request) -> Response:
     async with page.transaction(request) as session:
-        forum = await page.forum(session, request, drafts=True)
-        await schedule.discard(session, forum)
-        await members.record_change(session, request.state.member, "discard", f"forum {forum.slug}", now=page.now())
+        forum = await schedule.forum_by_slug(session, request.path_params["slug"], drafts=True)
+        if forum is not None:  # a second click finds nothing more to delete
+            await schedule.discard(session, forum)
+            await members.record_change(session, request.state.member, "discard", f"forum {forum.slug}", now=page.now())
     return page.go(request, "/organisation?fait=efface")

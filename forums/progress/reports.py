@@ -28,7 +28,7 @@ COMPLETIONS = {
 LITTLE = ("not_started", "limited")
 EVIDENCE_AT_MOST = 20
 
-Evidence = tuple[tuple[str, str], ...]
+Evidence = list[tuple[str, str]]  # typed as one text: a tuple is for fields that are sent several times
 
 
 def _evidence(text: Any) -> Any:
@@ -43,7 +43,7 @@ def _evidence(text: Any) -> Any:
         found.append((title.strip(" :–-") or address, address))
     if len(found) > EVIDENCE_AT_MOST:
         raise refuse(N_("Gardez {limit} liens au plus."), limit=EVIDENCE_AT_MOST)
-    return tuple(found)
+    return found
 
 
 class ReportForm(Form):

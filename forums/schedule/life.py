@@ -152,11 +152,13 @@ def changed(forum: Forum, now: datetime) -> None:
 
 
 async def announce(session: AsyncSession, forum: Forum, *, now: datetime) -> None:
-    """Make a forum public; its theme and place may still be to be defined. Raises `AlreadyPublished`.
+    """Make a forum public; its theme and place may still be to be defined. Nothing when it is; raises `AlreadyPublished` when it was.
 
     The clock tells those who follow announcements, in its own transactions: they may be thousands.
     """
     await _locked(session, forum)
+    if forum.status == "announced":
+        return
     if forum.status != "draft":
         raise AlreadyPublished
     forum.status, forum.announced_at, forum.changed_at = "announced", now, now
@@ -250,8 +252,10 @@ async def _take_agenda_along(session: AsyncSession, forum: Forum, day: date) -> 
 
 
 async def cancel(session: AsyncSession, forum: Forum, form: CancelForm, *, now: datetime) -> None:
-    """Cancel an announced forum: it stays public and in every feed, as CANCELLED, and people are told."""
+    """Cancel an announced forum: it stays public and in every feed, as CANCELLED, and people are told once."""
     await _locked(session, forum)
+    if forum.status == "cancelled" and forum.cancel_reason == form.reason:
+        return
     if forum.status != "announced":
         raise NotAnnounced
     if forum.is_past(now):

@@ -158,7 +158,9 @@ async def amend(request: Request) -> Response:
 
 async def discard(request: Request) -> Response:
     async with page.transaction(request) as session:
-        promise = await promise_of(session, request)
+        promise = await follow_ups.promise_by_code(session, request.path_params["code"], drafts=True)
+        if promise is None:  # a second click finds nothing more to discard
+            return page.go(request, "/organisation/suites?fait=promesse-effacee")
         await follow_ups.discard(session, promise)
         await members.record_change(session, request.state.member, "discard", f"follow_up {promise.follow_up.code}", now=page.now())
     return page.go(request, f"/organisation/forums/{promise.forum.slug}/suites?fait=promesse-effacee")

@@ -1,6 +1,7 @@
 """Write the minutes: passage by passage, with a preview, a draft kept aside, and both texts when two people save one."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from forums.models import AgendaItem, Commitment, Forum, Minutes, MinutesEntry, 
 from forums.pages import page
 from forums.pages.citing import places_of
 from forums.pages.page import Filled
+from forums.refusals import AlreadyPublished
 
 NO_OUTCOME = {"outcome": "answered", "deferred_to": "", "reason": ""}
 
@@ -284,20 +286,21 @@ async def remove(request: Request) -> Response:
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
         entry = await _entry(session, request, forum)
-        if entry is None:
-            raise page.not_found()
-        await minutes.remove(session, await minutes.begun(session, forum), entry)
-        await drafts.discard(session, request.state.member, address_of(forum.slug, entry))
-        await members.record_change(session, request.state.member, "remove", f"minutes {forum.slug}#p-{entry.number}", now=page.now())
+        if entry is not None:  # a second click finds nothing more to remove
+            await minutes.remove(session, await minutes.begun(session, forum), entry)
+            await drafts.discard(session, request.state.member, address_of(forum.slug, entry))
+            await members.record_change(session, request.state.member, "remove", f"minutes {forum.slug}#p-{entry.number}", now=page.now())
     return page.go(request, f"/organisation/forums/{forum.slug}/compte-rendu?fait=passage-retire")
 
 
 async def publish(request: Request) -> Response:
-    async with page.transaction(request) as session:
-        forum = await page.forum(session, request, drafts=True)
-        await minutes.publish(session, await minutes.begun(session, forum), now=page.now())
-        await members.record_change(session, request.state.member, "publish", f"minutes {forum.slug}", now=page.now())
-    return page.go(request, f"/organisation/forums/{forum.slug}/compte-rendu?fait=compte-rendu")
+    # They are public already after a second click, or a colleague's: that is what was asked for.
+    with contextlib.suppress(AlreadyPublished):
+        async with page.transaction(request) as session:
+            forum = await page.forum(session, request, drafts=True)
+            await minutes.publish(session, await minutes.begun(session, forum), now=page.now())
+            await members.record_change(session, request.state.member, "publish", f"minutes {forum.slug}", now=page.now())
+    return page.go(request, f"/organisation/forums/{request.path_params['slug']}/compte-rendu?fait=compte-rendu")
 
 
 async def _entry(session: AsyncSession, request: Request, forum: Forum) -> MinutesEntry | None:

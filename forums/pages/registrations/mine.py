@@ -148,7 +148,9 @@ async def erase_form(request: Request) -> Response:
 
 async def erase(request: Request) -> Response:
     async with page.transaction(request) as session:
-        await privacy.erase(session, await _registration(request, session), now=page.now())
+        registration = await registrations.registration_of_link(session, request.path_params["token"], now=page.now())
+        if registration is not None:  # after a second click, as with a link that never was, there is nothing of anybody here
+            await privacy.erase(session, registration, now=page.now())
     return page.go(request, "/inscriptions/effacees/merci")
 
 
