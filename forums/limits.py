@@ -10,6 +10,7 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
@@ -101,6 +102,7 @@ async def forget_old(session: AsyncSession, *, now: datetime) -> None:
     await session.exec(delete(RateCount).where(col(RateCount.since) < now - _KEPT))
 
 
+@lru_cache(maxsize=1024)
 def client_key(secret_key: str, host: str) -> str:
     """What stands for a visitor's address. In IPv6 it is the /64, which one subscriber has whole."""
     return hmac.new(secret_key.encode(), _household(host).encode(), hashlib.sha256).hexdigest()

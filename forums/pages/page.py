@@ -9,12 +9,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar, get_origin
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -151,14 +152,33 @@ class Filled(Generic[F]):
 # -- Read -----------------------------------------------------------------------------------------------
 
 
+MOST_FIELDS = 400
+
+
 async def read(request: Request, form_class: type[F]) -> Filled[F]:
     """What a person typed, checked. A field that is absent counts as left empty; of two the last wins, but a tuple takes all."""
-    typed = await request.form(max_files=0, max_fields=400, max_part_size=256 * 1024)
+    typed = await _fields(request)
     values: dict[str, Any] = {}
     for name, info in form_class.model_fields.items():
         texts = [text for text in typed.getlist(name) if isinstance(text, str)]
         values[name] = texts if get_origin(info.annotation) is tuple else texts[-1] if texts else ""
     return checked(form_class, values)
+
+
+async def _fields(request: Request) -> FormData:
+    """The fields of a form. Raises 400 when they are more than any form of ours has.
+
+    A form without files is URL-encoded, which the standard library reads four times as fast as Starlette's parser: it was a
+    fifth of a registration. The body's size is limited by the table of addresses.
+    """
+    kind, _, _ = request.headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != "application/x-www-form-urlencoded":
+        return await request.form(max_files=0, max_fields=MOST_FIELDS, max_part_size=256 * 1024)
+    try:
+        body = (await request.body()).decode("latin-1")
+        return FormData([*parse_qsl(body, keep_blank_values=True, max_num_fields=MOST_FIELDS)])
+    except ValueError as error:
+        raise HTTPException(400) from error
 
 
 def checked(form_class: type[F], values: dict[str, Any]) -> Filled[F]:
