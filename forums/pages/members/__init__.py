@@ -72,6 +72,8 @@ async def sign_in(request: Request) -> Response:
     named = members.browser_named(request.headers.get("user-agent", ""))
     async with page.transaction(request) as session:
         token = await members.sign_in(session, request.path_params["token"], browser=browser, named=named, now=page.now())
+        if token is not None:
+            await gate.end_session_before(session, request)
     if token is None:
         return page.show(request, "members/expired.html", status=404)
     response = page.go(request, gate.inside(request.cookies.get(gate.cookie_name(config, "suite"), "")) or "/organisation")
