@@ -37,13 +37,15 @@ class Deadlines(HttpToolsProtocol):
         self._sent_by = self.loop.time() + self.head
         self._look()
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, sent: bytes) -> None:
         """What makes neither a head complete nor a body longer is kept by the parser: a head, a trailer, an extension of a chunk."""
         self._went_on = False
-        super().data_received(data)
-        self._unread = 0 if self._went_on else self._unread + len(data)
+        super().data_received(sent)
+        self._unread = 0 if self._went_on else self._unread + len(sent)
         if self._unread > self.head_bytes and not self.transport.is_closing():
             self.send_400_response("Request head too large.")
+
+    data_received = received  # as asyncio calls it
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

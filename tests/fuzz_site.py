@@ -179,7 +179,9 @@ def judged(asked: Asked, answer: Answer, sent: bytes, *, public: bool, framed: b
     if answer.status <= 0 or _is_the_parsers(answer):
         return
     names = [name for name, _ in answer.headers]
-    if "default-src 'none'" not in (answer.header("content-security-policy") or "") or answer.header("x-content-type-options") != "nosniff":
+    if "default-src 'none'" not in (answer.header("content-security-policy") or "") or (
+        answer.header("x-content-type-options") != "nosniff" and answer.status != 304  # whose headers the browser has already
+    ):
         asked.blame("security headers missing", sent)
     if any(name.startswith(("x-injected", "access-control-allow-credentials")) for name in names) or len(set(names) - {"set-cookie"}) < len(
         [name for name in names if name != "set-cookie"]
