@@ -45,7 +45,7 @@ class Deadlines(HttpToolsProtocol):
         if self._unread > self.head_bytes and not self.transport.is_closing():
             self.send_400_response("Request head too large.")
 
-    data_received = received  # as asyncio calls it
+    data_received = received  # type: ignore[assignment]  # asyncio's name; it gives its argument by position
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
