@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api
+.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,19 @@ faults: $(VENV)/.test ## full disk, 40 power cuts, locks, a database gone, slow 
 fuzz-api: $(VENV)/.test ## the API asked 10,000 times what its description allows, and what it does not
 	$(BIN)/python -m tests.fuzz_api
 
+fuzz: $(VENV)/.test ## every address and every header asked with what nobody should send, over raw sockets; answers timed
+	$(BIN)/python -m tests.fuzz_site
+
+audit: var/audit/.installed tests/audit/node_modules sbom ## known vulnerabilities, dangerous calls, the headers' grade (A+), the bill of materials
+	$(PYTHON_AUDIT) -m bandit -q -c pyproject.toml -r forums db && echo "bandit: nothing found"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.observatory
+	$(BIN)/python -m tests.vulnerabilities $(CURDIR)/var/audit/bin/pip-audit
+
+sbom: var/audit/.installed ## the bill of materials of what is installed to serve, from the lock, as CycloneDX JSON in var/
+	$(PYTHON_AUDIT) -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o var/forums.cdx.json requirements.txt
+	@echo "var/forums.cdx.json: $$(grep -c '"purl"' var/forums.cdx.json) components"
+PYTHON_AUDIT := var/audit/bin/python
+
 translations: $(VENV)/.test ## bring the English catalogue up to the sentences of the code
 	$(BIN)/python -m tests.translations
 
@@ -75,6 +88,15 @@ $(VENV)/.test: tests/requirements.txt pyproject.toml | $(VENV)/.run
 
 tests/node_modules: tests/package-lock.json | $(VENV)/.test
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --ignore-scripts --prefix tests
+	@touch $@
+
+var/audit/.installed: tests/audit/requirements.txt
+	@$(PYTHON) -m venv var/audit
+	@var/audit/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/audit/requirements.txt
+	@touch $@
+
+tests/audit/node_modules: tests/audit/package-lock.json | $(VENV)/.test
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --ignore-scripts --prefix tests/audit
 	@touch $@
 
 browser:

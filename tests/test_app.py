@@ -72,7 +72,7 @@ async def test_everything_else_is_private_and_never_kept(site: Site):
                 await site.sign_in("admin")
 
 
-async def test_every_answer_carries_the_security_headers_errors_too(site: Site):
+async def test_every_answer_carries_the_security_headers_and_its_true_type_errors_too(site: Site):
     paths = [*await site.addresses(), "/inconnue", "/organisation", "/static/neutral.css", "/en/forums"]
     for path in paths:
         response = await site.get(path)
@@ -80,6 +80,13 @@ async def test_every_answer_carries_the_security_headers_errors_too(site: Site):
         assert HEADERS.items() <= dict(response.headers).items(), path
         assert "default-src 'none'" in response.headers["content-security-policy"], path
         assert "unsafe" not in response.headers["content-security-policy"], path
+        kind = response.headers.get("content-type", "")
+        assert kind or not response.content, path
+        if response.content and re.match(r"text/|application/(atom\+)?xml", kind):
+            assert "charset=utf-8" in kind, path
+            response.content.decode("utf-8")
+        if response.content and "json" in kind:
+            response.json()
 
 
 @pytest.mark.parametrize("headers", HOSTILE)

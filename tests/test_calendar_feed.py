@@ -560,6 +560,11 @@ HOSTILE = [
     "🏛️" * 60,
     ";VALUE=URI:https://evil.example",
     " débute et finit par un blanc ",
+    "\ufeffBEGIN:VALARM\rTRIGGER:-PT1M\rEND:VALARM",
+    "\u202ename\u2066BEGIN:VEVENT\u2069",
+    "x" * 60 + "\r\n ATTENDEE:mailto:x@x.example",
+    "a;b,c:d\\;\\,\\n\\N\\",
+    "X-ALT-DESC;FMTTYPE=text/html:<script>alert(1)</script>",
 ]
 TYPED = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=120))
 

@@ -530,6 +530,12 @@ HOSTILE = [
     "```\ncode\n```\n    code\n\n# Titre\n===\n| a | b |\n|---|---|\n| c | d |",
     "&lt;b&gt; & <b> \\ \" ' ` * _ ~ {{ forum.place }} {% raw %} %(place)s",
     "=?utf-8?q?evil?= <evil@x.example>",
+    "=?utf-8?q?Jean=0D=0ABcc:_evil=40x.example?=",
+    '"Jean" <evil@x.example>, "Paul"',
+    'Jean" <evil@x.example>',
+    "Jean;evil@x.example,evil@x.example",
+    "\u202eJean\u2066 \ufeffBcc: evil@x.example",
+    "Jean\r\n .\r\n.\r\nMAIL FROM:<evil@x.example>",
     "x" * 600,
 ]
 TYPED = st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1, max_size=200)).filter(lambda text: text.strip() != "")
@@ -563,6 +569,8 @@ def usual_message(kind: str) -> bytes:
 @example(HOSTILE[1])
 @example(HOSTILE[4])
 @example(HOSTILE[6])
+@example(HOSTILE[10])
+@example(HOSTILE[11])
 def test_nothing_typed_adds_a_header_a_recipient_or_a_link(kind: str, text: str) -> None:
     typed = typed_everywhere(text)
     usual, hostile = usual_message(kind), composed(kind, **typed)

@@ -186,7 +186,7 @@ class Provider:
         client = AsyncOAuth2Client(
             self.oidc.client_id,
             self.oidc.client_secret,
-            token_endpoint_auth_method="client_secret_post",  # noqa: S106
+            token_endpoint_auth_method="client_secret_post",  # noqa: S106 — the name of a method  # nosec B106
             scope=SCOPE,
             redirect_uri=self.redirect_uri,
             code_challenge_method="S256",

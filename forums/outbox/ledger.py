@@ -237,7 +237,7 @@ def _after_fault(outcome: Outcome) -> dict[str, Any]:
         return values | {"status": "failed"}
     if outcome.verdict == "retry":
         wait = WAITS[row.attempts - 1] if row.attempts <= len(WAITS) else timedelta(hours=4)
-        spread = random.uniform(0.8, 1.2)  # noqa: S311 — so that retries do not come back together
+        spread = random.uniform(0.8, 1.2)  # noqa: S311 — so that retries do not come back together  # nosec B311
         return values | {"status": "waiting", "next_attempt_at": outcome.at + wait * spread}
     # The others are due before this one: a fault that only its message meets cannot hold up the queue.
     return values | {"status": "waiting", "next_attempt_at": outcome.at, "attempts": row.attempts - 1}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -207,6 +208,13 @@ async def _let_in(request: Request, who: frozenset[Role]) -> Response | None:
     if request.method in SAFE_METHODS:
         return RedirectResponse(f"/connexion?suite={request.scope.get('page_path', '/organisation')}", status_code=303)
     return page.show(request, "error.html", status=401, code=401)
+
+
+async def end_session_before(session: AsyncSession, request: Request) -> None:
+    """A browser that signs in anew leaves no session behind, whose cookie somebody may have kept."""
+    before = request.cookies.get(cookie_name(page.settings(request)))
+    if before:
+        await members.sign_out(session, before)
 
 
 def inside(path: str) -> str:

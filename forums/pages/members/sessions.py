@@ -43,6 +43,8 @@ async def _left(request: Request, done: str) -> Response:
     """What follows the end of this browser's session: the identity provider's own sign-out when it came from there."""
     response = await farewell(request, _this(request).id_token, done)
     gate.set_cookie(response, page.settings(request), "", max_age=0)
+    # Pages kept for going back, and forms kept in a tab. Not "cookies": those of the neighbours would go too.
+    response.headers["clear-site-data"] = '"cache", "storage"'
     return response
 
 

@@ -1,0 +1,257 @@
+"""What `docs/security.md` says is true: each requirement answered once, each test it names there; and what no other word holds.
+
+The sessions of members, what the browser is told to keep, what cannot be reached or chosen by whoever asks, what the log
+says of refusals.
+"""
+
+import ast
+import logging
+import re
+import tomllib
+
+import httpx2
+import pytest
+from sqlmodel import col, select
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from forums.models import MemberSession, Registration
+from forums.settings import ROOT
+from tests.site import OURS, PUBLIC_URL, Site
+
+SESSION = "__Host-session"
+LINES = re.findall(
+    r"^\| (\d+\.\d+\.\d+) \| ([12]) \| ([^|]+) \| (tenu|sans objet|ouvert) \| ([^|]+) \|$",
+    (ROOT / "docs/security.md").read_text(),
+    re.MULTILINE,
+)
+# OWASP ASVS 5.0.0, levels 1 and 2: how far each section's numbers go, without those of level 3.
+SECTIONS = {
+    "1.1": "1-2", "1.2": "1-9", "1.3": "1-11", "1.4": "1-3", "1.5": "1-2",
+    "2.1": "1-3", "2.2": "1-3", "2.3": "1-4", "2.4": "1",
+    "3.2": "1-2", "3.3": "1-4", "3.4": "1-6", "3.5": "1-5", "3.7": "1-2",
+    "4.1": "1-3", "4.2": "1", "4.3": "1-2", "4.4": "1-4",
+    "5.1": "1", "5.2": "1-3", "5.3": "1-2", "5.4": "1-3",
+    "6.1": "1-3", "6.2": "1-12", "6.3": "1-4", "6.4": "1-4", "6.5": "1-5", "6.6": "1-3", "6.8": "1-4",
+    "7.1": "1-3", "7.2": "1-4", "7.3": "1-2", "7.4": "1-5", "7.5": "1-2", "7.6": "1-2",
+    "8.1": "1-2", "8.2": "1-3", "8.3": "1", "8.4": "1",
+    "9.1": "1-3", "9.2": "1-4",
+    "10.1": "1-2", "10.2": "1-2", "10.3": "1-4", "10.4": "1-11", "10.5": "1-5", "10.6": "1-2", "10.7": "1-3",
+    "11.1": "1-2", "11.2": "1-3", "11.3": "1-3", "11.4": "1-4", "11.5": "1", "11.6": "1",
+    "12.1": "1-3", "12.2": "1-2", "12.3": "1-4",
+    "13.1": "1", "13.2": "1-5", "13.3": "1-2", "13.4": "1-5",
+    "14.1": "1-2", "14.2": "1-4", "14.3": "1-3",
+    "15.1": "1-3", "15.2": "1-3", "15.3": "1-7",
+    "16.1": "1", "16.2": "1-5", "16.3": "1-4", "16.4": "1-3", "16.5": "1-3",
+    "17.1": "1", "17.2": "1-4", "17.3": "1-2",
+}  # fmt: skip
+
+
+# -- The document ----------------------------------------------------------------------------------------------
+
+
+def test_each_requirement_of_levels_1_and_2_is_answered_once_and_in_order():
+    expected = [f"{section}.{number}" for section, span in SECTIONS.items() for number in range(1, int(span.rpartition("-")[2]) + 1)]
+
+    assert [number for number, *_ in LINES] == expected
+    assert len(expected) == 253
+    assert [level for _, level, *_ in LINES].count("1") == 70
+
+
+def test_what_holds_names_a_test_and_every_test_named_is_there():
+    named = {number: re.findall(r"`(test_\w+\.py)::(test_\w+)`", reason) for number, _, _, _, reason in LINES}
+    defined = {
+        path.name: {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        for path in ROOT.glob("tests/test_*.py")
+    }
+
+    assert [number for number, _, _, state, _ in LINES if state == "tenu" and not named[number]] == []
+    assert [each for tests in named.values() for each in tests if each[1] not in defined.get(each[0], ())] == []
+
+
+def test_the_count_at_the_head_is_that_of_the_lines():
+    states = [state for *_, state, _ in LINES]
+    said = re.search(r"(\d+) tenues, (\d+) sans objet, (\d+) ouvertes", (ROOT / "docs/security.md").read_text())
+
+    assert said is not None
+    assert [int(each) for each in said.groups()] == [states.count("tenu"), states.count("sans objet"), states.count("ouvert")]
+
+
+# -- What the code never does, and what it is made of --------------------------------------------------------------
+
+
+def test_nothing_runs_reads_or_unpacks_what_could_be_somebodys_program():
+    """No XML is read, nothing is evaluated or unpickled, YAML is data, no shell is asked."""
+    calls = {"eval", "exec", "compile", "__import__"}
+    never = re.compile(
+        r"\b(?:pickle|marshal|shelve|minidom|lxml|xml\.sax)\b|yaml\.(?:load|unsafe_load|full_load)\(|shell=True|os\.(?:system|popen)\("
+        r"|create_subprocess_shell|fromstring\(|XMLParser|iterparse|\bTemplate\(|from_string\("
+    )
+    found = {}
+    for path in ROOT.glob("forums/**/*.py"):
+        text = path.read_text()
+        nodes = [node.func for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        found[path.name] = [*never.findall(text), *(node.id for node in nodes if isinstance(node, ast.Name) and node.id in calls)]
+
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_every_dependency_carries_its_reason():
+    text = (ROOT / "pyproject.toml").read_text()
+    declared = tomllib.loads(text)["project"]["dependencies"]
+    lines = re.search(r"^dependencies = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+
+    assert lines is not None
+    with_reason = re.findall(r'^ +"([^"]+)", +# \S.{8,}$', lines[1], re.MULTILINE)
+    assert with_reason == declared
+
+
+# -- Sessions --------------------------------------------------------------------------------------------------
+
+
+async def test_signing_in_gives_a_new_session_whatever_cookie_was_there_and_ends_the_one_before(site: Site):
+    planted = "x" * 43
+    site.client.cookies.set(SESSION, planted, domain="forums.example.fr", path="/")
+    await site.sign_in("admin")
+    first = site.client.cookies[SESSION]
+    link = (await _link(site)).path
+    answer = await site.client.post(link, headers=OURS)
+    second = site.client.cookies[SESSION]
+
+    assert answer.status_code == 303
+    assert len({planted, first, second}) == 3
+    async with site.database.reading() as session:
+        assert len((await session.exec(select(MemberSession))).all()) == 1
+    for old in (planted, first):
+        site.client.cookies.clear()
+        site.client.cookies.set(SESSION, old, domain="forums.example.fr", path="/")
+        assert (await site.get("/organisation")).status_code == 303
+
+
+async def _link(site: Site) -> httpx2.URL:
+    from datetime import UTC, datetime
+
+    from forums import members
+
+    async with site.database.transaction() as session:
+        member = await members.member_by_email(session, "admin@example.org")
+        assert member is not None
+        token = await members.link_to_sign_in(session, member, now=datetime.now(UTC))
+    return httpx2.URL(f"{PUBLIC_URL}/connexion/{token}")
+
+
+async def test_every_cookie_is_the_hosts_own_and_out_of_reach_of_scripts(site: Site):
+    await site.sign_in("admin")
+    form = await site.get("/connexion")
+    asked = await site.post("/connexion", email="admin@example.org", suite="/organisation")
+    inside = await site.client.post((await _link(site)).path, headers=OURS)
+    out = await site.post("/deconnexion")
+
+    cookies = [each for answer in (form, asked, inside, out) for each in answer.headers.get_list("set-cookie")]
+    assert len(cookies) >= 4
+    for cookie in cookies:
+        assert cookie.startswith("__Host-"), cookie
+        assert {"httponly", "secure", "path=/", "samesite=lax"} <= {part.strip().lower() for part in cookie.split(";")}, cookie
+        assert "domain" not in cookie.lower(), cookie
+
+
+async def test_signing_out_makes_the_browser_forget_pages_and_drafts(site: Site):
+    for address in ("/deconnexion", "/organisation/mes-sessions/deconnexion"):
+        await site.sign_in("admin")
+        assert (await site.post(address)).headers["clear-site-data"] == '"cache", "storage"'
+
+
+async def test_asking_to_sign_in_says_the_same_to_a_member_and_to_anybody(site: Site):
+    known = await site.post("/connexion", email="exemple@example.org")
+    unknown = await site.post("/connexion", email="personne@example.org")
+
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+    hidden = {"set-cookie"}  # which differ for each who ask
+    assert [each for each in known.headers.items() if each[0] not in hidden] == [
+        each for each in unknown.headers.items() if each[0] not in hidden
+    ]
+
+
+# -- What cannot be reached, and what cannot be chosen -------------------------------------------------------------
+
+
+LYING_ABOUT = [
+    "/static", "/static/../pyproject.toml", "/static/%2e%2e/pyproject.toml", "/static/..%2fpyproject.toml", "/static/%252e%252e/app.py",
+    "/static//etc/passwd", "/.git/config", "/.env", "/var/forums.db", "/forums.key", "/docs", "/openapi.json", "/server-status",
+    "/%2e%2e/%2e%2e/etc/passwd", "/questions/%2561", "/f%256frums", "/api/v1/questions/..%2f..%2fsante",
+]  # fmt: skip
+
+
+async def test_nothing_lies_about_and_an_address_is_decoded_once(site: Site):
+    for path in LYING_ABOUT:
+        raw = httpx2.URL(scheme="https", host="forums.example.fr", raw_path=path.encode())
+        response = await site.client.request("GET", raw)
+
+        assert response.status_code == 404, path
+        assert "Index of" not in response.text
+    assert (await site.get("/static/")).headers["location"] == "/static"
+    assert (await site.get("/f%6frums")).status_code == 200
+
+
+async def test_who_asks_cannot_choose_the_address_they_come_from(site: Site):
+    """As `forums serve` reads it: believed from the proxy alone, and then only the last one not the proxy's own."""
+    claims = {
+        "203.0.113.7": ["127.0.0.1", "127.0.0.1, 127.0.0.1", "::1"],  # no proxy: nothing is believed
+        "127.0.0.1": ["127.0.0.1, 203.0.113.7", "203.0.113.7", "6.6.6.6, 203.0.113.7"],  # the proxy's: whom it names
+    }
+    for peer, forwarded in claims.items():
+        app = ProxyHeadersMiddleware(site.app, trusted_hosts=site.settings.forwarded_allow_ips)
+        transport = httpx2.ASGITransport(app=app, client=(peer, 4321))
+        async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+            for each in forwarded:
+                headers = {
+                    "x-forwarded-for": each,
+                    "x-real-ip": "127.0.0.1",
+                    "forwarded": "for=127.0.0.1",
+                    "x-forwarded-host": "evil.example",
+                }
+                response = await client.get("/metriques", headers=headers)
+                assert response.status_code == 404, (peer, each)
+                assert "evil" not in (await client.get("/", headers=headers)).text
+
+
+async def test_a_form_sets_its_own_fields_and_of_two_values_the_last(site: Site):
+    slug = (await site.examples())["slug"]
+    typed = {"family_name": "Martin", "given_name": "Camille", "attendance": "on_site"}
+    more = {"status": "registered", "entry_code": "zzzz2222", "checked_in_at": "2026-01-01", "id": "1", "forum_id": "1", "seat": "1"}
+    body = "&".join(f"{name}={value}" for name, value in (typed | more).items()) + "&email=une@example.org&email=deux@example.org"
+    form = {"content-type": "application/x-www-form-urlencoded"}
+
+    response = await site.client.post(
+        f"/forums/{slug}/inscription?email=trois@example.org&status=registered", content=body, headers=OURS | form
+    )
+
+    assert response.status_code == 303
+    async with site.database.reading() as session:
+        query = select(Registration).where(col(Registration.email).in_(["une@example.org", "deux@example.org", "trois@example.org"]))
+        written = (await session.exec(query)).all()
+    assert [(each.email, each.status, each.checked_in_at) for each in written] == [("deux@example.org", "pending", None)]
+    assert written[0].entry_code != "zzzz2222"
+
+
+# -- The log ---------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_refused_is_in_the_log_by_its_route_and_nothing_typed_is(site: Site, caplog: pytest.LogCaptureFixture):
+    await site.sign_in("moderator")
+    caplog.set_level(logging.INFO, "forums.access")
+    await site.get("/organisation/membres")  # an admin's
+    await site.client.post("/connexion", data={"email": "x@example.org"}, headers={"origin": "https://evil.example"})
+    await site.post("/connexion", email="pas une adresse\r\n2026-01-01 forums ERROR inventé")
+    await site.post("/connexion/" + "x" * 43)
+    await site.get("/organisation/%0d%0a2026-01-01%20forums%20ERROR%20invent%C3%A9")
+    await site.get("/", headers={"user-agent": "x\x1b[2J", "referer": "ERROR inventé".encode()})
+
+    lines = [record.getMessage() for record in caplog.records if record.name == "forums.access"]
+    assert [re.sub(r" [\d.]+ ms$", "", line) for line in lines[:4]] == [
+        "GET /organisation/membres 403",
+        "POST - 403",
+        "POST /connexion 422",
+        "POST /connexion/{token} 404",
+    ]
+    assert len(lines) == 6
+    assert not any("invent" in line or "\n" in line or "\x1b" in line for line in lines)
