@@ -173,6 +173,7 @@ def _drawn(chart: leather.Chart, names: Sequence[str], title: str, *, bars: bool
                 element.set(attribute, f"{float(element.attrib[attribute]):.1f}")
         if "d" in element.attrib:
             element.set("d", " ".join(each if each.isalpha() else f"{float(each):.1f}" for each in element.attrib["d"].split()))
+    drawing.set("aria-hidden", "true")  # the picture has a sentence: the figures of its axes alone would say nothing
     head = Markup('<svg class="od-chart" viewBox="0 {:.0f} {} {:.0f}" role="img" aria-label="{}">')
     head = head.format(above, WIDTH, HEIGHT - above, title)
     return head + Markup(Xml.tostring(drawing, encoding="unicode")) + Markup("</svg>")  # noqa: S704 — made above, escaped by ElementTree
