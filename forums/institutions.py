@@ -53,7 +53,7 @@ async def every(session: AsyncSession) -> list[Listed]:
 async def parts_of(session: AsyncSession, institution: Institution) -> list[tuple[ActionPlan, Sequence[Part]]]:
     """Its commitments by plan, the current one first, then the latest; in each, those it carries before those it shares."""
     query = (
-        select(ActionPlan, Commitment, CommitmentInstitution.role)
+        cast(Any, select)(ActionPlan, Commitment, CommitmentInstitution.role)
         .join(Commitment, col(Commitment.plan_id) == col(ActionPlan.id))
         .join(CommitmentInstitution, col(CommitmentInstitution.commitment_id) == col(Commitment.id))
         .where(CommitmentInstitution.institution_id == institution.id)
