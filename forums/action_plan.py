@@ -305,5 +305,14 @@ async def institution_called(session: AsyncSession, name: str) -> Institution:
 def slug_of(name: str) -> str:
     """`Cour des comptes` → `cour-des-comptes`; an acronym in brackets stands for the whole name."""
     acronym = re.search(r"\(([A-Z][A-Za-zÉ]{1,9})\)$", name)
-    plain = unicodedata.normalize("NFKD", acronym[1] if acronym else name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:80] or "sans-nom"
+    return _plain(acronym[1] if acronym else name)[:80] or "sans-nom"
+
+
+def alphabetical(institution: Institution) -> tuple[str, str]:
+    """Its place in the order of a dictionary, whatever a database takes that for."""
+    return _plain(institution.name), institution.slug
+
+
+def _plain(name: str) -> str:
+    ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only.lower()).strip("-")

@@ -2,7 +2,8 @@
 
 The drawing is `leather`'s; its colours and fonts are taken off and given classes instead, so that the style
 sheet decides (dark mode, forced colours, print) and the page's Content-Security-Policy holds. A chart is one
-picture with a sentence for those who do not see it; its figures belong in a table beside it.
+picture with a sentence for those who do not see it; its figures belong in a table beside it. Its labels have
+room for the larger type a phone needs: those that would run into each other there are marked, or left out.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from babel.numbers import format_decimal
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 440, 260
+# How wide a character is, in units of the drawing, on a phone and elsewhere; the type is set in static/forums.css.
+ON_A_PHONE, ELSEWHERE = 11, 6
+WIDEST_BAR = 80
 
 _OFF = ("fill", "stroke", "font-family", "font-size", "stroke-width")
 
@@ -48,7 +52,7 @@ def line(
     chart = leather.Chart()
     chart.add_x_scale(first, last)
     chart.add_y_scale(*_span([value for _, value in points] + [each for each in (baseline, target) if each is not None]))
-    chart.add_x_axis(ticks=_dates(points), tick_formatter=lambda day, *_: format_date(day, "MMM y", locale=language))
+    chart.add_x_axis(ticks=_dates(points, last - first), tick_formatter=lambda day, *_: format_date(day, "MMM y", locale=language))
     chart.add_y_axis(tick_formatter=lambda value, *_: _number(value, unit, language))
     if len(points) > 1:
         chart.add_line(points)
@@ -73,17 +77,18 @@ def bars(categories: Sequence[str], stacks: Sequence[Stack], *, title: str, unit
     labels = _different(categories)
     chart = leather.Chart()
     chart.add_y_scale(*_span([0, *totals, 1]))
-    chart.add_x_axis(tick_formatter=lambda label, *_: str(label).rstrip("\u200b"))
+    chart.add_x_axis(tick_formatter=lambda label, at, _: str(label).rstrip("\u200b") if at % _every(categories, ELSEWHERE) == 0 else "")
     chart.add_y_axis(tick_formatter=lambda value, *_: _number(value, unit, language) if value == int(value) else "")
     below = [0] * len(categories)
     for stack in stacks:
         chart.add_series(leather.Series(list(zip(labels, stack.values, strict=True))), _Above(below))
         below = [under + value for under, value in zip(below, stack.values, strict=True)]
-    return _drawn(chart, [f"stack-{number}" for number in range(1, len(stacks) + 1)], title)
+    names = [f"stack-{number}" for number in range(1, len(stacks) + 1)]
+    return _drawn(chart, names, title, bars=True, every=_every(categories, ON_A_PHONE))
 
 
 class _Above(leather.Columns):  # type: ignore[misc]
-    """Columns that stand on others."""
+    """Columns that stand on others, none so wide that one season alone looks like a wall."""
 
     def __init__(self, below: Sequence[int]) -> None:
         super().__init__(fill_color="black")
@@ -94,6 +99,9 @@ class _Above(leather.Columns):  # type: ignore[misc]
         for drawn, under in zip(group, self._below, strict=True):
             lifted = float(y_scale.project(0, height, 0)) - float(y_scale.project(under, height, 0))
             drawn.set("y", str(float(drawn.get("y", "0")) - lifted))
+            spare = max(0, float(drawn.get("width", "0")) - WIDEST_BAR)
+            drawn.set("x", str(float(drawn.get("x", "0")) + spare / 2))
+            drawn.set("width", str(float(drawn.get("width", "0")) - spare))
         return group
 
 
@@ -112,16 +120,21 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
     return (low if low == 0 else low - margin), high + margin
 
 
-def _dates(points: Sequence[tuple[date, float]]) -> list[date]:
-    """At most four dates under the axis, among those that were measured."""
-    days = [day for day, _ in points]
-    kept = days if len(days) <= 4 else [days[round(step * (len(days) - 1) / 3)] for step in range(4)]
-    # Two labels closer than a sixth of the width would run into each other.
-    apart, room = kept[:1], (days[-1] - days[0]) / 6
-    for day in kept[1:]:
-        if day - apart[-1] >= room:
-            apart.append(day)
-    return apart
+def _dates(points: Sequence[tuple[date, float]], drawn: timedelta) -> list[date]:
+    """At most three dates under the axis, among those that were measured: the first, one halfway, the last.
+
+    Two of them closer than a third of what is drawn would run into each other on a phone.
+    """
+    days, room = [day for day, _ in points], drawn * 0.34
+    halfway = min(days, key=lambda day: abs((day - days[0]) - (days[-1] - day)))
+    if days[-1] - days[0] < room:
+        return days[:1]
+    return [days[0], *([halfway] if min(halfway - days[0], days[-1] - halfway) >= room else []), days[-1]]
+
+
+def _every(labels: Sequence[str], character: int) -> int:
+    """One label in how many can be written, when a character is that wide."""
+    return -(-len(labels) * (max(map(len, labels)) + 1) * character // (WIDTH - 60))
 
 
 def _number(value: float | Decimal, unit: str, language: str) -> str:
@@ -139,7 +152,7 @@ def _different(categories: Sequence[str]) -> list[str]:
     return labels
 
 
-def _drawn(chart: leather.Chart, names: Sequence[str], title: str) -> Markup:
+def _drawn(chart: leather.Chart, names: Sequence[str], title: str, *, bars: bool = False, every: int = 1) -> Markup:
     drawing = chart.to_svg_group(WIDTH, HEIGHT)
     drawing.remove(drawing[0])  # the background: the page has one
     header, body = drawing[0]
@@ -147,6 +160,11 @@ def _drawn(chart: leather.Chart, names: Sequence[str], title: str) -> Markup:
     above = float(body.get("transform", "0 0)").split()[1].rstrip(")"))
     for series, name in zip(body[0][-1], names, strict=True):
         series.set("class", f"od-chart__series od-chart__{name}")
+    for at, tick in enumerate(body[0][0]):
+        if bars:
+            tick.remove(tick[0])  # a line in the middle of a bar measures nothing
+        if at % every:
+            tick.set("class", "tick od-chart__spare")
     for element in drawing.iter():
         for attribute in _OFF:
             element.attrib.pop(attribute, None)
@@ -155,6 +173,7 @@ def _drawn(chart: leather.Chart, names: Sequence[str], title: str) -> Markup:
                 element.set(attribute, f"{float(element.attrib[attribute]):.1f}")
         if "d" in element.attrib:
             element.set("d", " ".join(each if each.isalpha() else f"{float(each):.1f}" for each in element.attrib["d"].split()))
+    drawing.set("aria-hidden", "true")  # the picture has a sentence: the figures of its axes alone would say nothing
     head = Markup('<svg class="od-chart" viewBox="0 {:.0f} {} {:.0f}" role="img" aria-label="{}">')
     head = head.format(above, WIDTH, HEIGHT - above, title)
     return head + Markup(Xml.tostring(drawing, encoding="unicode")) + Markup("</svg>")  # noqa: S704 — made above, escaped by ElementTree

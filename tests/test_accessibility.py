@@ -10,8 +10,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -231,3 +233,83 @@ def test_the_planner_reads_well_with_its_proposals_its_warnings_and_its_errors(t
 
     assert page.get_by_role("alert").get_by_role("link").count() == 1
     assert violations(page, "planificateur") == []
+
+
+@dataclass
+class Heard:
+    """Something a screen reader is given, with what is inside it, in the order it is read."""
+
+    role: str
+    name: str
+    inside: list["Heard"]
+
+    def all(self, *roles: str) -> list["Heard"]:
+        found = [deeper for each in self.inside for deeper in (each, *each.all())]
+        return [each for each in found if not roles or each.role in roles]
+
+    @property
+    def text(self) -> str:
+        return "".join(each.name for each in self.all("StaticText"))
+
+
+def heard(page: Page, path: str) -> Heard:
+    """The main part of a page in Chromium's accessibility tree."""
+    page.goto(path)
+    nodes = {each["nodeId"]: each for each in page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]}
+
+    def read(node: dict[str, Any]) -> list[Heard]:
+        inside = [each for key in node.get("childIds", []) if key in nodes for each in read(nodes[key])]
+        return inside if node["ignored"] else [Heard(node["role"]["value"], node.get("name", {}).get("value", ""), inside)]
+
+    return next(each for each in read(next(iter(nodes.values())))[0].all("main"))
+
+
+def test_a_chart_is_heard_as_one_sentence_and_its_figures_are_in_the_table_that_follows(
+    themed: tuple[Served, dict[str, str]], chromium: Browser
+):
+    site, _ = themed
+    page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.goto(site.url + "/engagements/6")
+    indicator = page.locator("section h3 a").first.get_attribute("href")
+    told = {
+        site.url + str(indicator): r"\s: de \S+ fiches? le .+ 20\d\d à \S+ fiches? le .+ 20\d\d\.$",
+        site.url + "/redevabilite": r"^(Questions|Promesses) par saison, .+ dans le tableau qui suit$",
+    }
+    for path, sentence in told.items():
+        parts = heard(page, path).all("image", "table", "figure", "list")
+        pictures = [at for at, each in enumerate(parts) if each.role == "image"]
+        assert pictures
+        for at in pictures:
+            assert re.search(sentence, parts[at].name)
+            assert parts[at].all() == [], "the numbers of an axis alone say nothing"
+            table = next(each for each in parts[at:] if each.role == "table")
+            head, *rows = table.all("row")
+            assert (len(table.all("caption")), table.name != "", len(rows) > 0) == (1, True, True)
+            assert all(each.name for each in head.all("columnheader"))
+            assert [len(row.all("rowheader")) for row in rows] == [1] * len(rows)
+        assert [each for each in parts if each.role in ("figure", "table") and not each.name] == []
+        assert [each for each in parts if each.role == "list" and each.text.startswith("RéponduesRépondues en partie")] == []
+    page.context.close()
+
+
+def test_the_story_of_a_commitment_is_a_list_of_dated_lines_and_paper_shows_its_passages(
+    themed: tuple[Served, dict[str, str]], chromium: Browser
+):
+    site, _ = themed
+    page = chromium.new_context().new_page()
+    main = heard(page, site.url + "/engagements/6")
+    (story,) = [each for each in main.all("list") if each.name == "Son histoire"]
+    lines = [each for each in story.inside if each.role == "listitem"]
+    folded = [each.name for each in story.all("DisclosureTriangle")]
+
+    assert len(lines) > 10
+    assert [line.text for line in lines if not line.all("time") and not re.match("Sans date|Origine", line.text)] == []
+    assert len(set(folded)) == len(folded) > 0
+    assert [each.name for each in main.all("image") if not each.name] == []
+
+    passages = page.locator(".od-chain details .od-prose")
+    assert not any(each.is_visible() for each in passages.all())
+    page.emulate_media(media="print")
+    assert passages.count() == len(folded)
+    assert all(each.is_visible() for each in passages.all())
+    page.context.close()

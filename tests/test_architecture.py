@@ -40,6 +40,7 @@ ORDER = [
         "drafts",
         "follow_ups",
         "indicators",
+        "institutions",
         "progress",
         "timeline",
         "members",

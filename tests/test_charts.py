@@ -1,6 +1,7 @@
 """Charts: drawn to scale, without a colour of their own, read as one picture."""
 
 from datetime import date
+from itertools import pairwise
 from xml.etree import ElementTree as Xml
 
 from forums import charts
@@ -56,3 +57,30 @@ def test_one_measurement_alone_is_a_point_and_none_is_no_picture() -> None:
     assert len(series(charts.line(POINTS[:1], title="t"), "points")) == 1
     assert charts.line([], title="t") == ""
     assert charts.bars([], [], title="t") == ""
+
+
+def labels(chart: str) -> list[tuple[float, str]]:
+    """What is written under the axis, and where."""
+    found = next(each for each in read(chart).iter("g") if each.get("class") == "axis bottom")
+    return [(float(each.get("x", "")), each.text) for each in found.iter("text") if each.text]
+
+
+def test_at_most_three_dates_are_written_and_never_so_close_that_a_phone_runs_them_together() -> None:
+    days = [date(2018, month, 1) for month in range(1, 13)]
+    for chosen in (days, days[:2], [days[0], days[8], days[11]], [date(2018, 1, 1), date(2018, 1, 3)], days[:1]):
+        written = [x for x, _ in labels(charts.line([(day, 1.0) for day in chosen], title="t"))]
+
+        assert 1 <= len(written) <= 3
+        assert all(later - earlier > 110 for earlier, later in pairwise(written)), chosen
+    assert len(labels(charts.line([(day, 1.0) for day in days], title="t"))) == 3
+
+
+def test_of_many_seasons_those_whose_name_has_no_room_on_a_phone_are_marked_and_all_are_drawn() -> None:
+    seasons = [f"{year}-{year + 1}" for year in range(2018, 2024)]
+    chart = charts.bars(seasons, [charts.Stack("s", [1] * 6)], title="t")
+
+    spare = [each for each in read(chart).iter("g") if each.get("class") == "tick od-chart__spare"]
+
+    assert [text for _, text in labels(chart)] == seasons
+    assert (len(spare), len(series(chart, "stack-1"))) == (3, 6)
+    assert {float(each.get("width", "")) for each in series(charts.bars(["a"], [charts.Stack("s", [1])], title="t"), "stack-1")} == {80.0}

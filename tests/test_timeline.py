@@ -215,7 +215,7 @@ async def test_the_page_reads_as_a_story_with_dates_links_and_filters(site: Site
     unknown = await site.get("/engagements/2?genre=inconnu&page=400")
 
     story = everything.split('id="histoire"')[1]
-    assert '<ol class="od-chain">' in story
+    assert '<ol class="od-chain" aria-labelledby="histoire">' in story
     assert story.count("<time datetime=") > 10
     assert "Compte rendu" in story
     assert "?genre=questions#histoire" in story

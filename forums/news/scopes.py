@@ -183,7 +183,7 @@ def _axis(axis: Axis, plan: ActionPlan) -> Scope:
 
 def _institution(row: Any) -> Scope:
     slug, name = row
-    return Scope(f"institutions/{slug}", N_("L'institution {name}"), {"name": name}, "/engagements")
+    return Scope(f"institutions/{slug}", N_("L'institution {name}"), {"name": name}, f"/institutions/{slug}")
 
 
 def _question(row: Any) -> Scope:

@@ -55,9 +55,8 @@ async def institution(request: Request) -> Response:
         if found is None:
             raise page.not_found()
         about = await action_plan.commitments_carried_by(session, found)
-    return await _feed(
-        request, f"Forums Open d'État – {found.name}", page_path="/engagements", address=f"/institutions/{slug}.ics", about=about
-    )
+    path = f"/institutions/{slug}"
+    return await _feed(request, f"Forums Open d'État – {found.name}", page_path=path, address=f"{path}.ics", about=about)
 
 
 async def _feed(

@@ -107,8 +107,18 @@ def _trends(seasons: Sequence[OfSeason], language: str) -> dict[str, Any]:
         "seasons": seasons,
         "asked_states": ASKED,
         "promised_states": PROMISED,
-        "asked_chart": _drawn(names, questions, _("Questions par saison, selon ce qu'elles sont devenues"), language),
-        "promised_chart": _drawn(names[: len(made)], promises, _("Promesses par saison, selon ce qu'elles sont devenues"), language),
+        "asked_chart": _drawn(
+            names,
+            questions,
+            _("Questions par saison, selon ce qu'elles sont devenues : les nombres sont dans le tableau qui suit"),
+            language,
+        ),
+        "promised_chart": _drawn(
+            names[: len(made)],
+            promises,
+            _("Promesses par saison, selon ce qu'elles sont devenues : les nombres sont dans le tableau qui suit"),
+            language,
+        ),
     }
 
 

@@ -1,13 +1,14 @@
 """The lists behind the figures that no other page shows: commitments by what was examined, indicators by freshness."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from forums import accountability, action_plan
 from forums.accountability import Freshness, OfCommitment
-from forums.models import Institution
+from forums.models import ActionPlan, Institution
 from forums.pages import page
 from forums.pages.accountability.figures import plan_asked_for
 from forums.pages.action_plan import base_of
@@ -26,18 +27,7 @@ async def commitments(request: Request) -> Response:
         institution = await action_plan.institution_by_slug(session, asked_for.get("institution", ""))
         figures = await accountability.figures_of(session, plan, now=page.now())
     found = _chosen(figures.commitments, institution, asked_for.get("etat", ""))
-    number = page.whole_number(request, "page", 1)
-    return page.show(
-        request,
-        "accountability/commitments.html",
-        plan=plan,
-        base=base_of(plan),
-        institution=institution,
-        rows=found[(number - 1) * PER_PAGE : number * PER_PAGE],
-        total=len(found),
-        page=number,
-        pages=page.pages_of(len(found), PER_PAGE),
-    )
+    return _listed(request, "accountability/commitments.html", plan, institution, found)
 
 
 def _chosen(rows: Sequence[OfCommitment], institution: Institution | None, state: str) -> list[OfCommitment]:
@@ -68,10 +58,14 @@ async def indicators(request: Request) -> Response:
         watched = await accountability.watched(session, about, now=page.now())
     state = FRESHNESS.get(asked_for.get("etat", ""))
     found = [each for each in watched if state is None or each.freshness == state]
+    return _listed(request, "accountability/indicators.html", plan, institution, found)
+
+
+def _listed(request: Request, template: str, plan: ActionPlan, institution: Institution | None, found: Sequence[Any]) -> Response:
     number = page.whole_number(request, "page", 1)
     return page.show(
         request,
-        "accountability/indicators.html",
+        template,
         plan=plan,
         base=base_of(plan),
         institution=institution,
