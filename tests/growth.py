@@ -36,7 +36,8 @@ from tests.grown_season import Size, grown_season
 
 GOAL = 1.3
 LARGE = Size()
-SMALL = LARGE.divided(50)
+PATIENCE = 4.0
+"""The seconds one address is asked for, at most; each is asked once in any case."""
 PUBLIC_URL = "https://forums.example.fr"
 
 # What is as long as what it is made of, and why no part of it may be left out.
@@ -207,7 +208,9 @@ async def measured(small: Grown, large: Grown, pair: tuple[str, str], rounds: in
     """Both in turn; asked again, up to four times as often, while the ratio is near the goal or over it."""
     first = [await site.ask(address) for site, address in zip((small, large), pair, strict=True)]
     counted, answers, seconds = [], [], []
-    while len(seconds) < rounds or (len(seconds) < 4 * rounds and sum(map(sum, seconds)) < 6 and _ratio(seconds) > GOAL - 0.1):
+    while len(seconds) < rounds or (len(seconds) < 4 * rounds and _ratio(seconds) > GOAL - 0.1):
+        if sum(map(sum, seconds)) > PATIENCE:
+            break
         gc.collect(0)
         both = []
         for site, address in zip((small, large), pair, strict=True):
@@ -232,7 +235,12 @@ async def compared(settings: tuple[Settings, Settings], sizes: tuple[Size, Size]
         gc.collect()
         gc.freeze()
         pairs = [pair for pair in zip(addresses(small.names), addresses(large.names), strict=True) if re.search(only, pair[1])]
-        return [await measured(small, large, pair, rounds) for pair in pairs]
+        return [_seen(await measured(small, large, pair, rounds)) for pair in pairs]
+
+
+def _seen(cost: Cost) -> Cost:
+    print(_line(cost), file=sys.stderr)
+    return cost
 
 
 # -- The table ---------------------------------------------------------------------------------------------------------------
