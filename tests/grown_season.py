@@ -82,17 +82,21 @@ class Size:
     events: int = 10_000
     subscriptions: int = 1_000
 
+    busy: float = 0.4
+    """How much of it goes to the forums, the commitment and the institution that pages are asked about."""
+
     def divided(self, by: int) -> "Size":
-        """The same season, so many times smaller; at least the twenty passages of the evening that pages are asked about."""
-        counts = {name: max(1, value // by) for name, value in vars(self).items() if name != "forums"}
-        return Size(self.forums, **counts | {"passages": max(20, counts["passages"])})
+        """The same season, so many times smaller, but for what fills the first page of each list: a page is compared full."""
+        least = {"questions": 100, "passages": 20, "promises": 40, "comments": 80, "measurements": 2}
+        counts = {name: max(least.get(name, 1), value // by) for name, value in vars(self).items() if name not in ("forums", "busy")}
+        return Size(self.forums, **counts, busy=0.8)
 
 
 async def grown_season(session: AsyncSession, settings: Settings, size: Size, *, now: datetime | None = None) -> dict[str, str]:
     """Fill an empty database. Returns a value for each thing an address may name, and the token of each kind of link."""
     now = (now or datetime.now(UTC)).replace(microsecond=0)
     counts = {name: getattr(size, name) for name in ("forums", "questions", "passages", "promises", "registrations", "measurements")}
-    made = await random_season(session, 7, **counts, busy=0.4, now=now)
+    made = await random_season(session, 7, **counts, busy=size.busy, now=now)
     grown = _Grown(session, made, now)
     await grown.people(size)
     await grown.question()
@@ -269,7 +273,12 @@ class _Grown:
         await self.put(waiting, *values)
         await self.put(MeasurementChange(measurement_id=values[0].id, at=self.now, kind="published", value="1"))
         milestone = await self.put(Milestone(id=self.id(), **ids, position=90, text="Publier.", state="under_way"))
-        period = {"period_start": (self.now - 90 * DAY).date(), "period_end": self.now.date(), "completion": "limited", "obstacles": "Le temps."}
+        period = {
+            "period_start": (self.now - 90 * DAY).date(),
+            "period_end": self.now.date(),
+            "completion": "limited",
+            "obstacles": "Le temps.",
+        }
         report = await self.put(ProgressReport(id=self.id(), code=self.code(), **ids, institution_id=self.institution.id, **period))
         title = {"kind": "independent", "title": "Rapport de l'expert", "position": 90, "added_here": True}
         evaluation = await self.put(Evaluation(id=self.id(), code=self.code(), plan_id=self.plan.id, **ids, **title))
@@ -330,7 +339,14 @@ class _Grown:
         await self.many(
             AuditEvent,
             [
-                {"id": self.id(), "at": self.now - at * timedelta(minutes=5), "member_id": self.admin.id, "actor": "admin", "verb": verb, "subject": what}
+                {
+                    "id": self.id(),
+                    "at": self.now - at * timedelta(minutes=5),
+                    "member_id": self.admin.id,
+                    "actor": "admin",
+                    "verb": verb,
+                    "subject": what,
+                }
                 for at, (verb, what) in done
             ],
         )

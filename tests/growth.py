@@ -290,7 +290,10 @@ async def databases(engine: str, directory: Path) -> AsyncIterator[tuple[Setting
     try:
         for name in ("small", "large"):
             server.psql(f"CREATE DATABASE {name} TEMPLATE template0")
-        small, large = [replace(config, database_url=str(server.get_uri(database=name))) for config, name in zip(configs, ("small", "large"), strict=True)]
+        small, large = [
+            replace(config, database_url=str(server.get_uri(database=name)))
+            for config, name in zip(configs, ("small", "large"), strict=True)
+        ]
         yield small, large
     finally:
         server.cleanup()

@@ -88,7 +88,7 @@ async def random_season(
     """Fill an empty database. `registrations` counts those of each forum that was announced, `measurements` the most an indicator has.
 
     With `busy`, that part of what is asked and promised goes to the next forum, to the last one held and to the first
-    commitment; every agenda and all minutes are published then, and twenty passages are of the last forum held.
+    commitment; every agenda and all minutes are published then, and the last forum held has twenty passages and ten promises.
     """
     made = _Making(Random(seed), now, measurements, busy)
     made.plans(commitments)
@@ -193,7 +193,13 @@ class _Making:
         tied = []
         for index in range(number):
             day = self.today - timedelta(days=61 * (number - 2 - index) + self.random.randint(0, 20) - 30)
-            status = "draft" if index == number - 1 else "cancelled" if self.chance(0.06) and not (self.busy and index >= number - 3) else "announced"
+            status = (
+                "draft"
+                if index == number - 1
+                else "cancelled"
+                if self.chance(0.06) and not (self.busy and index >= number - 3)
+                else "announced"
+            )
             announced = at(day, time(9)) - 60 * DAY if status != "draft" else None
             hours = {"starts_at": at(day, time(18, 30)), "ends_at": at(day, time(20, 30))} if self.chance(0.9) else {}
             group = season.seasons[index // 6]
@@ -344,7 +350,7 @@ class _Making:
         ties: list[Any] = []
         places = self.entries or [(forum, None, None) for forum in self.held]
         for each in range(number if places else 0):
-            forum, _, entry = self.random.choice(places[:20] if self.busy and self.chance(self.busy) else places)
+            forum, _, entry = self.random.choice((places[:20] if each < 10 else places[20:] or places) if self.busy else places)
             made = at(forum.day or self.today, time(20))
             status = self.random.choices(["open", "kept", "dropped"], [50, 38, 12])[0]
             closed = min(made + self.random.randint(5, 300) * DAY, self.now) if status != "open" else None
