@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api
+.PHONY: help run test check format bench race stress kills faults growth translations lock clean browser fuzz-api
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ faults: $(VENV)/.test ## full disk, 40 power cuts, locks, a database gone, slow 
 
 fuzz-api: $(VENV)/.test ## the API asked 10,000 times what its description allows, and what it does not
 	$(BIN)/python -m tests.fuzz_api
+
+growth: $(VENV)/.test ## every page on a season fifty times larger: processor time and SQL statements, on both engines
+	$(BIN)/python -m tests.growth
 
 translations: $(VENV)/.test ## bring the English catalogue up to the sentences of the code
 	$(BIN)/python -m tests.translations
