@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom
+.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom growth
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ sbom: var/audit/.installed ## the bill of materials of what is installed to serv
 	$(PYTHON_AUDIT) -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o var/forums.cdx.json requirements.txt
 	@echo "var/forums.cdx.json: $$(grep -c '"purl"' var/forums.cdx.json) components"
 PYTHON_AUDIT := var/audit/bin/python
+
+growth: $(VENV)/.test ## every page on a season fifty times larger: processor time and SQL statements, on both engines
+	$(BIN)/python -m tests.growth
 
 translations: $(VENV)/.test ## bring the English catalogue up to the sentences of the code
 	$(BIN)/python -m tests.translations

@@ -7,12 +7,11 @@ changes nothing; a commitment that left the file is kept, since questions and mi
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from sqlmodel import col, delete, func, select, update
+from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import amendments, evaluations, lineage
@@ -21,30 +20,16 @@ from forums.models import (
     Axis,
     Commitment,
     CommitmentInstitution,
-    Forum,
-    ForumCommitment,
     Indicator,
     Institution,
     Measurement,
     Milestone,
-    Minutes,
     MinutesEntry,
-    MinutesEntryCommitment,
     MinutesEntryQuestion,
     Question,
 )
 from forums.models.plan import InstitutionRole
 from forums.plan_files import PERIODICITIES, CommitmentEntry, EvaluationEntry, IndicatorEntry, PlanFile, read_plan
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A published passage of minutes, with the forum it was said at and the questions it answers."""
-
-    entry: MinutesEntry
-    forum: Forum
-    questions: Sequence[Question]
-
 
 # -- Questions asked of the plan ---------------------------------------------------------------
 
@@ -123,32 +108,6 @@ async def milestones(session: AsyncSession, commitment: Commitment) -> Sequence[
     return (await session.exec(query)).all()
 
 
-async def forums_about(session: AsyncSession, commitment: Commitment) -> Sequence[Forum]:
-    """Forums announced or held about a commitment, the newest first."""
-    query = (
-        select(Forum)
-        .join(ForumCommitment, col(ForumCommitment.forum_id) == col(Forum.id))
-        .where(ForumCommitment.commitment_id == commitment.id, Forum.status != "draft")
-        .order_by(col(Forum.day).desc())
-    )
-    return (await session.exec(query)).all()
-
-
-async def passages_about(session: AsyncSession, commitment: Commitment) -> list[Passage]:
-    """Every published passage of every minutes that concerns a commitment, the newest forum first."""
-    query = (
-        select(MinutesEntry, Forum)
-        .join(MinutesEntryCommitment, col(MinutesEntryCommitment.entry_id) == col(MinutesEntry.id))
-        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
-        .join(Forum, col(Forum.id) == col(Minutes.forum_id))
-        .where(MinutesEntryCommitment.commitment_id == commitment.id, col(Minutes.published_at).is_not(None))
-        .order_by(col(Forum.day).desc(), col(MinutesEntry.number))
-    )
-    found = (await session.exec(query)).all()
-    answered = await questions_answered_by(session, [entry for entry, _ in found])
-    return [Passage(entry, forum, answered.get(entry.id, [])) for entry, forum in found]
-
-
 async def questions_answered_by(session: AsyncSession, entries: Sequence[MinutesEntry]) -> dict[UUID, list[Question]]:
     query = (
         select(MinutesEntryQuestion.entry_id, Question)
@@ -160,18 +119,6 @@ async def questions_answered_by(session: AsyncSession, entries: Sequence[Minutes
     for entry_id, question in (await session.exec(query)).all():
         found.setdefault(entry_id, []).append(question)
     return found
-
-
-async def forums_held_about(session: AsyncSession, plan: ActionPlan) -> dict[UUID, int]:
-    """How many announced or past forums were about each commitment; absent means never examined."""
-    query = (
-        select(ForumCommitment.commitment_id, func.count())
-        .join(Commitment, col(Commitment.id) == col(ForumCommitment.commitment_id))
-        .join(Forum, col(Forum.id) == col(ForumCommitment.forum_id))
-        .where(Commitment.plan_id == plan.id, Forum.status == "announced")
-        .group_by(col(ForumCommitment.commitment_id))
-    )
-    return {commitment_id: held for commitment_id, held in (await session.exec(query)).all()}
 
 
 # -- Loading a plan ------------------------------------------------------------------------------

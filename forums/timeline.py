@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, literal_column, union_all
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, questions
+from forums import accountability, action_plan, questions
 from forums.follow_ups.queries import is_public, known, promises
 from forums.language import N_
 from forums.models import (
@@ -103,7 +103,8 @@ async def story(
     found = [(kind, key) for kind, key in (await session.exec(query.offset(offset).limit(limit))).all()]
     counts = {name: sum(numbers.get(kind, 0) for kind in each) for name, (_, each) in GENRES.items()}
     total = sum(number for kind, number in numbers.items() if kinds is None or kind in kinds)
-    return Story(await _told(session, found), counts, total, await _examined(session, commitment, now))
+    examined = (await accountability.examinations(session, [commitment.id], now=now)).get(commitment.id, [])
+    return Story(await _told(session, found), counts, total, len(examined))
 
 
 # -- The keys: kind, id, moment, and which comes after which on one day -------------------------------------------
@@ -180,12 +181,6 @@ def _about(commitment: Commitment) -> ColumnElement[bool]:
     )
     found = col(Forum.id).in_(announced) | on_agenda.correlate(Forum).exists() | col(Forum.id).in_(in_minutes)
     return (col(Forum.status) != "draft") & found
-
-
-async def _examined(session: AsyncSession, commitment: Commitment, now: datetime) -> int:
-    """How many forums held were about it."""
-    query = select(Forum).where(_about(commitment), Forum.status == "announced")
-    return sum(forum.is_past(now) for forum in (await session.exec(query)).all())
 
 
 # -- What each entry tells ------------------------------------------------------------------------------------------

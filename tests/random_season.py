@@ -81,10 +81,16 @@ async def random_season(
     passages: int = 300,
     commitments: int = 21,
     registrations: int = 0,
+    measurements: int = 6,
+    busy: float = 0,
     now: datetime = NOW,
 ) -> RandomSeason:
-    """Fill an empty database. `registrations` counts those of each forum that was announced."""
-    made = _Making(Random(seed), now)
+    """Fill an empty database. `registrations` counts those of each forum that was announced, `measurements` the most an indicator has.
+
+    With `busy`, that part of what is asked and promised goes to the next forum, to the last one held and to the first
+    commitment; every agenda and all minutes are published then, and the last forum held has twenty passages and ten promises.
+    """
+    made = _Making(Random(seed), now, measurements, busy)
     made.plans(commitments)
     made.forums(forums)
     made.questions(questions)
@@ -107,8 +113,9 @@ async def random_season(
 class _Making:
     """The rows of a season, layer by layer: a layer refers to those before it."""
 
-    def __init__(self, random: Random, now: datetime) -> None:
+    def __init__(self, random: Random, now: datetime, measurements: int, busy: float) -> None:
         self.random, self.now, self.today = random, now, now.astimezone(PARIS).date()
+        self.measurements, self.busy = measurements, busy
         self.numbers = count(1)
         self.layers: list[list[Any]] = []
         self.leads: dict[UUID, list[Institution]] = {}
@@ -186,7 +193,13 @@ class _Making:
         tied = []
         for index in range(number):
             day = self.today - timedelta(days=61 * (number - 2 - index) + self.random.randint(0, 20) - 30)
-            status = "draft" if index == number - 1 else "cancelled" if self.chance(0.06) else "announced"
+            status = (
+                "draft"
+                if index == number - 1
+                else "cancelled"
+                if self.chance(0.06) and not (self.busy and index >= number - 3)
+                else "announced"
+            )
             announced = at(day, time(9)) - 60 * DAY if status != "draft" else None
             hours = {"starts_at": at(day, time(18, 30)), "ends_at": at(day, time(20, 30))} if self.chance(0.9) else {}
             group = season.seasons[index // 6]
@@ -206,15 +219,25 @@ class _Making:
     def held(self) -> list[Forum]:
         return [each for each in self.season.forums if each.status == "announced" and each.is_past(self.now)]
 
+    @property
+    def crowded(self) -> list[Forum]:
+        """The last forum held and the next one."""
+        return [self.held[-1], self.season.forums[-2]]
+
     # -- Questions ---------------------------------------------------------------------------------------------
+
+    def _asked_of(self, announced: list[Forum]) -> tuple[Forum | None, Commitment | None]:
+        if self.busy and self.chance(self.busy):
+            return self.random.choice(self.crowded), self.random.choice([self.season.commitments[0], None])
+        forum = self.random.choice(announced) if announced and self.chance(0.85) else None
+        return forum, self.random.choice(self.season.commitments) if forum is None or self.chance(0.75) else None
 
     def questions(self, number: int) -> None:
         season, routes, supports, merged = self.season, [], [], []
         announced = [each for each in season.forums if each.announced_at]
         statuses, weights = ["published", "pending", "declined", "unpublished", "unconfirmed", "merged"], [80, 5, 4, 3, 3, 5]
         for _ in range(number):
-            forum = self.random.choice(announced) if announced and self.chance(0.85) else None
-            commitment = self.random.choice(season.commitments) if forum is None or self.chance(0.75) else None
+            forum, commitment = self._asked_of(announced)
             before = at(forum.day, time(12)) if forum and forum.day and forum.day < self.today else self.now
             asked = before - self.random.randint(3, 80) * DAY - self.random.randint(0, 86_000) * timedelta(seconds=1)
             status = self.random.choices(statuses, weights)[0]
@@ -253,9 +276,9 @@ class _Making:
         items: list[Any] = []
         ties: list[Any] = []
         for forum in self.season.forums:
-            if not forum.announced_at or self.chance(0.1):
+            if not forum.announced_at or (not self.busy and self.chance(0.1)):
                 continue
-            forum.agenda_version = self.random.choice([0, 1, 1, 1, 2])
+            forum.agenda_version = 1 if self.busy else self.random.choice([0, 1, 1, 1, 2])
             forum.agenda_published_at = at(forum.day or self.today, time(10)) - 7 * DAY if forum.agenda_version else None
             asked = [each for each in self.season.questions if each.forum_id == forum.id and each.status == "published"]
             for version in range(forum.agenda_version + 1):
@@ -276,17 +299,17 @@ class _Making:
     def minutes(self, number: int) -> None:
         written: list[tuple[Forum, Minutes]] = []
         for forum in self.held:
-            if self.chance(0.9):
-                published = at(forum.day or self.today, time(15)) + self.random.randint(2, 40) * DAY
-                published_at = published if published < self.now and self.chance(0.85) else None
+            if self.busy or self.chance(0.9):
+                published = at(forum.day or self.today, time(15)) + self.random.randint(2, 5 if self.busy else 40) * DAY
+                published_at = published if published < self.now and (self.busy or self.chance(0.85)) else None
                 amended = published + 3 * DAY if published_at and published + 3 * DAY < self.now and self.chance(0.3) else None
                 written.append((forum, Minutes(id=self.id(), forum_id=forum.id, published_at=published_at, amended_at=amended)))
         self.add(*(each for _, each in written))
         ties: list[Any] = []
         numbers: dict[UUID, int] = {}
         asked = [each for each in self.season.questions if each.status == "published"]
-        for _ in range(number if written else 0):
-            forum, minutes = self.random.choice(written)
+        for index in range(number if written else 0):
+            forum, minutes = self._spoken_at(written, index)
             numbers[minutes.id] = numbers.get(minutes.id, 0) + 1
             title = f"Passage {numbers[minutes.id]}"
             entry = MinutesEntry(id=self.id(), minutes_id=minutes.id, number=numbers[minutes.id], title=title, text="Il a été dit.")
@@ -300,6 +323,11 @@ class _Making:
                 ties.append(MinutesEntryQuestion(entry_id=entry.id, question_id=question.id, **outcome))
         self.add(*(entry for _, _, entry in self.entries))
         self.add(*ties)
+
+    def _spoken_at(self, written: list[tuple[Forum, Minutes]], index: int) -> tuple[Forum, Minutes]:
+        if not self.busy:
+            return self.random.choice(written)
+        return written[-1] if index < 20 or len(written) == 1 else self.random.choice(written[:-1])
 
     def answers(self) -> None:
         found = []
@@ -322,7 +350,7 @@ class _Making:
         ties: list[Any] = []
         places = self.entries or [(forum, None, None) for forum in self.held]
         for each in range(number if places else 0):
-            forum, _, entry = self.random.choice(places)
+            forum, _, entry = self.random.choice((places[:20] if each < 10 else places[20:] or places) if self.busy else places)
             made = at(forum.day or self.today, time(20))
             status = self.random.choices(["open", "kept", "dropped"], [50, 38, 12])[0]
             closed = min(made + self.random.randint(5, 300) * DAY, self.now) if status != "open" else None
@@ -336,7 +364,9 @@ class _Making:
                 created_at=made, invented=True,
             )  # fmt: skip
             self.season.promises.append(promise)
-            for commitment in self.some(self.season.commitments, 2):
+            bearing_on = self.some(self.season.commitments, 2)
+            bearing_on = self.season.commitments[:1] if self.busy and self.chance(self.busy) else bearing_on
+            for commitment in bearing_on:
                 ties.append(FollowUpCommitment(follow_up_id=promise.id, commitment_id=commitment.id))
             later = [other for other in self.season.forums if other.announced_at and other.day and forum.day and other.day > forum.day]
             for other in later[: self.random.choice([0, 0, 1, 2])]:
@@ -361,7 +391,7 @@ class _Making:
                     id=self.id(), code=self.code(), commitment_id=commitment.id, position=position, name=f"Part n° {position}", **facts
                 )
                 rows.append(indicator)
-                for days in self.random.sample(range(1, 900), self.random.randint(0, 6)):
+                for days in self.random.sample(range(1, 900), self.random.randint(0, self.measurements)):
                     status = self.random.choices(["published", "proposed", "withdrawn"], [7, 2, 1])[0]
                     day = self.today - days * DAY
                     published = at(day, time(9)) if status == "published" and self.chance(0.8) else None

@@ -141,14 +141,15 @@ class Recount:
         """What came of each question, the latest publication first."""
         facts: dict[Any, list[Any]] = {}
         for link in self.rows[MinutesEntryQuestion]:
-            published = self.by_id[Minutes][self.by_id[MinutesEntry][link.entry_id].minutes_id].published_at
+            entry = self.by_id[MinutesEntry][link.entry_id]
+            published = self.by_id[Minutes][entry.minutes_id].published_at
             if published:
-                facts.setdefault(link.question_id, []).append((published, 0, link.entry_id, link))
+                facts.setdefault(link.question_id, []).append((published, 0, entry.number, entry.id, link))
         for answer in self.rows[Answer]:
             if answer.published_at:
-                fact = (answer.amended_at or answer.published_at, 1, answer.id, answer)
+                fact = (answer.amended_at or answer.published_at, 1, 0, answer.id, answer)
                 facts.setdefault(answer.question_id, []).append(fact)
-        last = {key: max(found, key=lambda fact: fact[:3])[3] for key, found in facts.items()}
+        last = {key: max(found, key=lambda fact: fact[:4])[4] for key, found in facts.items()}
         none = ("waiting", None)
         return {each.id: (last[each.id].outcome, last[each.id].deferred_to) if each.id in last else none for each in self.rows[Question]}
 

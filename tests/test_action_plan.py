@@ -13,7 +13,7 @@ from forums import action_plan, indicators, schedule
 from forums.models import Commitment, Forum
 from forums.plan_files import BadFile, read_past_forums
 from forums.settings import ROOT
-from tests.factories import NOW, a_commitment, a_forum, a_forum_form, a_plan
+from tests.factories import NOW
 
 REAL_PLAN = ROOT / "db" / "plans" / "2018-2020.yaml"
 SECOND_PLAN = ROOT / "db" / "plans" / "assemblee-nationale-2018.yaml"
@@ -180,22 +180,6 @@ async def test_indicators_keep_every_measurement_the_newest_first(session: Async
 )
 def test_an_institution_has_an_address_people_can_read(name: str, slug: str) -> None:
     assert action_plan.slug_of(name) == slug
-
-
-# -- What happened to a commitment --------------------------------------------------------------------------
-
-
-async def test_a_commitment_leads_to_the_forums_about_it_but_not_to_drafts(session: AsyncSession) -> None:
-    plan = await a_plan(session)
-    discussed, never = [await a_commitment(session, plan, number) for number in (1, 2)]
-    old, new = [await a_forum(session, number=number, day=day) for number, day in ((1, date(2027, 1, 28)), (2, date(2027, 3, 25)))]
-    draft = await a_forum(session, number=3, status="draft", announced_at=None)
-    for forum in (old, new, draft):
-        await schedule.edit(session, forum, a_forum_form(forum), [discussed], now=NOW)
-
-    assert await action_plan.forums_about(session, discussed) == [new, old]
-    assert await action_plan.forums_held_about(session, plan) == {discussed.id: 2}
-    assert await action_plan.forums_about(session, never) == []
 
 
 # -- Bad files ---------------------------------------------------------------------------------------------

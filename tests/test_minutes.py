@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, agenda, minutes, questions
+from forums import agenda, minutes, questions, timeline
 from forums.database import Database
 from forums.minutes import CommentMissing, EditedMeanwhile, Entry, OutcomeForm, Place, RedactForm
-from forums.models import Forum, Minutes, MinutesEntry
+from forums.models import Commitment, Forum, Minutes, MinutesEntry, Question
 from forums.questions import MergeForm
 from forums.refusals import AlreadyPublished, NothingToPublish, Refusal
 from forums.rendering import cited_numbers, markdown_citing
@@ -89,19 +89,25 @@ async def test_empty_minutes_are_not_published(session: AsyncSession) -> None:
     assert written.published_at is None
 
 
+async def told_of(session: AsyncSession, commitment: Commitment) -> list[tuple[MinutesEntry, Forum | None, list[Question]]]:
+    """The passages in the story of a commitment, with the questions each is about."""
+    story = await timeline.story(session, commitment, now=NOW)
+    return [(each.thing, each.forum, each.more["questions"]) for each in story.entries if each.kind == "passage"]
+
+
 async def test_publishing_shows_every_passage_on_its_commitments_and_questions_at_once(session: AsyncSession) -> None:
     commitment = await a_commitment(session, await a_plan(session))
     forum = await a_forum(session)
     question = await a_question(session, forum)
     written = await some_minutes(session, forum)
     entry = await minutes.write(session, written, an_entry_form(), None, [commitment], [question], now=NOW)
-    before = (await action_plan.passages_about(session, commitment), await questions.passages_answering(session, question))
+    before = (await told_of(session, commitment), await questions.passages_answering(session, question))
 
     await minutes.publish(session, written, now=NOW)
     await session.flush()
 
     assert before == ([], [])
-    assert await action_plan.passages_about(session, commitment) == [action_plan.Passage(entry, forum, [question])]
+    assert await told_of(session, commitment) == [(entry, forum, [question])]
     assert await questions.passages_answering(session, question) == [(entry, forum)]
     assert await minutes.published(session, forum) is written
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
+from uuid import UUID
 
-from sqlalchemy import case
+from sqlalchemy import Null, case, null
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import answers, follow_ups, questions
-from forums.models import FollowUp, Forum, Question
+from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, Forum, Question, QuestionInstitution, Season
 from forums.models.forum import PARIS
 
 
@@ -66,33 +67,73 @@ class Group:
     oldest: datetime
 
 
-def standing_by(*keys: Any, now: datetime) -> Any:
-    """Published questions counted by `keys` and by where they stand, in the very terms a question's own page uses."""
-    newest, agenda = answers.latest(), questions.on_agenda().distinct().subquery()
-    state = func.coalesce(newest.c.outcome, "waiting").label("state")
-    overdue = (newest.c.outcome == "deferred") & (newest.c.deferred_to < now.astimezone(PARIS).date())
-    counts = (
-        func.count(),
-        func.sum(case((newest.c.outcome.is_(None) & agenda.c.question_id.is_not(None), 1), else_=0)),
-        func.sum(case((overdue, 1), else_=0)),
-        func.min(questions.public_since()),
+@dataclass(frozen=True)
+class Counted:
+    """A group of questions of one commitment and one season. Those of an institution are those put to it that it does not lead."""
+
+    plan_id: UUID | None
+    commitment_id: UUID | None
+    season_id: UUID | None
+    institution_id: UUID | None
+    group: Group
+
+
+async def counted(session: AsyncSession, *, now: datetime) -> list[Counted]:
+    """Every published question, in one statement: where each stands is looked up once, then counted for all keys.
+
+    What is put to an institution because it leads the commitment is that commitment's own: only the rest is counted apart.
+    """
+    standing = _standing(now)
+    put_to = standing.join(QuestionInstitution, col(QuestionInstitution.question_id) == standing.c.id)
+    leads = select(CommitmentInstitution).where(
+        CommitmentInstitution.commitment_id == standing.c.commitment_id,
+        CommitmentInstitution.institution_id == QuestionInstitution.institution_id,
+        CommitmentInstitution.role == "lead",
     )
+    to_others = _numbers(standing, col(QuestionInstitution.institution_id)).select_from(put_to).where(~leads.exists())
+    every = to_others.union_all(_numbers(standing, null())).subquery()
+    # The plan of a question follows from the other keys: it is looked up for the groups, not for the questions.
+    current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
+    query = (
+        cast(Any, select)(func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current), every)
+        .outerjoin(Commitment, col(Commitment.id) == every.c.commitment_id)
+        .outerjoin(Season, col(Season.id) == every.c.season_id)
+    )
+    found = (await session.exec(query)).all()
+    return [Counted(plan, commitment, season, who, Group(*numbers)) for plan, who, commitment, season, *numbers in found]
+
+
+def _standing(now: datetime) -> Any:
+    """Each published question in the very terms its own page uses."""
+    newest, agenda = answers.latest(), questions.on_agenda().distinct().subquery()
+    waits = newest.c.outcome.is_(None)
+    overdue = (newest.c.outcome == "deferred") & (newest.c.deferred_to < now.astimezone(PARIS).date())
     return (
-        cast(Any, select)(*keys, state, *counts)
+        cast(Any, select)(
+            col(Question.id),
+            col(Question.commitment_id),
+            col(Forum.season_id),
+            func.coalesce(newest.c.outcome, "waiting").label("state"),
+            case((waits & agenda.c.question_id.is_not(None), 1), else_=0).label("taken_up"),
+            case((overdue, 1), else_=0).label("overdue"),
+            questions.public_since().label("since"),
+        )
         .select_from(Question)
+        .outerjoin(Forum, col(Forum.id) == col(Question.forum_id))
         .outerjoin(newest, newest.c.question_id == col(Question.id))
         .outerjoin(agenda, agenda.c.question_id == col(Question.id))
         .where(col(Question.status) == "published")
-        .group_by(*keys, state)
+        .cte("standing")
     )
 
 
-async def grouped(session: AsyncSession, query: Any) -> dict[tuple[Any, ...], list[Group]]:
-    """What `standing_by` counts, by its keys."""
-    found: dict[tuple[Any, ...], list[Group]] = {}
-    for *keys, state, number, taken_up, overdue, oldest in (await session.exec(query)).all():
-        found.setdefault(tuple(keys), []).append(Group(state, number, taken_up, overdue, oldest))
-    return found
+def _numbers(standing: Any, institution: Any) -> Any:
+    each = standing.c
+    keys = (institution.label("institution_id"), each.commitment_id, each.season_id, each.state)
+    numbers = (func.count().label("number"), func.sum(each.taken_up).label("taken_up"), func.sum(each.overdue).label("overdue"))
+    grouped = (each.commitment_id, each.season_id, each.state)
+    found = cast(Any, select)(*keys, *numbers, func.min(each.since).label("oldest"))
+    return found.group_by(*grouped) if isinstance(institution, Null) else found.group_by(institution, *grouped)
 
 
 def asked_of(groups: Sequence[Group], held: Sequence[date] = (), now: datetime | None = None) -> Asked:

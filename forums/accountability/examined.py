@@ -60,35 +60,38 @@ async def planned(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> 
 
 
 async def examinations(session: AsyncSession, ids: Sequence[UUID], *, now: datetime) -> dict[UUID, list[Forum]]:
-    """The forums that examined each of these commitments, the latest first; absent when none did."""
-    pairs = _examining().subquery()
-    query = (
-        cast(Any, select)(pairs.c.commitment_id, Forum)
-        .join(Forum, col(Forum.id) == pairs.c.forum_id)
-        .where(pairs.c.commitment_id.in_(ids), is_held(now))
-        .order_by(col(Forum.day).desc(), col(Forum.number).desc(), col(Forum.slug))
-    )
-    found: dict[UUID, list[Forum]] = {}
-    for commitment_id, forum in (await session.exec(query)).all():
-        found.setdefault(commitment_id, []).append(forum)
-    return found
+    """The forums that examined each of these commitments, the latest first; absent when none did.
+
+    Each forum is read once, however many commitments it examined.
+    """
+    held = select(Forum).where(is_held(now)).order_by(col(Forum.day).desc(), col(Forum.number).desc(), col(Forum.slug))
+    forums = {forum.id: forum for forum in (await session.exec(held)).all()}
+    pairs = _examining(ids)
+    examining: dict[UUID, set[UUID]] = {}
+    for commitment_id, forum_id in (await session.exec(pairs)).all():
+        examining.setdefault(commitment_id, set()).add(forum_id)
+    found = {key: [forum for forum_id, forum in forums.items() if forum_id in theirs] for key, theirs in examining.items()}
+    return {key: theirs for key, theirs in found.items() if theirs}
 
 
-def _examining() -> Any:
-    """Every commitment with each forum that speaks of it in public, once."""
+def _examining(ids: Sequence[UUID]) -> Any:
+    """Each of these commitments with each forum that speaks of it in public, once."""
     about: Any = cast(Any, select)(col(ForumCommitment.commitment_id), col(ForumCommitment.forum_id))
+    about = about.where(col(ForumCommitment.commitment_id).in_(ids))
     on_agenda: Any = (
         cast(Any, select)(col(AgendaItemCommitment.commitment_id), col(AgendaItem.forum_id))
         .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemCommitment.agenda_item_id))
         .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
         # The version the public sees; before versions were kept, the one there was.
         .where(col(Forum.agenda_published_at).is_not(None), AgendaItem.version == Forum.agenda_version)
+        .where(col(AgendaItemCommitment.commitment_id).in_(ids))
     )
     in_minutes: Any = (
         cast(Any, select)(col(MinutesEntryCommitment.commitment_id), col(Minutes.forum_id))
         .join(MinutesEntry, col(MinutesEntry.id) == col(MinutesEntryCommitment.entry_id))
         .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
-        .where(col(Minutes.published_at).is_not(None))
+        .where(col(Minutes.published_at).is_not(None), col(MinutesEntryCommitment.commitment_id).in_(ids))
+        .distinct()
     )
     return about.union(on_agenda, in_minutes)
 

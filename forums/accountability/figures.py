@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan, follow_ups, questions
-from forums.accountability.counting import Asked, Group, Promised, asked_of, grouped, promised, promises_by, standing_by
+from forums import action_plan, follow_ups
+from forums.accountability.counting import Asked, Counted, Group, Promised, asked_of, counted, promised, promises_by
 from forums.accountability.examined import examinations, is_held
 from forums.accountability.freshness import Watched, watched
 from forums.models import (
@@ -24,7 +24,6 @@ from forums.models import (
     FollowUpCommitment,
     Forum,
     Institution,
-    Question,
 )
 
 T = TypeVar("T")
@@ -82,6 +81,8 @@ class Figures:
     institutions: Sequence[OfInstitution]
     asked_of_none: Asked
     promised_of_none: Promised
+    counts: Sequence[Counted] = ()
+    """The questions of all plans, as they were counted."""
 
     @property
     def never_examined(self) -> int:
@@ -104,7 +105,8 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) 
     ids = [each.id for each in commitments]
     leads = await action_plan.leads(session, commitments)
     held = await _days_held(session, now)
-    by_commitment, by_institution = await _questions(session, plan, now)
+    counts = await counted(session, now=now)
+    by_commitment, routed = _groups_of(plan, counts)
     promises, held_by, promised, of_none = await _promises(session, plan, now)
     indicators = await watched(session, ids, now=now)
     examined = await examinations(session, ids, now=now)
@@ -124,9 +126,14 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) 
         for each in commitments
     ]
     leading = {one.id for each in leads.values() for one in each}
+
+    def put_to(institution: Institution) -> Asked:
+        led = [each.id for each in commitments if institution in leads.get(each.id, [])]
+        return asked([*routed.get(institution.id, []), *(group for key in led for group in by_commitment.get(key, []))])
+
     institutions = [
-        _of_institution(each, rows, asked(by_institution.get(each.id, [])), held_by.get(each.id, Promised()))
-        for each in await _called(session, leading | set(by_institution) | set(held_by))
+        _of_institution(each, rows, put_to(each), held_by.get(each.id, Promised()))
+        for each in await _called(session, leading | set(routed) | set(held_by))
     ]
     return Figures(
         plan,
@@ -137,7 +144,20 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) 
         institutions,
         asked(by_commitment.get(None, [])),
         of_none,
+        counts,
     )
+
+
+def _groups_of(plan: ActionPlan, counts: Sequence[Counted]) -> tuple[dict[UUID | None, list[Group]], dict[UUID, list[Group]]]:
+    """The groups of a plan by commitment (None: of none), and by institution those put to it that it does not lead."""
+    by_commitment: dict[UUID | None, list[Group]] = {}
+    routed: dict[UUID, list[Group]] = {}
+    for each in counts:
+        if each.plan_id == plan.id and each.institution_id is None:
+            by_commitment.setdefault(each.commitment_id, []).append(each.group)
+        elif each.plan_id == plan.id and each.institution_id:
+            routed.setdefault(each.institution_id, []).append(each.group)
+    return by_commitment, routed
 
 
 def _of_institution(institution: Institution, rows: Sequence[OfCommitment], asked: Asked, promised: Promised) -> OfInstitution:
@@ -156,23 +176,6 @@ async def _called(session: AsyncSession, ids: set[UUID]) -> Sequence[Institution
 def _measured(indicators: Sequence[Watched]) -> Measured:
     states = [each.freshness for each in indicators]
     return Measured(states.count("fresh"), states.count("stale"), states.count("no_rule"))
-
-
-async def _questions(
-    session: AsyncSession, plan: ActionPlan, now: datetime
-) -> tuple[dict[UUID | None, list[Group]], dict[UUID, list[Group]]]:
-    """The questions of a plan by commitment (None: of none), and by institution: two statements.
-
-    Grouped by plan rather than filtered: PostgreSQL takes the filter for a rare one, and joins a thousand times slower.
-    """
-    known, put = questions.plan_of_each(), questions.put_to_institutions()
-    by_commitment = standing_by(known.c.plan_id, col(Question.commitment_id), now=now)
-    by_institution = standing_by(known.c.plan_id, put.c.institution_id, now=now)
-    of_each = known.c.question_id == col(Question.id)
-    put_to = put.c.question_id == col(Question.id)
-    commitments = await grouped(session, by_commitment.join(known, of_each))
-    institutions = await grouped(session, by_institution.join(known, of_each).join(put, put_to))
-    return _within(plan, commitments), _within(plan, institutions)
 
 
 async def _days_held(session: AsyncSession, now: datetime) -> list[date]:

@@ -1,7 +1,8 @@
 """Where a question stands, derived from what was published: passages of the minutes and answers, the latest first.
 
 A passage is dated from the publication of its minutes, corrections included: they tell what was said on the
-evening. An answer lives on, and is dated from its last change. What was deferred is overdue the day after.
+evening; of two passages of the same evening, the one with the higher number is the later. An answer lives on, and is
+dated from its last change. What was deferred is overdue the day after.
 """
 
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ async def standings(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, St
     """What came of each of these questions; one of which nothing was published is absent."""
     facts = _published_facts()
     query = cast(Any, select)(facts.c.question_id, facts.c.outcome, facts.c.deferred_to).where(facts.c.question_id.in_(ids))
-    found = (await session.exec(query.order_by(facts.c.at, facts.c.by_answer, facts.c.fact))).all()
+    found = (await session.exec(query.order_by(facts.c.at, facts.c.by_answer, facts.c.number, facts.c.fact))).all()
     return {question_id: Standing(outcome, until if outcome == "deferred" else None) for question_id, outcome, until in found}
 
 
@@ -67,7 +68,7 @@ def standing_in(state: str, *, now: datetime | None) -> ColumnElement[bool]:
 def latest() -> Any:
     """What came of each question of which something was published, to be joined and counted: the same that `standings` reads."""
     facts = _published_facts()
-    newest_first = (facts.c.at.desc(), facts.c.by_answer.desc(), facts.c.fact.desc())
+    newest_first = (facts.c.at.desc(), facts.c.by_answer.desc(), facts.c.number.desc(), facts.c.fact.desc())
     rank = func.row_number().over(partition_by=facts.c.question_id, order_by=newest_first).label("rank")
     ranked = cast(Any, select)(facts, rank).subquery()
     return cast(Any, select)(ranked.c.question_id, ranked.c.outcome, ranked.c.deferred_to).where(ranked.c.rank == 1).subquery()
@@ -81,6 +82,7 @@ def _published_facts() -> Any:
         col(MinutesEntryQuestion.deferred_to),
         col(Minutes.published_at).label("at"),
         literal(0).label("by_answer"),
+        col(MinutesEntry.number),
         col(MinutesEntry.id).label("fact"),
     )
     passages = passages.join(MinutesEntry, col(MinutesEntry.id) == col(MinutesEntryQuestion.entry_id))
@@ -91,6 +93,7 @@ def _published_facts() -> Any:
         col(Answer.deferred_to),
         func.coalesce(col(Answer.amended_at), col(Answer.published_at)).label("at"),
         literal(1).label("by_answer"),
+        literal(0).label("number"),
         col(Answer.id).label("fact"),
     )
     return union_all(passages, answers.where(col(Answer.published_at).is_not(None))).subquery()

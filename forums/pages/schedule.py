@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forums import (
+    accountability,
     action_plan,
     agenda,
     answers,
@@ -226,8 +227,8 @@ async def _edit_form(request: Request, filled: Filled[ForumForm], *, status: int
     async with page.reading(request) as session:
         forum = await page.forum(session, request, drafts=True)
         commitments = await action_plan.current_commitments(session)
-        plan = await action_plan.current_plan(session)
-        held = await action_plan.forums_held_about(session, plan) if plan else {}
+        examined = await accountability.examinations(session, [each.id for each in commitments], now=page.now())
+    held = {key: len(forums) for key, forums in examined.items()}
     return page.show(request, "schedule/edit.html", status=status, forum=forum, commitments=commitments, held=held, filled=filled)
 
 
