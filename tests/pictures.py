@@ -6,6 +6,7 @@ day it is. They are reduced to a palette, all of them weighing less than 1.5 MB;
 """
 
 import io
+import os
 import re
 import shutil
 import sys
@@ -101,8 +102,8 @@ PICTURES: dict[str, list[Picture]] = {
         Picture("noter-une-promesse", f"{DESK}2/suites", top="#promesse", height=800),
         Picture("promesse", "/organisation/suites", open_the_latest_promise, height=1000),
         Picture("engagements", "/organisation/engagements", height=700),
-        Picture("engagement", "/engagements/2", height=1000),
-        Picture("redevabilite", "/redevabilite", height=900),
+        Picture("engagement", "/engagements/2", top="#histoire", height=1000),
+        Picture("redevabilite", "/redevabilite", top="#ensemble", height=800),
         Picture("boite-d-envoi", "/organisation/messages", height=620),
         Picture("membres", "/organisation/membres", height=620),
     ],
@@ -117,11 +118,16 @@ def main() -> int:
     assert chromium, "Il manque Chromium : apt-get install chromium."
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        # A field of date shows the format of the browser's language, which is that of its environment.
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--lang=fr"],
+            env={**os.environ, "LANGUAGE": "fr"},
+        )
         with a_season(Path(folder)) as (site, clock):
             anyone, organiser = (Visitor(browser, site, scripts=True, width=width) for width in (1280, WIDTH))
-            keep(anyone.open("/"), README, "body", 1420)
-            keep(organiser.open("/connexion"), FOLDER / "connexion.png", "main", 420)
+            keep(anyone.open("/"), README, "body", 1480)
+            keep(organiser.open("/connexion"), FOLDER / "connexion.png", "main", 540)
             for moment, pictures in PICTURES.items():
                 it_is(moment, site, clock, organiser)
                 for picture in pictures:
