@@ -6,7 +6,6 @@ day it is. They are reduced to a palette, all of them weighing less than 1.5 MB;
 """
 
 import io
-import os
 import re
 import shutil
 import sys
@@ -28,6 +27,13 @@ FOLDER, README = ROOT / "docs" / "pictures", ROOT / "static" / "apercu.png"
 BEFORE, EVENING, AFTER = "2027-01-26T10:00:00+01:00", "2027-02-25T18:20:00+01:00", "2027-03-01T10:00:00+01:00"
 DESK = "/organisation/forums/demonstration-"
 WIDTH, COLOURS, ALL_OF_THEM = 1000, 64, 1_500_000
+
+# A browser shows a day or an hour as its own language does, and Debian's Chromium comes with English alone.
+AS_IN_FRENCH = """fields => fields.forEach(field => {
+  const said = field.value.split("-").reverse().join("/")
+  field.type = "text"
+  field.value = said
+})"""
 
 PASSAGE = """Deux chiffres coexistent à l'accueil et en ligne. **La direction s'engage à n'en garder qu'un**, daté, avant l'été.
 
@@ -85,6 +91,13 @@ def open_the_latest_promise(organiser: Visitor) -> None:
     organiser.page.get_by_role("button", name="Clore : promesse tenue").wait_for()
 
 
+def put_in_order(organiser: Visitor) -> None:
+    """Messages written at the same instant have no order of their own."""
+    organiser.page.locator("tbody").first.evaluate(
+        "body => body.append(...[...body.rows].sort((a, b) => a.innerText.localeCompare(b.innerText)))"
+    )
+
+
 PICTURES: dict[str, list[Picture]] = {
     BEFORE: [
         Picture("tableau-de-bord", "/organisation", top="body", height=900),
@@ -104,7 +117,7 @@ PICTURES: dict[str, list[Picture]] = {
         Picture("engagements", "/organisation/engagements", height=700),
         Picture("engagement", "/engagements/2", top="#histoire", height=1000),
         Picture("redevabilite", "/redevabilite", top="#ensemble", height=800),
-        Picture("boite-d-envoi", "/organisation/messages", height=620),
+        Picture("boite-d-envoi", "/organisation/messages", put_in_order, height=620),
         Picture("membres", "/organisation/membres", height=620),
     ],
 }
@@ -118,12 +131,8 @@ def main() -> int:
     assert chromium, "Il manque Chromium : apt-get install chromium."
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        # A field of date shows the format of the browser's language, which is that of its environment.
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--lang=fr"],
-            env={**os.environ, "LANGUAGE": "fr"},
-        )
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         with a_season(Path(folder)) as (site, clock):
             anyone, organiser = (Visitor(browser, site, scripts=True, width=width) for width in (1280, WIDTH))
             keep(anyone.open("/"), README, "body", 1480)
@@ -169,6 +178,7 @@ def it_is(moment: str, site: Served, clock: Path, organiser: Visitor) -> None:
 def keep(page: Page, file: Path, top: str, height: int) -> None:
     """As much of the page as is asked, from that element down, with few colours."""
     page.locator(":focus").evaluate_all("found => found.forEach(element => element.blur())")
+    page.locator("input[type=date], input[type=time]").evaluate_all(AS_IN_FRENCH)
     box = page.locator(top).first.bounding_box()
     assert box, f"{file.name}: nothing to see"
     width = page.viewport_size["width"] if page.viewport_size else WIDTH

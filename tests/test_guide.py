@@ -18,7 +18,9 @@ def plain(text: str) -> str:
 
 def test_each_quoted_name_is_a_sentence_of_the_site():
     said = [plain(each) for found in english() for each in ([found.id] if isinstance(found.id, str) else found.id) if each]
-    known = re.compile("|".join(r"\w+".join(map(re.escape, PLACE.split(each))) for each in said if re.search(r"\w{4}", PLACE.sub("", each))))
+    known = re.compile(
+        "|".join(r"\w+".join(map(re.escape, PLACE.split(each))) for each in said if re.search(r"\w{4}", PLACE.sub("", each)))
+    )
     quoted = {plain(each) for each in re.findall(r"«\s(.+?)\s»", GUIDE.read_text(), re.DOTALL)} - TYPED
 
     assert len(quoted) > 80
