@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom growth
+.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom growth lighthouse pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ PYTHON_AUDIT := var/audit/bin/python
 growth: $(VENV)/.test ## every page on a season fifty times larger: processor time and SQL statements, on both engines
 	$(BIN)/python -m tests.growth
 
+lighthouse: $(VENV)/.test tests/node_modules/lighthouse browser ## Lighthouse on four pages, in both languages, on two devices: 100 everywhere or it says why
+	$(BIN)/python -m tests.lighthouse
+
+pictures: $(VENV)/.test browser ## take the pictures of docs/organiser.md and of the README again
+	$(BIN)/python -m tests.pictures
+
 translations: $(VENV)/.test ## bring the English catalogue up to the sentences of the code
 	$(BIN)/python -m tests.translations
 
@@ -90,7 +96,7 @@ $(VENV)/.test: tests/requirements.txt pyproject.toml | $(VENV)/.run
 	@touch $@
 
 tests/node_modules: tests/package-lock.json | $(VENV)/.test
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --ignore-scripts --prefix tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --ignore-scripts --omit=dev --prefix tests
 	@touch $@
 
 var/audit/.installed: tests/audit/requirements.txt
@@ -101,6 +107,10 @@ var/audit/.installed: tests/audit/requirements.txt
 tests/audit/node_modules: tests/audit/package-lock.json | $(VENV)/.test
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --ignore-scripts --prefix tests/audit
 	@touch $@
+
+tests/node_modules/lighthouse: tests/package-lock.json | $(VENV)/.test
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --ignore-scripts --prefix tests
+	@touch $@ tests/node_modules
 
 browser:
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \

@@ -320,6 +320,16 @@ async def test_an_agent_reads_the_questions_of_their_institution_and_no_others(s
     assert answers == {code: 200 if its_own else 404 for code, its_own in theirs.items()}
 
 
+async def test_robots_are_kept_from_members_pages_and_personal_links_in_both_languages(site: Site):
+    closed = re.findall("^Disallow: (.+)$", (await site.get("/robots.txt")).text, re.MULTILINE)
+    personal = [each.path for each in ADDRESSES if each.method == "GET" and (each.who is not None or "{token}" in each.path)]
+
+    for path in personal:
+        assert any(path.startswith(each) for each in closed), path
+        assert any(f"/en{path}".startswith(each) for each in closed), path
+    assert not any("/questions/abcd2345".startswith(each) for each in closed)
+
+
 async def test_security_txt_says_whom_to_tell_and_is_still_true_in_half_a_year(site: Site):
     response = await site.get("/.well-known/security.txt")
     fields = [line.split(": ", 1) for line in response.text.splitlines()]

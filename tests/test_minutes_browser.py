@@ -1,4 +1,4 @@
-"""The evening, on a phone, in a real browser: what is typed is kept, shown, pasted and tied as it is typed."""
+"""On a phone, in a real browser: minutes are kept, shown, pasted and tied as they are typed, and a question meets its like."""
 
 import re
 import shutil
@@ -129,6 +129,29 @@ def test_an_outcome_shows_what_it_asks_for_and_nothing_else(organiser: Visitor) 
 
     expect(question.get_by_label("Remise au")).to_be_visible()
     expect(question.get_by_label("Raison du refus")).to_be_hidden()
+
+
+def test_a_question_being_typed_meets_those_that_ask_the_same(evening: Served, chromium: Browser) -> None:
+    anyone = Visitor(chromium, evening, scripts=True, width=360)
+    page = anyone.open("/forums/demonstration-3/questions")
+    text, shown = page.get_by_label("Votre question ou votre idée"), page.locator("[data-similar]")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+
+    text.fill("Combien de personnes abandonnent une démarche avant la")
+    text.press_sequentially(" fin ?")
+    like = shown.get_by_role("link", name=re.compile("^Comment sont comptées les personnes qui abandonnent une démarche"))
+    expect(like).to_be_visible(**SHORT)
+    text.fill("<img src=x onerror=alert(1)> zzz")
+    expect(like).to_have_count(0, **SHORT)
+    page.context.set_offline(True)
+    text.fill("Combien de personnes abandonnent une démarche, sans réseau ?")
+    page.wait_for_timeout(1_000)
+
+    expect(shown).to_be_empty()
+    expect(text).to_have_value("Combien de personnes abandonnent une démarche, sans réseau ?")
+    assert [each for each in said if "ERR_INTERNET_DISCONNECTED" not in each] == []
+    anyone.context.close()
 
 
 def _paste(page: Page, html: str, plain: str) -> None:

@@ -5,8 +5,20 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from forums import action_plan, privacy, schedule
 from forums.database import Database
+from forums.language import LANGUAGES
 from forums.pages import page
 from forums.settings import ROOT
+
+# Members' pages, and those a personal link opens.
+NOT_FOR_ROBOTS = (
+    "/organisation",
+    "/connexion",
+    "/inscriptions/",
+    "/questions/confirmer/",
+    "/questions/soutiens/",
+    "/commentaires/confirmer/",
+    "/abonnements/",
+)
 
 
 async def help_page(request: Request) -> Response:
@@ -43,9 +55,10 @@ async def site_map(request: Request) -> Response:
 
 
 async def robots(request: Request) -> Response:
-    return PlainTextResponse(
-        "User-agent: *\nDisallow: /organisation\nDisallow: /connexion\nDisallow: /inscriptions/\nDisallow: /questions/confirmer/\n"
-    )
+    closed = [
+        f"Disallow: {'' if language == LANGUAGES[0] else f'/{language}'}{path}\n" for language in LANGUAGES for path in NOT_FOR_ROBOTS
+    ]
+    return PlainTextResponse("".join(["User-agent: *\n", *closed]))
 
 
 async def security(request: Request) -> Response:
