@@ -1,6 +1,5 @@
 """Signing in by a mailed link; in the modules beside, the member's sessions, the roll of members and the journal."""
 
-import asyncio
 import time
 
 from starlette.requests import Request
@@ -11,9 +10,6 @@ from forums.members import SignInForm
 from forums.pages import gate, page
 from forums.pages.members import journal, roll, sessions
 from forums.refusals import TooManyRequests
-
-# Longer than either takes: a member's address and an unknown one are answered after the same time.
-_STEP = 0.05
 
 __all__ = ["ask", "form", "journal", "link", "roll", "sent", "sessions", "sign_in"]
 
@@ -53,7 +49,7 @@ async def ask(request: Request) -> Response:
     _know_again(request, response, browser)
     # Where they were going waits in the browser too: the welcome desk's phone comes from a QR code.
     gate.set_cookie(response, page.settings(request), gate.inside(filled.form.suite), what="suite", max_age=lasts)
-    await asyncio.sleep(_STEP - (time.monotonic() - began) % _STEP)
+    await page.same_time(began)
     return response
 
 
