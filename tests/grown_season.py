@@ -206,7 +206,8 @@ class _Grown:
     def _question(self, status: Any, forum: Forum) -> Question:
         asked = self.now - 90 * DAY
         return Question(
-            id=self.id(), code=self.code(), forum_id=forum.id, commitment_id=self.commitment.id, status=status, created_at=asked, invented=True,
+            id=self.id(), code=self.code(), forum_id=forum.id, commitment_id=self.commitment.id, status=status, created_at=asked,
+            invented=True,
             text="Quand la liste des marchés sera-t-elle publiée ?", context="Elle était promise.", email="q@example.org", mailed_at=asked,
             confirmed_at=None if status == "unconfirmed" else asked, author_key=self.code(), text_hash=self.code(),
             decided_at=asked + DAY if status in ("published", "merged") else None,
@@ -312,7 +313,8 @@ class _Grown:
     def _comment(self, call: Consultation, subject: Commitment | None, status: str) -> dict[str, Any]:
         return {
             "id": self.id(), "code": self.code(), "consultation_id": call.id, "commitment_id": subject.id if subject else None,
-            "text": "Il manque un calendrier à cet engagement.", "email": "c@example.org", "author_key": self.code(), "text_hash": self.code(),
+            "text": "Il manque un calendrier à cet engagement.", "email": "c@example.org", "author_key": self.code(),
+            "text_hash": self.code(),
             "status": status, "decline_reason": "Hors sujet." if status == "declined" else None, "created_at": self.now - DAY,
             "mailed_at": self.now - DAY, "confirmed_at": None if status == "unconfirmed" else self.now - DAY,
             "decided_at": self.now - DAY if status in ("published", "declined") else None,

@@ -36,6 +36,7 @@ from tests.factories import SECRET_KEY, opened
 from tests.grown_season import Size, grown_season
 
 GOAL = 1.3
+HEAD = "| page | ms, small | ms, large | times | statements | bytes, times |\n|---|---:|---:|---:|---:|---:|"
 LARGE = Size()
 PATIENCE = 4.0
 """The seconds one address is asked for, at most; each is asked once in any case."""
@@ -284,17 +285,18 @@ def table(engine: str, costs: list[Cost]) -> Iterator[str]:
     over, grow = [each for each in pages if each.over], [each for each in costs if each.statements[1] != each.statements[0]]
     failed = [each for each in costs if each.status[0] != each.status[1] or each.status[1] >= 500]
     yield f"## {engine}: {len(pages)} pages, {len(over)} over {GOAL}, {len(grow)} whose statements differ, {len(failed)} that fail\n"
-    yield "| page | ms, small | ms, large | times | statements | bytes, times |\n|---|---:|---:|---:|---:|---:|"
+    yield HEAD
     for each in [*over, *(one for one in pages if not one.over)][: max(len(over), 0) + 12]:
         yield _line(each)
     if grow:
-        yield "\nStatements that differ:\n\n| page | ms, small | ms, large | times | statements | bytes, times |\n|---|---:|---:|---:|---:|---:|"
+        yield f"\nStatements that differ:\n\n{HEAD}"
         yield from (_line(each) for each in grow)
     if failed:
         yield "\nFailures: " + ", ".join(f"{each.address} {each.status}" for each in failed)
     if long := sorted((each for each in costs if each.length), key=lambda each: -each.ms[1]):
         yield "\nAs long as its subject, so measured by its length:\n"
-        yield "| file | ms, small | ms, large | times longer | times slower | slower for its length | why |\n|---|---:|---:|---:|---:|---:|---|"
+        yield "| file | ms, small | ms, large | times longer | times slower | slower for its length | why |"
+        yield "|---|---:|---:|---:|---:|---:|---|"
         for each in long[:20]:
             figures = f"{each.ms[0]:.1f} | {each.ms[1]:.1f} | {each.longer:.1f} | {each.times:.1f} | {each.times / each.longer:.2f}"
             yield f"| {each.address} | {figures} | {each.length} |"
