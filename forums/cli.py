@@ -123,6 +123,7 @@ def _serve(options: argparse.Namespace) -> None:
         os.environ["PORT"] = str(options.port)
     config = settings.read()
     workers = options.workers or config.web_concurrency
+    os.environ["WEB_CONCURRENCY"] = str(workers)  # each process opens its share of the connections
     if not _port_is_free(options.host, config.port):
         raise Impossible(f"Le port {config.port} est déjà pris : arrêtez l'autre programme, ou choisissez un autre port avec PORT=8001.")
     _require_theme(config)
@@ -143,6 +144,7 @@ def _serve(options: argparse.Namespace) -> None:
         log_level="warning",
         forwarded_allow_ips=config.forwarded_allow_ips,
         timeout_graceful_shutdown=40,
+        timeout_worker_healthcheck=60,  # a busy machine takes longer than five seconds to start one
     )
 
 

@@ -2,7 +2,7 @@
 
 Only answers that say `Cache-Control: public` are kept, never one that sets a cookie. A page lives a
 second, or until this process commits a change; a hundred simultaneous visitors cause one rendering.
-Each is hashed and compressed once; a visitor who has it already gets 304. What is one person's own is
+Who is signed in is shown no kept page: it may be from before what they just did in another process. Each is hashed and compressed once; a visitor who has it already gets 304. What is one person's own is
 asked of the application at once: nobody waits behind it.
 """
 
@@ -56,10 +56,15 @@ class Kept:
 
 
 class PageCache:
-    """`rendered` is told how many seconds each rendering took; `private` matches the addresses whose answers are never kept."""
+    """`rendered` is told how many seconds each rendering took; `private` matches the addresses whose answers are never kept.
 
-    def __init__(self, app: ASGIApp, rendered: Callable[[float], None], private: re.Pattern[str] | None = None) -> None:
-        self.app, self.rendered, self.private = app, rendered, private
+    `session` is the name of the cookie of whoever is signed in.
+    """
+
+    def __init__(
+        self, app: ASGIApp, rendered: Callable[[float], None], private: re.Pattern[str] | None = None, session: str = "session"
+    ) -> None:
+        self.app, self.rendered, self.private, self.session = app, rendered, private, f"{session}=".encode()
         self.kept: OrderedDict[Key, Kept] = OrderedDict()
         self.rendering: dict[Key, asyncio.Lock] = {}
         self.generation = 0
@@ -78,11 +83,12 @@ class PageCache:
             return await self.app({**scope, "method": "GET"}, receive, _bodiless(send) if scope["method"] == "HEAD" else send)
         key = (scope["path"], scope["query_string"])
         found: Kept | list[Message] | None = self.kept.get(key)
-        if not _is_fresh(found):
+        anew = self._is_signed_in(scope)
+        if anew or not _is_fresh(found):
             lock = self.rendering.setdefault(key, asyncio.Lock())
             async with lock:
                 found = self.kept.get(key)
-                if not _is_fresh(found):
+                if anew or not _is_fresh(found):
                     try:
                         found = await self._render(key, scope, receive)
                     finally:
@@ -93,6 +99,10 @@ class PageCache:
         send = _bodiless(send) if scope["method"] == "HEAD" else send
         for message in found or ():
             await send(message)
+
+    def _is_signed_in(self, scope: Scope) -> bool:
+        """Or says so, which only costs a rendering: an address nobody asked for before costs as much."""
+        return any(name == b"cookie" and self.session in value for name, value in scope["headers"])
 
     async def _render(self, key: Key, scope: Scope, receive: Receive) -> Kept | list[Message]:
         """Ask the application. A public answer is kept unless it is very large; any other is returned as it came."""
