@@ -18,11 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from forums import __version__, action_plan, clock, members, migrations, open_data, outbox, schedule, settings
+from forums import __version__, action_plan, clock, members, migrations, open_data, outbox, schedule, serving, settings
 from forums.database import Database, DatabaseUnavailable
 from forums.forms import Email
 from forums.ogp_files import read_ogp
@@ -132,9 +131,8 @@ def _serve(options: argparse.Namespace) -> None:
         asyncio.run(_welcome(config))
     os.environ["FORUMS_WORKER_INSIDE"] = "1" if config.is_sqlite and workers == 1 else "0"
     print(f"Le site répond sur {config.public_url} (Ctrl+C pour arrêter).", flush=True)
-    uvicorn.run(
+    serving.run(
         "forums.cli:web",
-        factory=True,
         http="forums.slow_clients:Deadlines",
         host=options.host,
         port=config.port,

@@ -8,6 +8,7 @@ refused at once by a busy WAL database. Whatever is written is on disk when `tra
 import asyncio
 import functools
 import json
+import os
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -38,6 +39,9 @@ MOST, LEAST, TOGETHER = 12, 4, 48
 # Nobody waits longer for a statement, for a lock, or for someone who does not go on; in milliseconds.
 _TIMEOUTS = {"statement_timeout": "15000", "lock_timeout": "5000", "idle_in_transaction_session_timeout": "30000"}
 
+# A machine that is cut off takes its locks with it: PostgreSQL must notice before others tire of waiting for them.
+_NOTICED = {"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "2", "tcp_user_timeout": "4000"}
+
 # https://sqlite.org/wal.html#walresetbug: fixed in 3.51.3, and in these older branches.
 _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 
@@ -46,6 +50,8 @@ _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 DatabaseUnavailable = (OperationalError, PoolTimeoutError, TimeoutError, ConnectionError, FileNotFoundError, socket.gaierror)
 
 _CHANGED = "changed"
+
+_SILENCE = 5000  # milliseconds that the other side may leave what it was sent unacknowledged
 
 
 class Database:
@@ -135,11 +141,24 @@ def _postgresql(settings: Settings) -> AsyncEngine:
         max_overflow=most // 3,
         pool_timeout=5,
         pool_pre_ping=True,
-        connect_args={"timeout": 5, "server_settings": said if pooled else said | _TIMEOUTS} | (_WITHOUT_NAMES if pooled else {}),
+        connect_args={"timeout": 5, "server_settings": said if pooled else said | _TIMEOUTS | _NOTICED}
+        | (_WITHOUT_NAMES if pooled else {}),
     )
+    event.listen(engine.sync_engine, "connect", _tire_of_silence)
     if pooled:
         event.listen(engine.sync_engine, "begin", _for_this_transaction)
     return engine
+
+
+def _tire_of_silence(connection: Any, record: Any) -> None:
+    """Once the network is back, connections from before are given up in seconds: TCP alone takes a quarter of an hour."""
+    transport = connection.driver_connection._transport
+    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as ours:
+        if ours.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+            ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 2)):
+                ours.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 # In transaction mode each transaction may meet another server, which knows no statement prepared before. A statement

@@ -11,7 +11,6 @@ from sqlmodel import text
 import forums.settings
 from forums.database import Database, connections
 from forums.settings import BadSetting, Settings
-from tests.conftest import PostgresUrl
 from tests.factories import SECRET_KEY
 
 
