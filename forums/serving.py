@@ -23,7 +23,7 @@ def run(app: str, **options: Any) -> None:
     """As `uvicorn.run` of a factory, until a signal asks to stop."""
     config = uvicorn.Config(app, factory=True, **options)
     if config.workers > 1:
-        multiprocess.Process = Child  # type: ignore[misc] — the class the parent makes its children of
+        setattr(multiprocess, "Process", Child)  # noqa: B010 — the class the parent makes its children of
         with contextlib.suppress(KeyboardInterrupt):
             Parent(config, sockets=[config.bind_socket()]).run()
         return
@@ -54,7 +54,9 @@ class Server(uvicorn.Server):
             with contextlib.suppress(OSError):
                 while True:
                     waiting.append(door.accept()[0])
-        for each in (*self.servers, *sockets, *doors):
+        for server in self.servers:
+            server.close()
+        for each in (*sockets, *doors):
             each.close()
         for found in waiting:
             found.setblocking(False)
