@@ -144,10 +144,21 @@ def _postgresql(settings: Settings) -> AsyncEngine:
         connect_args={"timeout": 5, "server_settings": said if pooled else said | _TIMEOUTS | _NOTICED}
         | (_WITHOUT_NAMES if pooled else {}),
     )
+    event.listen(engine.sync_engine, "do_connect", _reach)
     event.listen(engine.sync_engine, "connect", _tire_of_silence)
     if pooled:
         event.listen(engine.sync_engine, "begin", _for_this_transaction)
     return engine
+
+
+def _reach(dialect: Dialect, record: Any, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    """No route to the machine (a cable pulled out) is an `OSError` of no class of its own: the database is unavailable."""
+    try:
+        return dialect.connect(*given, **named)
+    except DatabaseUnavailable:
+        raise
+    except OSError as error:
+        raise ConnectionError(str(error)) from error
 
 
 def _tire_of_silence(connection: Any, record: Any) -> None:

@@ -71,3 +71,10 @@ async def test_behind_pgbouncer_nothing_is_left_on_the_server(settings: Settings
 def test_a_word_about_pgbouncer_that_is_not_understood_is_refused() -> None:
     with pytest.raises(BadSetting, match="pgbouncer=oui"):
         settings_for("postgresql://forums@localhost/forums?pgbouncer=oui")
+
+
+async def test_a_machine_no_way_leads_to_is_a_database_that_does_not_answer() -> None:
+    database = Database(settings_for("postgresql://forums@255.255.255.255/forums"))
+
+    assert not await database.answers()
+    await database.close()

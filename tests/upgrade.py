@@ -111,12 +111,12 @@ def _fill(connection: Connection) -> None:
         columns = list(connection.exec_driver_sql(f"SELECT * FROM {table} LIMIT 1").keys())
         row = dict(connection.exec_driver_sql(f"SELECT * FROM {table} LIMIT 1").mappings().one())
         names = ", ".join(columns)
-        given = ", ".join(f":{each}" if each in ("id", unique, "email") else each for each in columns)
+        given = ", ".join(f":{each}" if each in ("id", unique, "email", "author_key") else each for each in columns)
         one = text(f"INSERT INTO {table} ({names}) SELECT {given} FROM {table} WHERE id = :first")
         first = row["id"]
         fresh = (uuid4() for _ in range(FULL))
         values = [
-            {"first": first, "id": each.hex if connection.dialect.name == "sqlite" else each, "email": f"{each}@example.org"}
+            {"first": first, "id": each.hex if connection.dialect.name == "sqlite" else each, "email": f"{each}@example.org", "author_key": each.hex}
             | {unique: each.hex[:8] if unique == "code" else each.hex}
             for each in fresh
         ]
