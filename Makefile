@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom growth lighthouse pictures
+.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom growth lighthouse pictures machines upgrade
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ kills: $(VENV)/.test ## 200 times kill -9 under load: nothing answered is lost, 
 
 faults: $(VENV)/.test ## full disk, 40 power cuts, locks, a database gone, slow people, copies, stops: what was answered is there
 	$(BIN)/python -m tests.faults
+
+machines: $(VENV)/.test ## two hosts behind nginx, killed, cut off, restarted, straight and through PgBouncer (needs root, nginx, pgbouncer)
+	$(BIN)/python -m tests.machines
+
+upgrade: $(VENV)/.test ## the newest migration while the program before it serves, on both engines
+	$(BIN)/python -m tests.upgrade
 
 fuzz-api: $(VENV)/.test ## the API asked 10,000 times what its description allows, and what it does not
 	$(BIN)/python -m tests.fuzz_api

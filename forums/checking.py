@@ -10,7 +10,7 @@ from sqlmodel import col, func, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, migrations, outbox
-from forums.database import CONNECTIONS, Database, wal_is_safe
+from forums.database import Database, connections, wal_is_safe
 from forums.models import Member
 from forums.openid.provider import Provider, fault_of
 from forums.pages import assets
@@ -71,8 +71,10 @@ async def _of_what_it_holds(session: AsyncSession) -> list[str]:
 
 
 async def _of_connections(session: AsyncSession, config: Settings) -> list[str]:
+    if config.behind_pgbouncer:
+        return []  # PgBouncer shares its own number of them
     allowed = int((await session.exec(text("SHOW max_connections"))).scalar_one())  # type: ignore[call-overload]
-    wanted = CONNECTIONS * config.web_concurrency + _SPARE
+    wanted = connections(config) * config.web_concurrency + _SPARE
     if wanted <= allowed:
         return []
     return [f"PostgreSQL permet {allowed} connexions et il en faut {wanted} : baissez WEB_CONCURRENCY, ou montez max_connections."]

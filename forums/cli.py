@@ -18,11 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from forums import __version__, action_plan, clock, members, migrations, open_data, outbox, schedule, settings
+from forums import __version__, action_plan, clock, members, migrations, open_data, outbox, schedule, serving, settings
 from forums.database import Database, DatabaseUnavailable
 from forums.forms import Email
 from forums.ogp_files import read_ogp
@@ -123,6 +122,7 @@ def _serve(options: argparse.Namespace) -> None:
         os.environ["PORT"] = str(options.port)
     config = settings.read()
     workers = options.workers or config.web_concurrency
+    os.environ["WEB_CONCURRENCY"] = str(workers)  # each process opens its share of the connections
     if not _port_is_free(options.host, config.port):
         raise Impossible(f"Le port {config.port} est déjà pris : arrêtez l'autre programme, ou choisissez un autre port avec PORT=8001.")
     _require_theme(config)
@@ -131,9 +131,8 @@ def _serve(options: argparse.Namespace) -> None:
         asyncio.run(_welcome(config))
     os.environ["FORUMS_WORKER_INSIDE"] = "1" if config.is_sqlite and workers == 1 else "0"
     print(f"Le site répond sur {config.public_url} (Ctrl+C pour arrêter).", flush=True)
-    uvicorn.run(
+    serving.run(
         "forums.cli:web",
-        factory=True,
         http="forums.slow_clients:Deadlines",
         host=options.host,
         port=config.port,
@@ -143,6 +142,7 @@ def _serve(options: argparse.Namespace) -> None:
         log_level="warning",
         forwarded_allow_ips=config.forwarded_allow_ips,
         timeout_graceful_shutdown=40,
+        timeout_worker_healthcheck=60,  # a busy machine takes longer than five seconds to start one
     )
 
 

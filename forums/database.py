@@ -8,6 +8,7 @@ refused at once by a busy WAL database. Whatever is written is on disk when `tra
 import asyncio
 import functools
 import json
+import os
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,10 +19,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import JSON, Connection, CursorResult, Dialect, Engine, Table, create_engine, event, text
+from sqlalchemy import JSON, Connection, CursorResult, Dialect, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -32,8 +33,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What one process opens of PostgreSQL at most.
-CONNECTIONS = 12
+# What one process opens of PostgreSQL at most, and at least; and all the web processes of one machine together.
+MOST, LEAST, TOGETHER = 12, 4, 48
+
+# Nobody waits longer for a statement, for a lock, or for someone who does not go on; in milliseconds.
+_TIMEOUTS = {"statement_timeout": "15000", "lock_timeout": "5000", "idle_in_transaction_session_timeout": "30000"}
+
+# A machine that is cut off takes its locks with it: PostgreSQL must notice before others tire of waiting for them.
+_NOTICED = {"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "2", "tcp_user_timeout": "4000"}
 
 # https://sqlite.org/wal.html#walresetbug: fixed in 3.51.3, and in these older branches.
 _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
@@ -43,6 +50,8 @@ _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 DatabaseUnavailable = (OperationalError, PoolTimeoutError, TimeoutError, ConnectionError, FileNotFoundError, socket.gaierror)
 
 _CHANGED = "changed"
+
+_SILENCE = 5000  # milliseconds that the other side may leave what it was sent unacknowledged
 
 
 class Database:
@@ -64,26 +73,7 @@ class Database:
             _configure_sqlite(self.writer.sync_engine, begin="BEGIN IMMEDIATE")
             _configure_sqlite(self.reader.sync_engine, begin="BEGIN")
         else:
-            # Seats are claimed by conditional UPDATEs, which are right at READ COMMITTED only.
-            self.writer = self.reader = create_async_engine(
-                settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1),
-                isolation_level="READ COMMITTED",
-                pool_size=CONNECTIONS - 4,
-                max_overflow=4,
-                pool_timeout=5,
-                pool_pre_ping=True,
-                connect_args={
-                    "timeout": 5,
-                    "server_settings": {
-                        "application_name": "forums",
-                        "timezone": "UTC",
-                        "statement_timeout": "15000",
-                        "lock_timeout": "5000",
-                        "idle_in_transaction_session_timeout": "30000",
-                    },
-                },
-            )
-
+            self.writer = self.reader = _postgresql(settings)
         event.listen(self.writer.sync_engine, "begin", _nothing_changed_yet)
         event.listen(self.writer.sync_engine, "after_cursor_execute", _note_a_change)
 
@@ -132,6 +122,70 @@ class Database:
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+
+
+def connections(settings: Settings) -> int:
+    """What one process of this configuration opens of PostgreSQL at most: several share what one machine may."""
+    return max(LEAST, min(MOST, TOGETHER // settings.web_concurrency))
+
+
+def _postgresql(settings: Settings) -> AsyncEngine:
+    url, pooled = make_url(settings.database_url).set(drivername="postgresql+asyncpg"), settings.behind_pgbouncer
+    most = connections(settings)
+    said = {"application_name": "forums", "timezone": "UTC"}
+    engine = create_async_engine(
+        url.difference_update_query(["pgbouncer"]),
+        # Seats are claimed by conditional UPDATEs, which are right at READ COMMITTED only.
+        isolation_level="READ COMMITTED",
+        pool_size=most - most // 3,
+        max_overflow=most // 3,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={"timeout": 5, "server_settings": said if pooled else said | _TIMEOUTS | _NOTICED}
+        | (_WITHOUT_NAMES if pooled else {}),
+    )
+    event.listen(engine.sync_engine, "do_connect", _reach)
+    event.listen(engine.sync_engine, "connect", _tire_of_silence)
+    if pooled:
+        event.listen(engine.sync_engine, "begin", _for_this_transaction)
+    return engine
+
+
+def _reach(dialect: Dialect, record: Any, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    """No route to the machine (a cable pulled out) is an `OSError` of no class of its own: the database is unavailable."""
+    try:
+        return dialect.connect(*given, **named)
+    except DatabaseUnavailable:
+        raise
+    except OSError as error:
+        raise ConnectionError(str(error)) from error
+
+
+def _tire_of_silence(connection: Any, record: Any) -> None:
+    """Once the network is back, connections from before are given up in seconds: TCP alone takes a quarter of an hour."""
+    transport = connection.driver_connection._transport
+    with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as ours:
+        if ours.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+            ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 2)):
+                ours.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+# In transaction mode each transaction may meet another server, which knows no statement prepared before. A statement
+# without a name is replaced by the next and never left behind.
+_WITHOUT_NAMES: dict[str, Any] = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": lambda: "",
+}
+
+_SET_TIMEOUTS = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _TIMEOUTS.items())
+
+
+def _for_this_transaction(connection: Connection) -> None:
+    """What PgBouncer does not take when it is told at the start of a connection."""
+    connection.exec_driver_sql(_SET_TIMEOUTS)
 
 
 async def has_changed_anything(session: AsyncSession) -> bool:

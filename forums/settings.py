@@ -102,6 +102,11 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
     @property
+    def behind_pgbouncer(self) -> bool:
+        """Whether connections go through PgBouncer, which may give each transaction another server: `?pgbouncer=true`."""
+        return parse_qs(urlsplit(self.database_url).query).get("pgbouncer") == ["true"]
+
+    @property
     def secure(self) -> bool:
         """Whether people reach the site over https; decides the cookie's name and HSTS."""
         return self.public_url.startswith("https://")
@@ -160,6 +165,9 @@ def _database_url(url: str) -> str:
         path = Path(url.removeprefix("sqlite:///"))
         return f"sqlite:///{path.resolve()}"
     if url.startswith(("postgresql://", "postgres://")):
+        said = parse_qs(urlsplit(url).query, keep_blank_values=True).get("pgbouncer", ["true"])
+        if said != ["true"]:
+            raise BadSetting(f"DATABASE_URL dit pgbouncer={said[-1]} : écrivez ?pgbouncer=true, ou rien si PgBouncer n'est pas devant.")
         return "postgresql://" + url.split("://", 1)[1]
     scheme = url.split("://", 1)[0]
     raise BadSetting(f"DATABASE_URL commence par « {scheme} » : indiquez sqlite:///chemin/forums.db ou postgresql://…")

@@ -35,12 +35,14 @@ class Program:
     proved: bool = False
     killed: set[int] = field(default_factory=set)
     """Which of its starts ended by a kill."""
+    where: Path = ROOT
+    """Whose program it is: this one, or another version of it."""
 
     def start(self) -> None:
         self.started_at, self.starts, self.proved = datetime.now(UTC), self.starts + 1, False
         with self.log.open("a") as log:
             command = [sys.executable, "-m", "forums.cli", *self.words]
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, cwd=self.where, env=self.environ, stdout=log, stderr=log)
 
     def kill_and_start(self) -> None:
         """As a power cut of this process alone; its successor starts at once."""

@@ -16,7 +16,7 @@ ORDER = [
     {"settings"},
     {"models"},
     {"database", "language", "plan_files", "search_index", "event_markup", "ogp_files"},
-    {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients"},
+    {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients", "serving"},
     {"calendar_feed", "entry_codes"},
     {"emails"},
     {"outbox"},

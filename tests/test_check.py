@@ -139,7 +139,7 @@ def test_what_is_not_done_yet_is_told_as_a_command(check: Check, whole: dict[str
 
 
 def test_more_connections_than_postgresql_allows_are_counted(check: Check, whole: dict[str, str], postgres_url: Callable[[], str]) -> None:
-    status, said = check(whole | {"DATABASE_URL": postgres_url(), "WEB_CONCURRENCY": "20"}, *READY, ["check"])
+    status, said = check(whole | {"DATABASE_URL": postgres_url(), "WEB_CONCURRENCY": "40"}, *READY, ["check"])
 
     assert status == 1
-    assert "il en faut 255 : baissez WEB_CONCURRENCY" in said
+    assert "il en faut 175 : baissez WEB_CONCURRENCY" in said

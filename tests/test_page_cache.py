@@ -27,7 +27,7 @@ class Slow:
         await send({"type": "http.response.body", "body": b"Bonjour"})
 
 
-async def read(cache: PageCache, path: str, *, method: str = "GET", slowly: float = 0.0) -> bytes:
+async def read(cache: PageCache, path: str, *, method: str = "GET", slowly: float = 0.0, cookie: bytes = b"") -> bytes:
     body = b""
 
     async def send(message: Any) -> None:
@@ -35,12 +35,13 @@ async def read(cache: PageCache, path: str, *, method: str = "GET", slowly: floa
         await asyncio.sleep(slowly)
         body += message.get("body", b"")
 
-    await cache({"type": "http", "method": method, "path": path, "query_string": b"", "headers": []}, None, send)  # type: ignore[arg-type]
+    headers = [(b"cookie", cookie)] if cookie else []
+    await cache({"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}, None, send)  # type: ignore[arg-type]
     return body
 
 
 def kept_over(app: Slow) -> PageCache:
-    return PageCache(app, lambda _: None, re.compile("/organisation/.*"))
+    return PageCache(app, lambda _: None, re.compile("/organisation/.*"), "__Host-session")
 
 
 async def test_a_hundred_who_ask_for_a_public_page_cause_one_rendering():
@@ -59,6 +60,17 @@ async def test_what_is_ones_own_is_asked_for_side_by_side():
     bodies = await asyncio.gather(read(cache, OWN), read(cache, OWN), read(cache, OWN, method="HEAD"))
 
     assert (bodies, app.most_at_once) == ([b"Bonjour", b"Bonjour", b""], 3)
+
+
+async def test_who_is_signed_in_is_shown_what_they_did_in_another_process():
+    app = Slow(cache="public, max-age=0")
+    cache = kept_over(app)
+    await read(cache, PUBLIC)
+
+    await read(cache, PUBLIC, cookie=b"a=b; __Host-session=jeton")
+    await read(cache, PUBLIC)
+
+    assert app.rendered == 2
 
 
 async def test_who_reads_a_refusal_slowly_keeps_nobody_waiting():

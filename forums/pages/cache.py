@@ -2,8 +2,9 @@
 
 Only answers that say `Cache-Control: public` are kept, never one that sets a cookie. A page lives a
 second, or until this process commits a change; a hundred simultaneous visitors cause one rendering.
-Each is hashed and compressed once; a visitor who has it already gets 304. What is one person's own is
-asked of the application at once: nobody waits behind it.
+Who is signed in is shown no kept page: it may be from before what they just did in another process.
+Each is hashed and compressed once; a visitor who has it already gets 304. What is one person's own is asked of
+the application at once: nobody waits behind it.
 """
 
 import asyncio
@@ -56,10 +57,15 @@ class Kept:
 
 
 class PageCache:
-    """`rendered` is told how many seconds each rendering took; `private` matches the addresses whose answers are never kept."""
+    """`rendered` is told how many seconds each rendering took; `private` matches the addresses whose answers are never kept.
 
-    def __init__(self, app: ASGIApp, rendered: Callable[[float], None], private: re.Pattern[str] | None = None) -> None:
-        self.app, self.rendered, self.private = app, rendered, private
+    `session` is the name of the cookie of whoever is signed in.
+    """
+
+    def __init__(
+        self, app: ASGIApp, rendered: Callable[[float], None], private: re.Pattern[str] | None = None, session: str = "session"
+    ) -> None:
+        self.app, self.rendered, self.private, self.session = app, rendered, private, f"{session}=".encode()
         self.kept: OrderedDict[Key, Kept] = OrderedDict()
         self.rendering: dict[Key, asyncio.Lock] = {}
         self.generation = 0
@@ -78,11 +84,12 @@ class PageCache:
             return await self.app({**scope, "method": "GET"}, receive, _bodiless(send) if scope["method"] == "HEAD" else send)
         key = (scope["path"], scope["query_string"])
         found: Kept | list[Message] | None = self.kept.get(key)
-        if not _is_fresh(found):
+        anew = self._is_signed_in(scope)
+        if anew or not _is_fresh(found):
             lock = self.rendering.setdefault(key, asyncio.Lock())
             async with lock:
                 found = self.kept.get(key)
-                if not _is_fresh(found):
+                if anew or not _is_fresh(found):
                     try:
                         found = await self._render(key, scope, receive)
                     finally:
@@ -93,6 +100,10 @@ class PageCache:
         send = _bodiless(send) if scope["method"] == "HEAD" else send
         for message in found or ():
             await send(message)
+
+    def _is_signed_in(self, scope: Scope) -> bool:
+        """Or says so, which only costs a rendering: an address nobody asked for before costs as much."""
+        return any(name == b"cookie" and self.session in value for name, value in scope["headers"])
 
     async def _render(self, key: Key, scope: Scope, receive: Receive) -> Kept | list[Message]:
         """Ask the application. A public answer is kept unless it is very large; any other is returned as it came."""
@@ -107,9 +118,12 @@ class PageCache:
         await self.app({**scope, "method": "GET"}, receive, collected)
         if not messages or not _may_be_kept(messages[0]):
             return messages
-        self.rendered(time.perf_counter() - began)
+        self.rendered(took := time.perf_counter() - began)
+        # What it tells is as old as its beginning; were rendering itself slow, nobody would ever find a page kept.
+        lives = max(_LIVES - took, _LIVES / 4)
         body = b"".join(message.get("body", b"") for message in messages[1:])
-        kept = _keep(messages[0], body) if len(body) < _LONG else await asyncio.to_thread(_keep, messages[0], body)
+        until = time.monotonic() + lives
+        kept = _keep(messages[0], body, until) if len(body) < _LONG else await asyncio.to_thread(_keep, messages[0], body, until)
         if generation == self.generation and kept.size <= _LARGEST:
             replaced = self.kept.pop(key, None)
             self.kept[key] = kept
@@ -136,7 +150,7 @@ def _may_be_kept(start: Message) -> bool:
     return start["status"] == 200 and public and b"set-cookie" not in headers
 
 
-def _keep(start: Message, body: bytes) -> Kept:
+def _keep(start: Message, body: bytes, until: float) -> Kept:
     etag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
     plain = [(name, value) for name, value in start["headers"] if name not in (b"content-length", b"etag", b"vary")]
     found = dict(plain)
@@ -149,7 +163,7 @@ def _keep(start: Message, body: bytes) -> Kept:
     immutable = b"immutable" in found[b"cache-control"]
     kept_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified", *_FOR_OTHERS)
     return Kept(
-        until=float("inf") if immutable else time.monotonic() + _LIVES,
+        until=float("inf") if immutable else until,
         etag=etag,
         headers=headers,
         body=body,

@@ -1,0 +1,80 @@
+"""The door to the database: what one process opens of PostgreSQL, and what it says to PgBouncer."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import cast
+
+import pytest
+from sqlalchemy import QueuePool
+from sqlmodel import text
+
+import forums.settings
+from forums.database import Database, connections
+from forums.settings import BadSetting, Settings
+from tests.factories import SECRET_KEY
+
+
+def settings_for(url: str, processes: int = 1) -> Settings:
+    return forums.settings.read({"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY, "WEB_CONCURRENCY": str(processes)})
+
+
+@pytest.mark.parametrize(("processes", "each"), [(1, 12), (4, 12), (6, 8), (8, 6), (12, 4), (64, 4)])
+async def test_the_processes_of_a_machine_share_its_connections(processes: int, each: int) -> None:
+    settings = settings_for("postgresql://forums@localhost/forums", processes)
+    database = Database(settings)
+    pool = cast(QueuePool, database.writer.sync_engine.pool)
+
+    assert connections(settings) == each == pool.size() + pool._max_overflow
+    await database.close()
+
+
+def with_pgbouncer(url: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}pgbouncer=true"
+
+
+@pytest.fixture(params=[False, True], ids=["straight", "pgbouncer"])
+async def opened(request: pytest.FixtureRequest, settings: Settings, postgres_with_tables: str) -> AsyncIterator[Database]:
+    url = with_pgbouncer(postgres_with_tables) if request.param else postgres_with_tables
+    database = Database(replace(settings, database_url=url))
+    yield database
+    await database.close()
+
+
+async def test_nothing_lasts_for_ever_on_either_way_to_postgresql(opened: Database) -> None:
+    async with opened.transaction() as session:
+        connection = await session.connection()
+        names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone")
+        said = [(await connection.execute(text(f"SHOW {name}"))).scalar_one() for name in names]
+
+    assert said == ["15s", "5s", "30s", "UTC"]
+
+
+async def test_behind_pgbouncer_nothing_is_left_on_the_server(settings: Settings, postgres_with_tables: str) -> None:
+    database = Database(replace(settings, database_url=with_pgbouncer(postgres_with_tables)))
+    for number in range(3):
+        async with database.transaction() as session:
+            await (await session.connection()).execute(text("SELECT CAST(:number AS integer)"), {"number": number})
+    async with database.reading() as session:
+        connection = await session.connection()
+        named = (await connection.execute(text("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''"))).scalar_one()
+    await database.close()
+    bare = Database(replace(settings, database_url=with_pgbouncer(postgres_with_tables)))
+    async with bare.writer.connect() as connection:
+        raw = (await connection.get_raw_connection()).driver_connection
+        await connection.rollback()
+        left = await raw.fetchval("SHOW statement_timeout")  # type: ignore[union-attr]
+    await bare.close()
+
+    assert (named, left) == (0, "0")
+
+
+def test_a_word_about_pgbouncer_that_is_not_understood_is_refused() -> None:
+    with pytest.raises(BadSetting, match="pgbouncer=oui"):
+        settings_for("postgresql://forums@localhost/forums?pgbouncer=oui")
+
+
+async def test_a_machine_no_way_leads_to_is_a_database_that_does_not_answer() -> None:
+    database = Database(settings_for("postgresql://forums@255.255.255.255/forums"))
+
+    assert not await database.answers()
+    await database.close()

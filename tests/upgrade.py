@@ -1,0 +1,174 @@
+"""A schema change while the site serves: `python -m tests.upgrade`, on both engines.
+
+The program as it was before the newest migration serves a database full of data at the revision before it. While
+people read, register and ask, today's `forums migrate` brings the database up; the old program goes on serving,
+then today's takes its place. Nobody may be refused, and nothing answered be lost. Needs the repository's history,
+where the old program is. Prints a table; exit status 1 if a promise is broken.
+"""
+
+import forums  # noqa: F401 — first: it puts the safe SQLite in place
+
+# isort: split
+
+import argparse
+import asyncio
+import io
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import Connection, text
+from sqlmodel import select
+
+from forums import migrations
+from forums.database import Database
+from forums.models import Question, Registration
+from forums.settings import ROOT, Settings
+from tests import crew
+from tests.crew import Program
+from tests.findings import Finding, none, report
+from tests.machines_crowd import Crowd, ask
+from tests.race import ENGINES, settings_for
+
+VISITORS = 6
+FULL = 20_000
+"""Rows more of what there is most of: registrations and questions."""
+
+
+def newest() -> Path:
+    return max((ROOT / "db" / "migrations" / "versions").glob("*_*.py"))
+
+
+def before_it() -> str | None:
+    """The commit before the one that brought the newest migration; None without the history."""
+    asked = ["git", "log", "--diff-filter=A", "--format=%H", "--", str(newest().relative_to(ROOT))]
+    found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    return f"{found[-1]}^" if found else None
+
+
+def unpack(commit: str, folder: Path) -> Path:
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(folder, filter="data")
+    return folder
+
+
+def upgrade(settings: Settings, folder: Path, *, commit: str) -> Sequence[Finding]:
+    old = unpack(commit, folder / "old")
+    told = _told(settings)
+    for words in (["migrate"], ["load-plan", "db/plans/2018-2020.yaml"], ["demo"]):
+        subprocess.run([sys.executable, "-m", "forums.cli", *words], cwd=old, env=told, check=True, capture_output=True)
+    before = _revision(settings)
+    migrations.alone(settings, _fill)
+    (port,) = crew._free_ports(1)
+    program = Program(["serve"], told | {"PORT": str(port)}, folder / "serve.log", port)
+    program.where = old
+    with crew.running([program]):
+        crew._wait_for(program)
+        crowd = Crowd("127.0.0.1", port, forums=_forums(settings))
+        took, after = asyncio.run(_meanwhile(settings, crowd, program))
+    lost = asyncio.run(_lost(settings, crowd))
+    wrong = [each for each in crowd.wrong if each.phase != "stop"]
+    for each in wrong:
+        print(f"    {each}", file=sys.stderr)
+    return [
+        Finding("from revision / to", f"{before}/{after}", after != newest().name[:4] or before >= after),
+        Finding("rows of registrations and questions", 2 * FULL),
+        Finding("seconds the migration took", f"{took:.1f}"),
+        Finding("answered meanwhile, by the old program and the new", crowd.answered.total()),
+        Finding("slowest answer during it, s", f"{crowd.slowest.get('migrate', 0):.1f}"),
+        none("errors before, during and after it", len(wrong)),
+        none("acknowledged and lost", lost),
+        none("tracebacks", program.log.read_text().count("Traceback")),
+    ]
+
+
+def _told(settings: Settings) -> dict[str, str]:
+    return crew._program("", settings.database_url, Path(), "").environ | {"FORUM_LIMIT": "0", "PUBLIC_URL": "http://localhost"}
+
+
+def _revision(settings: Settings) -> str:
+    return str(
+        migrations.alone(settings, lambda connection: connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+    )
+
+
+def _forums(settings: Settings) -> list[str]:
+    statement = "SELECT slug FROM forum WHERE status = 'announced' AND starts_at > :now ORDER BY starts_at"
+    now = time.strftime("%Y-%m-%d %H:%M:%S+00:00" if not settings.is_sqlite else "%Y-%m-%d %H:%M:%S", time.gmtime())
+    found = migrations.alone(settings, lambda connection: connection.exec_driver_sql(statement.replace(":now", f"'{now}'")).scalars().all())
+    return [str(each) for each in found]
+
+
+def _fill(connection: Connection) -> None:
+    """The first row of each, again and again under another name."""
+    for table, unique in (("registration", "email_key"), ("question", "code")):
+        columns = list(connection.exec_driver_sql(f"SELECT * FROM {table} LIMIT 1").keys())
+        row = dict(connection.exec_driver_sql(f"SELECT * FROM {table} LIMIT 1").mappings().one())
+        names = ", ".join(columns)
+        given = ", ".join(f":{each}" if each in ("id", unique, "email", "author_key") else each for each in columns)
+        one = text(f"INSERT INTO {table} ({names}) SELECT {given} FROM {table} WHERE id = :first")
+        first = row["id"]
+        fresh = (uuid4() for _ in range(FULL))
+        values = [
+            {"first": first, "id": each.hex if connection.dialect.name == "sqlite" else each, "email": f"{each}@example.org", "author_key": each.hex}
+            | {unique: each.hex[:8] if unique == "code" else each.hex}
+            for each in fresh
+        ]
+        connection.execute(one, values)
+
+
+async def _meanwhile(settings: Settings, crowd: Crowd, program: Program) -> tuple[float, str]:
+    async with crowd.meanwhile(VISITORS):
+        await asyncio.sleep(4)
+        crowd.phase, begun = "migrate", time.monotonic()
+        command = [sys.executable, "-m", "forums.cli", "migrate"]
+        done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, env=_told(settings), capture_output=True, text=True)
+        took = time.monotonic() - begun
+        assert done.returncode == 0, done.stderr
+        crowd.phase = "old program, new schema"
+        await asyncio.sleep(5)
+        crowd.phase = "stop"  # alone, without a proxy, it has nobody to take its place
+        await asyncio.to_thread(program.stop)
+        program.where = ROOT
+        program.start()
+        while await ask("127.0.0.1", program.port, "GET", "/sante") != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        crowd.phase = "new program"
+        await asyncio.sleep(4)
+    return took, await asyncio.to_thread(_revision, settings)
+
+
+async def _lost(settings: Settings, crowd: Crowd) -> int:
+    database = Database(settings)
+    async with database.reading() as session:
+        registered = set((await session.exec(select(Registration.email))).all())
+        asked = set((await session.exec(select(Question.email))).all())
+    await database.close()
+    return len(crowd.registered - registered) + len(crowd.asked - asked)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A schema change while the site serves, on both engines.")
+    parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
+    asked = parser.parse_args()
+    commit = before_it()
+    if commit is None:
+        print("left out: the history of the repository, where the program before the newest migration is, is not here")
+        return 0
+    kept = []
+    for engine in ENGINES if asked.engine == "both" else [asked.engine]:
+        with ENGINES[engine]() as url:
+            kept.append(
+                report(f"{engine}: {newest().stem} while the program before it serves", partial(upgrade, settings_for(url), commit=commit))
+            )
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
