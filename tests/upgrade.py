@@ -116,7 +116,12 @@ def _fill(connection: Connection) -> None:
         first = row["id"]
         fresh = (uuid4() for _ in range(FULL))
         values = [
-            {"first": first, "id": each.hex if connection.dialect.name == "sqlite" else each, "email": f"{each}@example.org", "author_key": each.hex}
+            {
+                "first": first,
+                "id": each.hex if connection.dialect.name == "sqlite" else each,
+                "email": f"{each}@example.org",
+                "author_key": each.hex,
+            }
             | {unique: each.hex[:8] if unique == "code" else each.hex}
             for each in fresh
         ]
