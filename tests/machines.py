@@ -131,6 +131,9 @@ async def _run(net: Network, url: str, door: socket.socket, said: Path) -> list[
         await asyncio.sleep(2)
     took = await _drain(database, net)
     findings = [*_of_the_crowd(crowd, killed, lost, took), *await _judge(database, crowd, relay)]
+    # Said at once as well: a run that is ended before its end has shown this much.
+    for each in findings:
+        _say(str(each))
     _say("an organiser's changes")
     findings += await lag(net, url)
     _say("requests that deceive")

@@ -36,6 +36,7 @@ class Crowd:
 
     def __init__(self, address: str, port: int, forums: Sequence[str]) -> None:
         self.address, self.port, self.forums, self.phase, self.over = address, port, forums, "calm", False
+        self.pages = [*PAGES, f"/forums/{forums[0]}"]
         self.numbers = itertools.count()
         self.answered: Counter[tuple[str, str]] = Counter()
         self.wrong: list[Seen] = []
@@ -47,7 +48,7 @@ class Crowd:
         while not self.over:
             kind = random.random()
             if kind < 0.6:
-                await self.one("GET", random.choice([*PAGES, f"/forums/{self.forums[0]}"]), "", None)
+                await self.one("GET", random.choice(self.pages), "", None)
             elif kind < 0.85:
                 email = f"n{next(self.numbers)}@example.org"
                 await self.one("POST", f"/forums/{random.choice(self.forums)}/inscription", form(email), (self.registered, email))

@@ -16,7 +16,7 @@ from tests.findings import Finding, none
 from tests.machines_net import NGINX_PORT, WEB_PORT, Network
 from tests.race import settings_for
 
-CHANGES = 40
+CHANGES = 20
 PAGE = "/forums/2027-1"
 
 

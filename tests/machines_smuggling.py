@@ -65,7 +65,7 @@ async def _statuses(address: str, port: int, request: bytes, *, source: str = ""
             while more := await reader.read(65536):
                 found += more
     writer.close()
-    return [int(each[4:7]) for each in found.split(b"HTTP/1")[1:]]
+    return [int(each[3:6]) for each in found.split(b"HTTP/1")[1:]]
 
 
 async def _too_large(net: Network) -> tuple[int | None, int]:

@@ -70,7 +70,7 @@ def upgrade(settings: Settings, folder: Path, *, commit: str) -> Sequence[Findin
     program.where = old
     with crew.running([program]):
         crew._wait_for(program)
-        crowd = Crowd("127.0.0.1", port, forums=_forums(settings))
+        crowd = Crowd("127.0.0.1", port, forums=_forums(settings)[:1])  # the next ones may not be open yet
         took, after = asyncio.run(_meanwhile(settings, crowd, program))
     lost = asyncio.run(_lost(settings, crowd))
     wrong = [each for each in crowd.wrong if each.phase != "stop"]
@@ -129,6 +129,8 @@ def _fill(connection: Connection) -> None:
 
 
 async def _meanwhile(settings: Settings, crowd: Crowd, program: Program) -> tuple[float, str]:
+    # What the program before did not have yet is not asked.
+    crowd.pages = [path for path in crowd.pages if await ask("127.0.0.1", program.port, "GET", path) == 200]
     async with crowd.meanwhile(VISITORS):
         await asyncio.sleep(4)
         crowd.phase, begun = "migrate", time.monotonic()
