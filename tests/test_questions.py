@@ -255,6 +255,17 @@ async def test_moderators_see_the_oldest_first_and_an_agent_only_what_concerns_t
 
     assert [row.text for row in everything] == ["ancienne", "autre", "récente"]
     assert [row.text for row in for_the_agent] == ["ancienne", "récente"]
+    assert await questions.how_many_to_moderate(session, institutions=[institution]) == 2
+
+
+async def test_those_who_confirmed_at_the_same_instant_are_each_on_one_page_of_the_queue(session: AsyncSession) -> None:
+    for number in range(7):
+        await a_question(session, text=f"Question {number}", status="pending", confirmed_at=NOW)
+
+    pages = [await questions.to_moderate(session, limit=3, offset=first) for first in (0, 3, 6, 9)]
+
+    assert [len(each) for each in pages] == [3, 3, 1, 0]
+    assert len({row.code for each in pages for row in each}) == await questions.how_many_to_moderate(session) == 7
 
 
 async def test_a_question_concerns_the_institutions_of_its_commitment_alone(session: AsyncSession) -> None:

@@ -77,7 +77,7 @@ class Institutions(Row):
     nom: Annotated[str, Column("Nom", "Nom de l'institution.", col(Institution.name))]
     adresse: Annotated[
         str,
-        Column("Adresse", "Page des questions qui lui sont adressées.", joined("/questions?institution=", col(Institution.slug))),
+        Column("Adresse", "Page de l'institution.", joined("/institutions/", col(Institution.slug))),
     ]
 
     @classmethod

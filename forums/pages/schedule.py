@@ -117,7 +117,7 @@ async def dashboard(request: Request) -> Response:
     member = request.state.member
     async with page.reading(request) as session:
         theirs = await members.institutions_of(session, member) if member.role == "agent" else None
-        waiting = await questions.to_moderate(session, institutions=theirs)
+        pending = await questions.how_many_to_moderate(session, institutions=theirs)
         to_answer = await answers.awaited(session, theirs, now=page.now()) if theirs is not None else []
         late = (await answers.assignments(session, institutions=theirs, stage="late", limit=1, now=page.now()))[1] if theirs else 0
         desks = await steps.desks(session, now=page.now()) if member.role in members.ORGANISERS else []
@@ -133,7 +133,7 @@ async def dashboard(request: Request) -> Response:
         "schedule/dashboard.html",
         desks=desks,
         tasks=tasks,
-        pending=len(waiting),
+        pending=pending,
         to_answer=to_answer,
         late_answers=late,
         counts=counts,

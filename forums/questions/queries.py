@@ -168,15 +168,27 @@ async def passages_answering(session: AsyncSession, question: Question) -> Seque
     return (await session.exec(query)).all()
 
 
-async def to_moderate(session: AsyncSession, *, institutions: Sequence[Institution] | None = None) -> Sequence[Question]:
+async def to_moderate(
+    session: AsyncSession, *, institutions: Sequence[Institution] | None = None, limit: int | None = None, offset: int = 0
+) -> Sequence[Question]:
     """Confirmed questions that wait for a moderator, the oldest first; an agent sees those of their institutions."""
-    query = select(Question).where(Question.status == "pending").order_by(col(Question.confirmed_at))
-    if institutions is not None:
-        theirs = [each.id for each in institutions]
-        carried = select(CommitmentInstitution.commitment_id).where(col(CommitmentInstitution.institution_id).in_(theirs))
-        routed = select(QuestionInstitution.question_id).where(col(QuestionInstitution.institution_id).in_(theirs))
-        query = query.where(col(Question.commitment_id).in_(carried) | col(Question.id).in_(routed))
-    return (await session.exec(query)).all()
+    # The code settles ties: without it a question could be on two pages, or on none.
+    query = select(Question).where(*_waits(institutions)).order_by(col(Question.confirmed_at), col(Question.code))
+    return (await session.exec(query.offset(offset).limit(limit))).all()
+
+
+async def how_many_to_moderate(session: AsyncSession, *, institutions: Sequence[Institution] | None = None) -> int:
+    return (await session.exec(select(func.count()).select_from(Question).where(*_waits(institutions)))).one()
+
+
+def _waits(institutions: Sequence[Institution] | None) -> list[ColumnElement[bool]]:
+    pending = col(Question.status) == "pending"
+    if institutions is None:
+        return [pending]
+    theirs = [each.id for each in institutions]
+    carried = select(CommitmentInstitution.commitment_id).where(col(CommitmentInstitution.institution_id).in_(theirs))
+    routed = select(QuestionInstitution.question_id).where(col(QuestionInstitution.institution_id).in_(theirs))
+    return [pending, col(Question.commitment_id).in_(carried) | col(Question.id).in_(routed)]
 
 
 async def concerns(session: AsyncSession, question: Question, institutions: Sequence[Institution]) -> bool:

@@ -27,17 +27,24 @@ class RetitleForm(Form):
     """Also in the versions everybody reads."""
 
 
+PER_PAGE = 20
+
+
 async def queue(request: Request) -> Response:
-    member = request.state.member
+    member, number = request.state.member, page.whole_number(request, "page", 1)
     async with page.reading(request) as session:
         theirs = await members.institutions_of(session, member) if member.role == "agent" else None
-        waiting = await questions.to_moderate(session, institutions=theirs)
+        total = await questions.how_many_to_moderate(session, institutions=theirs)
+        waiting = await questions.to_moderate(session, institutions=theirs, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
         forums, commitments = await _subjects(session, waiting)
         published, _ = await questions.published(session, limit=20) if _may_decide(request) else ((), 0)
     return page.show(
         request,
         "questions/queue.html",
         questions=waiting,
+        total=total,
+        page=number,
+        pages=page.pages_of(total, PER_PAGE),
         published=published,
         forums=forums,
         commitments=commitments,
