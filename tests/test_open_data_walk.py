@@ -89,16 +89,25 @@ def codes_in(found: dict[str, Any], link: str, key: str) -> set[str]:
     return {held["code"]} if "code" in held else {each[key] for each in held["elements"]}
 
 
+async def a_passage_with_its_question(site: Site, commitment: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One that answers, at a point of the agenda, a question that was put there."""
+    for code in sorted(codes_in(commitment, "passages-engagements", "passage")):
+        passage = await object_at(site, f"/api/v1/passages/{code}")
+        for asked in sorted(codes_in(passage, "passages-questions", "question")):
+            question = await object_at(site, f"/api/v1/questions/{asked}")
+            if passage["point"] in codes_in(question, "points-questions", "point"):
+                return passage, question
+    raise AssertionError("no passage answers a question of its own point")
+
+
 async def test_the_chain_is_walked_over_the_api_and_back(site: Site):
     followed = (await object_at(site, "/api/v1/indicateurs?par_page=100"))["resultats"]
     commitments = [await object_at(site, f"/api/v1/engagements/{each['engagement']}") for each in followed]
     commitment = next(each for each in commitments if each["liens"]["suites-engagements"]["total"])
     indicator = await object_at(site, commitment["liens"]["indicateurs"]["elements"][0]["adresse_api"])
     promise = await object_at(site, f"/api/v1/suites/{min(codes_in(commitment, 'suites-engagements', 'suite'))}")
-    passages = [await object_at(site, f"/api/v1/passages/{code}") for code in codes_in(commitment, "passages-engagements", "passage")]
-    passage = next(each for each in passages if each["point"] and each["liens"]["passages-questions"]["total"])
-    question = await object_at(site, f"/api/v1/questions/{min(codes_in(passage, 'passages-questions', 'question'))}")
-    item = await object_at(site, f"/api/v1/points/{min(codes_in(question, 'points-questions', 'point'))}")
+    passage, question = await a_passage_with_its_question(site, commitment)
+    item = await object_at(site, f"/api/v1/points/{passage['point']}")
 
     assert question["code"] in codes_in(item, "points-questions", "question")
     assert passage["code"] in codes_in(item, "passages", "code")
