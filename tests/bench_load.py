@@ -17,6 +17,10 @@ import uvloop
 PLACE = "########"  # of a number, another in each request
 
 
+# Seconds for any job: ten thousand pages that are each rendered take some two minutes.
+LONGEST = 300.0
+
+
 @dataclass(frozen=True)
 class Job:
     """Requests asked in turn, for `seconds`, or `total` of them; `first` is where their numbers begin."""
@@ -47,7 +51,7 @@ class Done:
 def run(job: Job) -> Done:
     """Do the job in another process, so that it does not take its time from a server."""
     command = [sys.executable, "-m", "tests.bench_load"]
-    done = subprocess.run(command, input=json.dumps(asdict(job)), stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    done = subprocess.run(command, input=json.dumps(asdict(job)), stdout=subprocess.PIPE, text=True, check=True, timeout=LONGEST + 30)
     return Done(**json.loads(done.stdout))
 
 
@@ -129,7 +133,7 @@ async def visit(job: Job) -> Done:
     for _ in range(job.connections):
         _, visitor = await loop.create_connection(lambda: Visitor(crowd), "127.0.0.1", job.port)
         visitors.append(visitor)
-    async with asyncio.timeout(min(job.seconds, 60) + 30):
+    async with asyncio.timeout(min(job.seconds + 30, LONGEST)):
         await asyncio.gather(*(visitor.left for visitor in visitors))
     took = time.perf_counter() - began
     return Done(crowd.answers, took, dict(crowd.errors), (time.process_time() - worked) / took)
