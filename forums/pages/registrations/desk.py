@@ -20,7 +20,7 @@ from forums.settings import Settings
 
 # What nobody notices, and enough for those answered together to come back together.
 PATIENCE = 0.001
-# As many as one connection can send at its limit but a few times: who asks alone could time the answer, a crowd hides each of them.
+# From so many written together on, nobody waits for the next step: the limit of one connection lets it make such a crowd a dozen times.
 CROWD = 5
 
 
