@@ -31,7 +31,6 @@ from forums.models import (
     Institution,
     Member,
     MinutesEntry,
-    OutboxMessage,
     Question,
     Registration,
     Subscription,
@@ -68,6 +67,17 @@ class Message:
     forum_id: UUID | None = None
     fact: str | None = None
     not_after: datetime | None = None
+
+
+class Promised(Protocol):
+    """What a message is written from: its row of the outbox, or what a courier has of it in hand."""
+
+    id: UUID
+    kind: str
+    recipient: str
+    language: str
+    facts: dict[str, Any]
+    created_at: datetime
 
 
 class Addressee(Protocol):
@@ -351,7 +361,7 @@ def _to_author(question: Question, kind: str, **facts: Any) -> Message:
     return Message(kind, question.email or "", question.language, facts, question.forum_id)
 
 
-def compose(row: OutboxMessage, settings: Settings) -> bytes:
+def compose(row: Promised, settings: Settings) -> bytes:
     """The bytes of a message, ready to be sent unchanged; made once per row."""
     subject, body = _text(row, settings, quoted=False)
     _, body_as_markdown = _text(row, settings, quoted=True)
@@ -387,20 +397,20 @@ def ending(facts: Mapping[str, Any]) -> str:
     return f"?{query}" if query and len(query) < 700 else ""
 
 
-def _attach_entry(email: EmailMessage, row: OutboxMessage, code: str, settings: Settings) -> None:
+def _attach_entry(email: EmailMessage, row: Promised, code: str, settings: Settings) -> None:
     picture = entry_codes.as_png(entry_codes.address(settings.public_url, row.facts["forum"]["slug"], code))
     email.add_attachment(picture, maintype="image", subtype="png", filename="entree.png")
 
 
-def subject_of(row: OutboxMessage, settings: Settings) -> str:
+def subject_of(row: Promised, settings: Settings) -> str:
     return _text(row, settings, quoted=False)[0]
 
 
-def text_of(row: OutboxMessage, settings: Settings) -> str:
+def text_of(row: Promised, settings: Settings) -> str:
     return _text(row, settings, quoted=False)[1]
 
 
-def _text(row: OutboxMessage, settings: Settings, *, quoted: bool) -> tuple[str, str]:
+def _text(row: Promised, settings: Settings, *, quoted: bool) -> tuple[str, str]:
     facts = {name: _from_json(value) if name in ("forum", "was") else value for name, value in row.facts.items()}
     template = environment(row.language).get_template(f"emails/{row.kind}.md")
     home = settings.public_url + ("" if row.language == "fr" else f"/{row.language}")
@@ -414,7 +424,7 @@ def _escaped(text: str) -> str:
     return "".join("\\" + letter if letter in "\\`*_{}[]<>()#+-=.!|&~" else letter for letter in text)
 
 
-def _invite(email: EmailMessage, row: OutboxMessage, method: str, settings: Settings) -> None:
+def _invite(email: EmailMessage, row: Promised, method: str, settings: Settings) -> None:
     ics = calendar_feed.invitation(
         _from_json(row.facts["forum"]),
         row.recipient,

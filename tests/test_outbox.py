@@ -21,13 +21,14 @@ import aiosmtplib
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy.exc import OperationalError
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete, select, update
 
 from forums import emails, outbox
 from forums.database import Database
 from forums.models import DeliveryAttempt, Forum, OutboxMessage
-from forums.outbox import GIVE_UP_AFTER, LEASE, courier
+from forums.outbox import GIVE_UP_AFTER, LEASE, courier, ledger
 from forums.outbox import relay as relays
+from forums.outbox.ledger import UNWRITTEN
 from forums.pages import outbox as pages_outbox
 from forums.settings import ROOT, BadSetting, Settings, Smtp, read
 from tests.factories import SECRET_KEY, a_forum, a_registration
@@ -788,6 +789,30 @@ async def test_a_worker_that_is_stopped_finishes_what_is_begun_and_hands_the_res
     assert found["sent", 1] == len(relay.accepted) <= 8
 
 
+async def test_while_the_database_takes_nothing_down_no_more_goes_than_may_be_unwritten(database: Database) -> None:
+    await promise(database, *(f"p{number:03}@example.org" for number in range(100)))
+    now = datetime.now(UTC)
+    in_hand = await ledger.claim(database, Smtp(host="localhost", port=25, tls="none"), now, 100)
+    written, told = ledger.Ledger(database), []
+
+    async def tell() -> None:
+        for each in in_hand:
+            await written.record(ledger.Outcome(each, now, "sent"))
+            told.append(each)
+
+    async with database.transaction() as session:
+        await session.exec(update(OutboxMessage).values(language="en"))  # holds every row until the block is left
+        telling = asyncio.create_task(tell())
+        await until(lambda: len(told) >= UNWRITTEN - 1)
+        await asyncio.sleep(0.1)
+        ahead = len(told)
+    await telling
+    await written.settled()
+
+    assert (len(in_hand), ahead, len(told)) == (100, UNWRITTEN - 1, 100)
+    assert {each.status for each in await rows(database)} == {"sent"}
+
+
 KILLED = """
 import asyncio, json, sys
 import forums.settings
@@ -798,7 +823,7 @@ asyncio.run(outbox.work(Database(settings), settings, asyncio.Event()))
 """
 
 
-async def test_a_worker_killed_at_the_worst_moment_sends_at_most_one_message_per_connection_again(
+async def test_a_worker_killed_at_the_worst_moment_sends_again_at_most_what_may_be_unwritten(
     database: Database, engine_settings: Settings
 ) -> None:
     people = sorted(f"p{number}@example.org" for number in range(150))
@@ -817,7 +842,7 @@ async def test_a_worker_killed_at_the_worst_moment_sends_at_most_one_message_per
     identifiers = Counter(message_from_bytes(each.content or b"")["Message-ID"] for each in relay.accepted)  # type: ignore[arg-type]
     assert set(identifiers) == {f"<{each.id}@forums.example.fr>" for each in await rows(database)}
     assert {each.status for each in await rows(database)} == {"sent"}
-    assert sum(identifiers.values()) - 150 <= 4
+    assert sum(identifiers.values()) - 150 <= UNWRITTEN + 4
     assert set(relay.recipients) == set(people)
 
 

@@ -1,8 +1,8 @@
 """The courier: takes what is due in hand, and carries it to the relay over several connections.
 
-A connection waits until what became of its message is committed before it sends the next: a worker
-killed at the worst moment sends at most one message per connection again, with the same Message-ID. A
-message is known not to be taken back a fifth of a second before it goes. When the relay or its
+A connection sends on while what became of its last messages is being written: a worker killed at the worst
+moment sends again, with the same Message-ID, at most `ledger.UNWRITTEN` messages and the one each connection has
+just handed over. A message is known not to be taken back a fifth of a second before it goes. When the relay or its
 settings are at fault the whole queue stops for a while, so that a wrong password is not tried at each turn.
 """
 
@@ -17,16 +17,15 @@ from typing import NamedTuple, Self
 
 from forums import emails
 from forums.database import Database
-from forums.models import OutboxMessage
 from forums.outbox import ledger, queries
-from forums.outbox.ledger import Ledger, Outcome
+from forums.outbox.ledger import Ledger, Outcome, Taken
 from forums.outbox.relay import Connection, Connections, Unwritable, Verdict, connect, judge
 from forums.settings import Settings, Smtp
 
 log = logging.getLogger("forums.outbox")
 
 TURN = 1.0
-IN_HAND = 100
+IN_HAND = 200
 TOGETHER = 20
 ENOUGH_FOR_ONE = 10
 HAND_BACK_AFTER = timedelta(minutes=2)
@@ -38,7 +37,7 @@ STOPPED = {"misconfigured": [timedelta(minutes=10)], "relay": [timedelta(minutes
 class Letter:
     """A message in hand, ready to go: its bytes, when it was taken, when it was last known as wanted."""
 
-    row: OutboxMessage
+    row: Taken
     content: bytes
     taken_at: float
     wanted_at: float
@@ -86,7 +85,7 @@ class Courier:
     def __init__(self, database: Database, settings: Settings, smtp: Smtp, *, now: Callable[[], datetime] = _now) -> None:
         self.database, self.settings, self.smtp, self.now = database, settings, smtp, now
         self.connections = Connections()
-        self.ledger = Ledger(database, lambda: len(self._lanes))
+        self.ledger = Ledger(database)
         self.sent = 0
         self._hand: deque[Letter] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
@@ -140,7 +139,7 @@ class Courier:
         self._pause = None
         return False
 
-    async def _take_in_hand(self, rows: Sequence[OutboxMessage], taken_at: float) -> None:
+    async def _take_in_hand(self, rows: Sequence[Taken], taken_at: float) -> None:
         composed = [(row, await self._compose(row)) for row in rows if row.content is None]
         ready = [(row, content) for row, content in composed if content is not None]
         await ledger.keep(self.database, ready)
@@ -148,7 +147,7 @@ class Courier:
         self._hand.extend(Letter(row, content, taken_at, taken_at) for row, content in ready)
         self._start_lanes(-(-len(self._hand) // ENOUGH_FOR_ONE))
 
-    async def _compose(self, row: OutboxMessage) -> bytes | None:
+    async def _compose(self, row: Taken) -> bytes | None:
         """The bytes of a message; None if it cannot be put into words."""
         await asyncio.sleep(0)  # composing takes milliseconds, and the site's pages may live in this process
         try:
@@ -157,19 +156,19 @@ class Courier:
             await self._record_fault(row, Unwritable(repr(error)))
             return None
 
-    def _late(self) -> list[OutboxMessage]:
+    def _late(self) -> list[Taken]:
         """Those that waited in hand too long for their lease, taken out of it."""
         late = []
         while self._hand and time.monotonic() - self._hand[0].taken_at > HAND_BACK_AFTER.total_seconds():
             late.append(self._hand.popleft().row)
         return late
 
-    def _emptied(self) -> list[OutboxMessage]:
+    def _emptied(self) -> list[Taken]:
         rows = [letter.row for letter in self._hand]
         self._hand.clear()
         return rows
 
-    async def _hand_back(self, rows: Sequence[OutboxMessage]) -> None:
+    async def _hand_back(self, rows: Sequence[Taken]) -> None:
         await ledger.release(self.database, rows)
 
     async def rest(self, stop: asyncio.Event) -> None:
@@ -198,8 +197,7 @@ class Courier:
             try:
                 await self._carry(letter)
             except Exception:
-                # The database did not take what became of it: the lease does, and the message goes again.
-                log.exception("message %s: what became of it is not written", letter.row.id)
+                log.exception("message %s: its lease takes it back", letter.row.id)
 
     async def _next(self) -> Letter | None:
         async with self._choosing:
@@ -225,7 +223,7 @@ class Courier:
             if connection is None:
                 await self._hand_back([letter.row])
                 return
-            await connection.carry(self.settings.mail_from, letter.row, letter.content)
+            await connection.carry(self.settings.mail_from, letter.row.recipient, letter.content, identifier=letter.row.id)
         except Exception as error:  # noqa: BLE001 — one poisonous message must not stop the queue
             if connection is not None:
                 connection.drop()
@@ -245,13 +243,11 @@ class Courier:
             # One at a time: the others do not try the password that was just refused.
             return await connect(self.smtp) if self._pause is None else None
 
-    async def _record_sent(self, row: OutboxMessage, connection: Connection) -> None:
-        try:
-            await self.ledger.record(Outcome(row, _now(), "sent"))
-        finally:
-            await self.connections.keep(connection)
+    async def _record_sent(self, row: Taken, connection: Connection) -> None:
+        await self.connections.keep(connection)
+        await self.ledger.record(Outcome(row, _now(), "sent"))
 
-    async def _record_fault(self, row: OutboxMessage, error: Exception) -> None:
+    async def _record_fault(self, row: Taken, error: Exception) -> None:
         verdict, code, words = judge(error)
         # The relay's words may quote an address: they stay in the row, out of the log.
         log.warning("message %s: %s (code %s)", row.id, verdict, code)

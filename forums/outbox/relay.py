@@ -12,11 +12,11 @@ import ssl
 import time
 from email.headerregistry import Address
 from typing import Literal
+from uuid import UUID
 
 import aiosmtplib
 from sqlalchemy.exc import SQLAlchemyError
 
-from forums.models import OutboxMessage
 from forums.settings import Smtp
 
 # The ten minutes a relay may take to answer its last final dot (RFC 5321 4.5.3.2.6).
@@ -84,28 +84,28 @@ class Connection:
         self.carried = 0
         self.idle_since = time.monotonic()
 
-    async def carry(self, sender: Address, row: OutboxMessage, content: bytes) -> None:
+    async def carry(self, sender: Address, recipient: str, content: bytes, *, identifier: UUID) -> None:
         """Hand one message over. Returns once the relay has taken it; raises what `judge` understands."""
-        if not _ADDRESS.fullmatch(row.recipient):  # the library would make another recipient of what it holds
+        if not _ADDRESS.fullmatch(recipient):  # the library would make another recipient of what it holds
             raise Unwritable("an address that cannot be written to")
         try:
             async with asyncio.timeout(ALTOGETHER):
-                await self._hand_over(sender.addr_spec, row, content)
+                await self._hand_over(sender.addr_spec, recipient, content, identifier)
         except TimeoutError as error:
             raise aiosmtplib.SMTPReadTimeoutError("the relay took too long over one message") from error
         self.carried += 1
 
-    async def _hand_over(self, sender: str, row: OutboxMessage, content: bytes) -> None:
+    async def _hand_over(self, sender: str, recipient: str, content: bytes, identifier: UUID) -> None:
         """What the library's `sendmail` says, which parses the two addresses anew four times a message: half its work."""
         size = b"SIZE=%d" % len(content)
-        mail = [*([size] if self._sizes else []), *([b"RET=HDRS", b"ENVID=%s" % str(row.id).encode()] if self._reports else [])]
+        mail = [*([size] if self._sizes else []), *([b"RET=HDRS", b"ENVID=%s" % str(identifier).encode()] if self._reports else [])]
         said = await self._client.execute_command(b"MAIL", b"FROM:<%s>" % sender.encode("ascii"), *mail, timeout=FINAL_DOT)
         if said.code != 250:
             raise aiosmtplib.SMTPSenderRefused(said.code, said.message, sender)
         rcpt = [b"NOTIFY=FAILURE"] if self._reports else []
-        said = await self._client.execute_command(b"RCPT", b"TO:<%s>" % row.recipient.encode("ascii"), *rcpt, timeout=FINAL_DOT)
+        said = await self._client.execute_command(b"RCPT", b"TO:<%s>" % recipient.encode("ascii"), *rcpt, timeout=FINAL_DOT)
         if said.code not in (250, 251):
-            raise aiosmtplib.SMTPRecipientsRefused([aiosmtplib.SMTPRecipientRefused(said.code, said.message, row.recipient)])
+            raise aiosmtplib.SMTPRecipientsRefused([aiosmtplib.SMTPRecipientRefused(said.code, said.message, recipient)])
         await self._client.data(content, timeout=FINAL_DOT)
 
     async def still_answers(self) -> bool:
