@@ -21,9 +21,11 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from html.parser import HTMLParser
@@ -44,6 +46,7 @@ from tests.bench_servers import FEED_OF, Bench, Pair, Running, Site, fetch, in_w
 from tests.factories import SECRET_KEY
 
 FIRST_VIEW_BYTES, FIRST_VIEW_REQUESTS = 30_000, 4
+WRITES_A_SECOND = 100
 OPEN_FORUM = "/forums/2027-1"
 VISITED = ["/", "/forums", OPEN_FORUM, f"{OPEN_FORUM}/inscription", f"{OPEN_FORUM}.ics", "/questions", "/engagements", "/engagements/1",
            "/plans", "/abonnements", "/calendrier.ics", "/accessibilite", "/en/", "/en/engagements", "/nulle-part"]  # fmt: skip
@@ -96,12 +99,43 @@ def read(bench: Bench, site: Site, path: str, *, again: bool = False) -> Measure
 def page(bench: Bench, *, again: bool = False) -> Measured:
     """The largest page anybody may read."""
     site = bench.site()
+    return read(bench, site, largest(site), again=again)
+
+
+def largest(site: Site) -> str:
     pages = [path for path in VISITED if b"\r\ncontent-type: text/html" in site.fetch(path).lower()]
-    return read(bench, site, max(pages, key=lambda path: len(site.fetch(path))), again=again)
+    return max(pages, key=lambda path: len(site.fetch(path)))
 
 
 def feed(bench: Bench, *, again: bool = False) -> Measured:
     return read(bench, bench.site("feed"), "/calendrier.ics", again=again)
+
+
+def storm(bench: Bench) -> Measured:
+    """The largest page while a hundred questions a second are asked of the same process, against the same page in peace.
+
+    What the questions themselves cost the process counts against the page.
+    """
+    site = bench.site()
+    ours = replace(Job([request(largest(site))], [200]), port=site.running.port, seconds=bench.seconds * 2)
+    typed = {"kind": "question", "text": f"Question {PLACE} : où en est-on ?", "context": "", "commitment": "", "author_name": "",
+             "email": f"camille.{PLACE}@example.org", "site_web": ""}  # fmt: skip
+    body = urlencode(typed, safe=PLACE)
+    headers = ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}", "Sec-Fetch-Site: same-origin"]
+    asking = Job([request("/questions/poser", *headers, body=body)], [303], site.running.port, ours.seconds, pace=WRITES_A_SECOND)
+    pairs, errors, written = [], Counter[str](), []
+    for number in range(bench.rounds + 1):
+        alone = bench_load.run(ours)
+        with ThreadPoolExecutor(1) as beside:
+            storming = beside.submit(bench_load.run, replace(asking, first=number * 1_000_000))
+            during = bench_load.run(ours)
+            asked = storming.result()
+        errors.update({**alone.errors, **during.errors, **{f"while asking, {error}": count for error, count in asked.errors.items()}})
+        if number:
+            pairs.append((alone.rate, during.rate))
+            written.append(asked.rate)
+    note = f"{statistics.median(written):.0f} questions a second were written meanwhile"
+    return compared(pairs, "req/s", errors=in_words(errors), note=note, profile=partial(site.profile, ours))
 
 
 # -- Write -----------------------------------------------------------------------------------------------
@@ -285,6 +319,7 @@ ROWS = [
     Row("page-304", "conditional GET of that page", 1.5, partial(page, again=True)),
     Row("feed", f"/calendrier.ics, {FEED_OF:,} forums", 1.5, feed),
     Row("feed-304", "conditional GET of that feed", 1.5, partial(feed, again=True)),
+    Row("storm", "that page under 100 writes a second", 1.5, storm),
     Row("render", f"feed after a change, {FEED_OF:,} forums", 5, first_render),
     Row("register", "registration POST, SQLite", 3, partial(register, kind="sqlite")),
     Row("register-pg", "registration POST, PostgreSQL", 3, partial(register, kind="postgresql")),

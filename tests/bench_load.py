@@ -23,7 +23,10 @@ LONGEST = 300.0
 
 @dataclass(frozen=True)
 class Job:
-    """Requests asked in turn, for `seconds`, or `total` of them; `first` is where their numbers begin."""
+    """Requests asked in turn, for `seconds`, or `total` of them; `first` is where their numbers begin.
+
+    With a `pace`, in requests a second, one is asked when its turn has come; without, as soon as the last is answered.
+    """
 
     requests: list[str]
     expected: list[int]
@@ -32,6 +35,7 @@ class Job:
     total: int = 10**9
     first: int = 0
     connections: int = 12
+    pace: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,12 @@ class Crowd:
         self.asked, self.first, self.total = 0, job.first, job.total
         self.answers = 0
         self.errors: Counter[str] = Counter()
-        self.ends = time.perf_counter() + job.seconds
+        self.pace, self.began = job.pace, time.perf_counter()
+        self.ends = self.began + job.seconds
+
+    def pause(self) -> float:
+        """The seconds until the next request's turn."""
+        return max(0.0, self.began + self.asked / self.pace - time.perf_counter()) if self.pace else 0.0
 
     def next_request(self) -> bytes | None:
         if self.asked >= self.total or time.perf_counter() >= self.ends:
@@ -84,6 +93,9 @@ class Visitor(asyncio.Protocol):
         self._ask()
 
     def _ask(self) -> None:
+        if pause := self.crowd.pause():
+            asyncio.get_running_loop().call_later(pause, self._ask)
+            return
         request = self.crowd.next_request()
         self.waits = request is not None
         if request is None:
@@ -104,6 +116,7 @@ class Visitor(asyncio.Protocol):
             self.head = b""
         if self.missing == 0:
             self._count()
+            self.waits = False
             self._ask()
         elif self.missing < 0:
             self.crowd.errors["more than was said"] += 1

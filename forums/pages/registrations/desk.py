@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from forums.settings import Settings
 
 # What nobody notices, and enough for those answered together to come back together.
 PATIENCE = 0.001
-# From so many written together on, nobody waits for the next step: the limit of one connection lets it make such a crowd a dozen times.
+# When so many arrive within a step, nobody waits for the next one: the limit of one connection lets it make such a crowd a dozen times.
 CROWD = 5
 
 
@@ -34,7 +35,6 @@ class Arrival:
     client: str | None
     answer: asyncio.Future[bool]
     allowed: bool | None = None
-    beside: int = 1
 
     def say(self, outcome: bool | Exception) -> None:
         if self.answer.done():
@@ -61,6 +61,7 @@ class Desk:
         self.tally = Tally()
         self.per_client, self.per_forum = page.client_limit(settings), page.forum_limit(settings)
         self.arrived: list[Arrival] = []
+        self.last: deque[float] = deque(maxlen=CROWD)
         self.writing: asyncio.Task[None] | None = None
 
     async def register(self, slug: str, form: RegistrationForm, language: str, client: str | None) -> bool:
@@ -68,20 +69,22 @@ class Desk:
         began = time.monotonic()
         arrival = Arrival(slug, form, language, client, asyncio.get_running_loop().create_future())
         self.arrived.append(arrival)
+        self.last.append(began)
         if self.writing is None or self.writing.done():
             self.writing = asyncio.create_task(self._write())
         try:
             return await arrival.answer
         finally:
-            if arrival.beside < CROWD:
+            if not self._is_crowded():
                 await page.same_time(began)
+
+    def _is_crowded(self) -> bool:
+        return len(self.last) == CROWD and time.monotonic() - self.last[0] < page.STEP
 
     async def _write(self) -> None:
         while self.arrived:
             await asyncio.sleep(PATIENCE)
             together, self.arrived = self.arrived, []
-            for each in together:
-                each.beside = len(together)
             await self._write_down(together)
 
     async def _write_down(self, together: Sequence[Arrival]) -> None:
