@@ -1,6 +1,6 @@
 """Questions and promises counted by the database, by whatever key: a commitment, an institution, a season.
 
-Where a question stands is taken from `answers` and `questions` as it is, never said a second time here.
+Where a question stands is what `standing_index` keeps, never said a second time here.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ from sqlalchemy import Null, case, null
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import answers, follow_ups, questions
-from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, Forum, Question, QuestionInstitution, Season
+from forums import follow_ups
+from forums.models import ActionPlan, Commitment, FollowUp, Forum, Season
 from forums.models.forum import PARIS
+from forums.standing_index import ELSEWHERE, STANDING
 
 
 @dataclass(frozen=True)
@@ -79,19 +80,12 @@ class Counted:
 
 
 async def counted(session: AsyncSession, *, now: datetime) -> list[Counted]:
-    """Every published question, in one statement: where each stands is looked up once, then counted for all keys.
+    """Every published question, in one statement.
 
     What is put to an institution because it leads the commitment is that commitment's own: only the rest is counted apart.
     """
-    standing = _standing(now)
-    put_to = standing.join(QuestionInstitution, col(QuestionInstitution.question_id) == standing.c.id)
-    leads = select(CommitmentInstitution).where(
-        CommitmentInstitution.commitment_id == standing.c.commitment_id,
-        CommitmentInstitution.institution_id == QuestionInstitution.institution_id,
-        CommitmentInstitution.role == "lead",
-    )
-    to_others = _numbers(standing, col(QuestionInstitution.institution_id)).select_from(put_to).where(~leads.exists())
-    every = to_others.union_all(_numbers(standing, null())).subquery()
+    of_all = _numbers(STANDING.c, now, null()).where(STANDING.c.status == "published")
+    every = _numbers(ELSEWHERE.c, now, ELSEWHERE.c.institution_id).union_all(of_all).subquery()
     # The plan of a question follows from the other keys: it is looked up for the groups, not for the questions.
     current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
     query = (
@@ -103,36 +97,11 @@ async def counted(session: AsyncSession, *, now: datetime) -> list[Counted]:
     return [Counted(plan, commitment, season, who, Group(*numbers)) for plan, who, commitment, season, *numbers in found]
 
 
-def _standing(now: datetime) -> Any:
-    """Each published question in the very terms its own page uses."""
-    newest, agenda = answers.latest(), questions.on_agenda().distinct().subquery()
-    waits = newest.c.outcome.is_(None)
-    overdue = (newest.c.outcome == "deferred") & (newest.c.deferred_to < now.astimezone(PARIS).date())
-    return (
-        cast(Any, select)(
-            col(Question.id),
-            col(Question.commitment_id),
-            col(Forum.season_id),
-            func.coalesce(newest.c.outcome, "waiting").label("state"),
-            case((waits & agenda.c.question_id.is_not(None), 1), else_=0).label("taken_up"),
-            case((overdue, 1), else_=0).label("overdue"),
-            questions.public_since().label("since"),
-        )
-        .select_from(Question)
-        .outerjoin(Forum, col(Forum.id) == col(Question.forum_id))
-        .outerjoin(newest, newest.c.question_id == col(Question.id))
-        .outerjoin(agenda, agenda.c.question_id == col(Question.id))
-        .where(col(Question.status) == "published")
-        .cte("standing")
-    )
-
-
-def _numbers(standing: Any, institution: Any) -> Any:
-    each = standing.c
-    keys = (institution.label("institution_id"), each.commitment_id, each.season_id, each.state)
-    numbers = (func.count().label("number"), func.sum(each.taken_up).label("taken_up"), func.sum(each.overdue).label("overdue"))
+def _numbers(each: Any, now: datetime, institution: Any) -> Any:
+    overdue = case((each.deferred_to < now.astimezone(PARIS).date(), 1), else_=0)
     grouped = (each.commitment_id, each.season_id, each.state)
-    found = cast(Any, select)(*keys, *numbers, func.min(each.since).label("oldest"))
+    numbers = (func.count().label("number"), func.sum(each.taken_up).label("taken_up"), func.sum(overdue).label("overdue"))
+    found = cast(Any, select)(institution.label("institution_id"), *grouped, *numbers, func.min(each.since).label("oldest"))
     return found.group_by(*grouped) if isinstance(institution, Null) else found.group_by(institution, *grouped)
 
 

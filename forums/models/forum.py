@@ -186,6 +186,7 @@ class Question(SQLModel, table=True):
         CheckConstraint("status NOT IN ('declined', 'unpublished') OR decline_reason IS NOT NULL", name="declined_with_a_reason"),
         CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="merged_into_another"),
         CheckConstraint("merged_into_id <> id", name="not_into_itself"),
+        Index("ix_question_status_decided_at", "status", "decided_at", "code"),
     )
 
     id: UUID = key()

@@ -12,7 +12,6 @@ from sqlalchemy import select as plain_select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from forums.answers.standing import latest
 from forums.follow_ups.queries import is_public
 from forums.models import (
     ActionPlan,
@@ -32,10 +31,11 @@ from forums.models import (
     QuestionInstitution,
     Support,
 )
-from forums.open_data.columns import Column, Row, announced, in_french, joined, text
+from forums.open_data.columns import Column, Row, announced, in_french, joined, rank, text
 from forums.open_data.forums_held import FORUM, of_question
 from forums.open_data.minutes_written import OUTCOMES, PASSAGE, Outcome
 from forums.open_data.plans import COMMITMENT, of_commitment
+from forums.standing_index import STANDING
 
 FOLLOW_UPS = {"promise": "promesse", "cooperation": "cooperation"}
 STATES = {"open": "ouverte", "kept": "tenue", "dropped": "abandonnee"}
@@ -43,7 +43,7 @@ CHANGES = {"kept": "tenue", "dropped": "abandonnee", "reopened": "rouverte", "am
 
 Kept = aliased(Question)
 Later = aliased(Forum)
-LATEST = latest()
+LATEST = STANDING
 SUPPORTS = (
     plain_select(func.count())
     .where(col(Support.question_id) == col(Question.id), col(Support.confirmed_at).is_not(None))
@@ -58,7 +58,7 @@ ON_AGENDA = col(Question.id).in_(
 )
 STANDING = case(
     (col(Question.status) == "merged", None),
-    *((LATEST.c.outcome == word, french) for word, french in OUTCOMES.items()),
+    *((LATEST.c.state == word, french) for word, french in OUTCOMES.items()),
     (ON_AGENDA, "a_l_ordre_du_jour"),
     else_="en_attente",
 )
@@ -101,9 +101,7 @@ class Questions(Row):
     ]
     reportee_au: Annotated[
         date | None,
-        Column(
-            "Reportée au", "Jour auquel la réponse est reportée.", case((LATEST.c.outcome == "deferred", LATEST.c.deferred_to), else_=None)
-        ),
+        Column("Reportée au", "Jour auquel la réponse est reportée.", LATEST.c.deferred_to),
     ]
     posee_le: Annotated[datetime, Column("Posée le", "Instant où elle a été écrite.", col(Question.created_at))]
     publiee_le: Annotated[datetime, Column("Publiée le", "Instant où elle a été publiée ou réunie.", col(Question.decided_at), dated=True)]
@@ -274,9 +272,7 @@ class FollowUpSteps(Row):
         Column(
             "Numéro",
             "Rang dans l'histoire de la promesse.",
-            func.row_number().over(
-                partition_by=col(FollowUpChange.follow_up_id), order_by=(col(FollowUpChange.at), col(FollowUpChange.id))
-            ),
+            rank(FollowUpChange, "follow_up_id", lambda each: [col(each.kind).in_(tuple(CHANGES))]),
             key=True,
         ),
     ]

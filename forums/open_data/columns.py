@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, String, case, cast, func, literal
+from sqlalchemy import ColumnElement, Join, String, case, cast, func, literal
 from sqlalchemy import select as plain_select
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from forums.models import ActionPlan, Commitment, Forum
@@ -104,19 +105,32 @@ def is_object(row: type[Row]) -> bool:
 @cache
 def query_of(row: type[Row]) -> Any:
     """Every public row, in its order; its columns are named as the fields."""
-    drawn = drawn_from(row)
-    return plain_select(drawn).order_by(*ordered(row, drawn))
-
-
-def ordered(row: type[Row], drawn: Any) -> list[Any]:
-    return [drawn.c[name] for name in row.order or key_of(row)]
+    drawn = rows_of(row).subquery()
+    return plain_select(drawn).order_by(*(drawn.c[name] for name in row.order or key_of(row)))
 
 
 @cache
-def drawn_from(row: type[Row]) -> Any:
-    """The same without order, to be filtered or counted."""
-    labelled = [field.column.source.label(field.name) for field in fields_of(row)]
-    return row.drawn(plain_select(*labelled)).subquery()
+def rows_of(row: type[Row]) -> Any:
+    """The same without order."""
+    return row.drawn(plain_select(*(field.column.source.label(field.name) for field in fields_of(row))))
+
+
+@cache
+def identity_of(row: type[Row]) -> tuple[Any, ...]:
+    """The primary key of the table each row is one of: to choose rows by it, nothing that is only shown needs to be read."""
+    drawn_from = row.drawn(plain_select(literal(1))).get_final_froms()[0]
+    while isinstance(drawn_from, Join):
+        drawn_from = drawn_from.left
+    return tuple(drawn_from.primary_key)
+
+
+def sources_of(row: type[Row]) -> dict[str, Any]:
+    """Where each field comes from."""
+    return {field.name: field.column.source for field in fields_of(row)}
+
+
+def ordered(row: type[Row]) -> list[Any]:
+    return [sources_of(row)[name] for name in row.order or key_of(row)]
 
 
 # -- Pieces of SQL that several rows share ------------------------------------------------------------------
@@ -155,3 +169,11 @@ def commitment_address(commitment: Any = Commitment, plan: Any = ActionPlan, anc
 def announced(forum: Any = Forum) -> ColumnElement[bool]:
     """A forum the public may see, cancelled since or not."""
     return col(forum.announced_at).is_not(None)
+
+
+def rank(change: Any, of: str, public: Callable[[Any], list[Any]]) -> Any:
+    """The place of a change among those of the same thing that are public: the same whichever rows are read beside it."""
+    earlier = aliased(change)
+    before = (col(earlier.at) < col(change.at)) | (col(earlier.at) == col(change.at)) & (col(earlier.id) <= col(change.id))
+    counted = plain_select(func.count()).select_from(earlier).where(getattr(earlier, of) == getattr(change, of), before, *public(earlier))
+    return counted.correlate_except(earlier).scalar_subquery()
