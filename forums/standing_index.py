@@ -100,7 +100,8 @@ FROM (
 
 _ON_AGENDA = """
 SELECT tie.question_id FROM agenda_item_question AS tie CROSS JOIN agenda_item CROSS JOIN forum
-WHERE agenda_item.id = tie.agenda_item_id AND forum.id = agenda_item.forum_id AND agenda_item.version = forum.agenda_version AND forum.agenda_version > 0 AND tie.question_id {these}"""
+WHERE agenda_item.id = tie.agenda_item_id AND forum.id = agenda_item.forum_id
+    AND agenda_item.version = forum.agenda_version AND forum.agenda_version > 0 AND tie.question_id {these}"""
 
 _DERIVED = """
 INSERT INTO standing_question (question_id, status, commitment_id, season_id, state, deferred_to, taken_up, since)

@@ -9,12 +9,12 @@ from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Null, case, null
+from sqlalchemy import Null, case, null, union_all
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import follow_ups
-from forums.models import ActionPlan, Commitment, FollowUp, Forum, Season
+from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, Forum, Institution, Season
 from forums.models.forum import PARIS
 from forums.standing_index import ELSEWHERE, STANDING
 
@@ -70,17 +70,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Counted:
-    """A group of questions of one commitment and one season. Those of an institution are those put to it that it does not lead."""
+    """A group of questions of one commitment (or of none), or of those put to an institution that it does not lead."""
 
-    plan_id: UUID | None
     commitment_id: UUID | None
-    season_id: UUID | None
     institution_id: UUID | None
     group: Group
 
 
-async def counted(session: AsyncSession, *, now: datetime) -> list[Counted]:
-    """Every published question, in one statement.
+async def counted(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> list[Counted]:
+    """Every published question of a plan, in one statement.
 
     What is put to an institution because it leads the commitment is that commitment's own: only the rest is counted apart.
     """
@@ -88,16 +86,46 @@ async def counted(session: AsyncSession, *, now: datetime) -> list[Counted]:
     every = _numbers(ELSEWHERE.c, now, ELSEWHERE.c.institution_id).union_all(of_all).subquery()
     # The plan of a question follows from the other keys: it is looked up for the groups, not for the questions.
     current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
-    query = (
-        cast(Any, select)(func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current), every)
-        .outerjoin(Commitment, col(Commitment.id) == every.c.commitment_id)
-        .outerjoin(Season, col(Season.id) == every.c.season_id)
-    )
-    found = (await session.exec(query)).all()
-    return [Counted(plan, commitment, season, who, Group(*numbers)) for plan, who, commitment, season, *numbers in found]
+    keys = (every.c.institution_id, case((every.c.institution_id.is_(None), every.c.commitment_id), else_=None), every.c.state)
+    query = cast(Any, select)(*keys, *(func.sum(every.c[name]) for name in _SUMS), func.min(every.c.oldest))
+    query = query.outerjoin(Commitment, col(Commitment.id) == every.c.commitment_id).outerjoin(Season, col(Season.id) == every.c.season_id)
+    of_plan = func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current) == plan.id
+    found = (await session.exec(query.select_from(every).where(of_plan).group_by(*keys))).all()
+    return [Counted(commitment, who, _group(*numbers)) for who, commitment, *numbers in found]
+
+
+async def counted_by_season(
+    session: AsyncSession, *, institution: Institution | None = None, commitment: Commitment | None = None, now: datetime
+) -> dict[UUID | None, list[Group]]:
+    """Every published question by the season it was asked in; those put to an institution, or on a commitment, when given."""
+    parts = [_numbers(STANDING.c, now, null()).where(STANDING.c.status == "published")]
+    if commitment is not None:
+        parts[0] = parts[0].where(STANDING.c.commitment_id == commitment.id)
+    if institution is not None:
+        led = select(CommitmentInstitution.commitment_id).where(
+            CommitmentInstitution.institution_id == institution.id, CommitmentInstitution.role == "lead"
+        )
+        parts[0] = parts[0].where(STANDING.c.commitment_id.in_(led))
+        theirs = _numbers(ELSEWHERE.c, now, ELSEWHERE.c.institution_id).where(ELSEWHERE.c.institution_id == institution.id)
+        parts.insert(0, theirs)
+    every = union_all(*parts).subquery()
+    numbers = (*(func.sum(every.c[name]) for name in _SUMS), func.min(every.c.oldest))
+    query = cast(Any, select)(every.c.season_id, every.c.state, *numbers).group_by(every.c.season_id, every.c.state)
+    found: dict[UUID | None, list[Group]] = {}
+    for season, *of_each in (await session.exec(query)).all():
+        found.setdefault(season, []).append(_group(*of_each))
+    return found
+
+
+_SUMS = ("number", "taken_up", "overdue")
+
+
+def _group(state: str, number: Any, taken_up: Any, overdue: Any, oldest: datetime) -> Group:
+    return Group(state, int(number), int(taken_up), int(overdue), oldest)  # PostgreSQL's sums are decimal
 
 
 def _numbers(each: Any, now: datetime, institution: Any) -> Any:
+    """Questions by all that is known of them, in the order of their index."""
     overdue = case((each.deferred_to < now.astimezone(PARIS).date(), 1), else_=0)
     grouped = (each.commitment_id, each.season_id, each.state)
     numbers = (func.count().label("number"), func.sum(each.taken_up).label("taken_up"), func.sum(overdue).label("overdue"))

@@ -16,7 +16,6 @@ from sqlalchemy import ColumnElement, literal, union_all
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import questions
 from forums.accountability.examined import is_held
 from forums.models import (
     ActionPlan,
@@ -32,6 +31,7 @@ from forums.models import (
     Season,
 )
 from forums.models.forum import PARIS
+from forums.standing_index import STANDING
 
 SIX_MONTHS = relativedelta(months=6)
 TWICE = 2
@@ -189,13 +189,11 @@ def _publications(plan: ActionPlan) -> list[tuple[PublicationKind, Any]]:
     def moments(column: Any) -> Any:
         return cast(Any, select)(column.label("at"))
 
-    known = questions.plan_of_each()
-    asked = cast(Any, select)(known.c.question_id).where(known.c.plan_id == plan.id)
-    answered = col(Answer.question_id).in_(asked) & col(Answer.published_at).is_not(None)
     seasons = select(Season.id).where(_of(plan))
     forums = select(Forum.id).where(col(Forum.season_id).in_(seasons))
     written = col(Minutes.forum_id).in_(forums) & col(Minutes.published_at).is_not(None)
     commitments = select(Commitment.id).where(Commitment.plan_id == plan.id)
+    answered = col(Answer.question_id).in_(_asked_of(plan, commitments, seasons)) & col(Answer.published_at).is_not(None)
     indicators = select(Indicator.id).where(col(Indicator.commitment_id).in_(commitments))
     measured = col(Measurement.indicator_id).in_(indicators) & (col(Measurement.status) == "published")
     reported = col(ProgressReport.commitment_id).in_(commitments) & (col(ProgressReport.status) == "published")
@@ -205,9 +203,16 @@ def _publications(plan: ActionPlan) -> list[tuple[PublicationKind, Any]]:
         ("minutes", moments(col(Minutes.published_at)).where(written)),
         ("minutes", moments(col(Minutes.amended_at)).where(written)),
         ("answers", moments(col(Answer.published_at)).where(answered)),
-        ("answers", moments(col(Answer.amended_at)).where(answered)),
+        ("answers", moments(col(Answer.amended_at)).where(answered, col(Answer.amended_at).is_not(None))),
         ("measurements", moments(col(Measurement.published_at)).where(measured)),
         ("measurements", moments(col(Measurement.corrected_at)).where(measured)),
         ("reports", moments(col(ProgressReport.published_at)).where(reported)),
         ("reports", moments(col(ProgressReport.amended_at)).where(reported)),
     ]
+
+
+def _asked_of(plan: ActionPlan, commitments: Any, seasons: Any) -> Any:
+    """The questions of a plan: on its commitments, or on none in its seasons; asked of no season, those of the current plan."""
+    kept = STANDING.c
+    asked_then = kept.season_id.in_(seasons) | kept.season_id.is_(None) if plan.current else kept.season_id.in_(seasons)
+    return cast(Any, select)(kept.question_id).where(kept.commitment_id.in_(commitments) | (kept.commitment_id.is_(None) & asked_then))

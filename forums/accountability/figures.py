@@ -81,8 +81,6 @@ class Figures:
     institutions: Sequence[OfInstitution]
     asked_of_none: Asked
     promised_of_none: Promised
-    counts: Sequence[Counted] = ()
-    """The questions of all plans, as they were counted."""
 
     @property
     def never_examined(self) -> int:
@@ -105,8 +103,7 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) 
     ids = [each.id for each in commitments]
     leads = await action_plan.leads(session, commitments)
     held = await _days_held(session, now)
-    counts = await counted(session, now=now)
-    by_commitment, routed = _groups_of(plan, counts)
+    by_commitment, routed = _groups_of(await counted(session, plan, now=now))
     promises, held_by, promised, of_none = await _promises(session, plan, now)
     indicators = await watched(session, ids, now=now)
     examined = await examinations(session, ids, now=now)
@@ -144,18 +141,17 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) 
         institutions,
         asked(by_commitment.get(None, [])),
         of_none,
-        counts,
     )
 
 
-def _groups_of(plan: ActionPlan, counts: Sequence[Counted]) -> tuple[dict[UUID | None, list[Group]], dict[UUID, list[Group]]]:
-    """The groups of a plan by commitment (None: of none), and by institution those put to it that it does not lead."""
+def _groups_of(counts: Sequence[Counted]) -> tuple[dict[UUID | None, list[Group]], dict[UUID, list[Group]]]:
+    """The groups by commitment (None: of none), and by institution those put to it that it does not lead."""
     by_commitment: dict[UUID | None, list[Group]] = {}
     routed: dict[UUID, list[Group]] = {}
     for each in counts:
-        if each.plan_id == plan.id and each.institution_id is None:
+        if each.institution_id is None:
             by_commitment.setdefault(each.commitment_id, []).append(each.group)
-        elif each.plan_id == plan.id and each.institution_id:
+        else:
             routed.setdefault(each.institution_id, []).append(each.group)
     return by_commitment, routed
 

@@ -251,7 +251,12 @@ class Answer(SQLModel, table=True):
     `edition` rises at each change: who saved from an older one is shown both texts, and overwrites nothing.
     """
 
-    __table_args__ = (UniqueConstraint("question_id", "institution_id"), *_with_what_it_says())
+    __table_args__ = (
+        UniqueConstraint("question_id", "institution_id"),
+        Index("ix_answer_published_at", "published_at"),
+        Index("ix_answer_amended_at", "amended_at"),
+        *_with_what_it_says(),
+    )
 
     id: UUID = key()
     question_id: UUID = link_to("question")

@@ -5,16 +5,18 @@ the file it refers to. The CSV, the JSON, the Table Schema, the data package, th
 description are derived from these classes, so that none can say anything else.
 """
 
+import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, Join, String, case, cast, func, literal
+from sqlalchemy import ColumnClause, ColumnElement, Integer, Join, String, case, cast, false, func, literal
 from sqlalchemy import select as plain_select
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql import visitors
 from sqlmodel import col
 
 from forums.models import ActionPlan, Commitment, Forum
@@ -124,6 +126,29 @@ def identity_of(row: type[Row]) -> tuple[Any, ...]:
     return tuple(drawn_from.primary_key)
 
 
+def lean(row: type[Row], columns: Sequence[Any], conditions: Sequence[Any] = (), order: Sequence[Any] = ()) -> Any:
+    """These columns of the rows, with no join that only brings what is not asked for: an outer one adds or takes away no row."""
+    drawn = row.drawn(plain_select(*columns)).where(*conditions)
+    needed = _needed(drawn.get_final_froms()[0], {*_tables_of(*columns), *_tables_of(drawn.whereclause, *order)})
+    found = plain_select(*columns).select_from(needed).order_by(*order)
+    return found if drawn.whereclause is None else found.where(drawn.whereclause)
+
+
+def _needed(joined_up: Any, used: set[str]) -> Any:
+    if not isinstance(joined_up, Join):
+        return joined_up
+    if joined_up.isouter and str(getattr(joined_up.right, "name", "")) not in used:
+        return _needed(joined_up.left, used)
+    left = _needed(joined_up.left, used | _tables_of(joined_up.onclause))
+    return left.join(joined_up.right, joined_up.onclause, isouter=joined_up.isouter)
+
+
+def _tables_of(*clauses: Any) -> set[str]:
+    """The names of the tables whose columns are read."""
+    parts = [part for clause in clauses if clause is not None for part in visitors.iterate(clause)]
+    return {str(part.table.name) for part in parts if isinstance(part, ColumnClause) and part.table is not None}
+
+
 def sources_of(row: type[Row]) -> dict[str, Any]:
     """Where each field comes from."""
     return {field.name: field.column.source for field in fields_of(row)}
@@ -141,7 +166,18 @@ def joined(*parts: Any) -> ColumnElement[str]:
     made: Any = literal("", String)
     for part in parts:
         made = made + (literal(part, String) if isinstance(part, str) else cast(part, String))
+    made.made_of = parts
     return made  # type: ignore[no-any-return]
+
+
+def equals(source: Any, value: Any) -> ColumnElement[bool]:
+    """What is made of a code and a number is looked up by each: no index holds them joined."""
+    parts = getattr(source, "made_of", ())
+    if len(parts) != 3 or parts[1] != "/" or not isinstance(parts[2].type, Integer):
+        return source == value  # type: ignore[no-any-return]
+    code, _, number = value.rpartition("/")
+    known = re.fullmatch("[1-9][0-9]{0,8}", number) is not None
+    return (parts[0] == code) & (parts[2] == int(number)) if known else false()
 
 
 def in_french(column: Any, words: dict[str, str]) -> ColumnElement[str]:
