@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Null, case, null, union_all
+from sqlalchemy import Null, case, false, null, true, union_all
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -77,13 +77,14 @@ class Counted:
     group: Group
 
 
-async def counted(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> list[Counted]:
-    """Every published question of a plan, in one statement.
+async def counted(session: AsyncSession, plan: ActionPlan, *, institutions: bool, now: datetime) -> list[Counted]:
+    """Every published question of a plan, in one statement; with `institutions`, what is put to each of them too.
 
     What is put to an institution because it leads the commitment is that commitment's own: only the rest is counted apart.
     """
     of_all = _numbers(STANDING.c, now, null()).where(STANDING.c.status == "published")
-    every = _numbers(ELSEWHERE.c, now, ELSEWHERE.c.institution_id).union_all(of_all).subquery()
+    elsewhere = _numbers(ELSEWHERE.c, now, ELSEWHERE.c.institution_id).where(true() if institutions else false())
+    every = elsewhere.union_all(of_all).subquery()
     # The plan of a question follows from the other keys: it is looked up for the groups, not for the questions.
     current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
     keys = (every.c.institution_id, case((every.c.institution_id.is_(None), every.c.commitment_id), else_=None), every.c.state)

@@ -97,13 +97,13 @@ class Figures:
         return next((each for each in self.commitments if each.commitment.number == number), None)
 
 
-async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> Figures:
-    """Everything counted of a plan: commitments in its order, institutions by name."""
+async def figures_of(session: AsyncSession, plan: ActionPlan, *, institutions: bool = True, now: datetime) -> Figures:
+    """Everything counted of a plan: commitments in its order, and institutions by name unless nobody reads of them."""
     commitments = await action_plan.commitments_of(session, plan)
     ids = [each.id for each in commitments]
     leads = await action_plan.leads(session, commitments)
     held = await _days_held(session, now)
-    by_commitment, routed = _groups_of(await counted(session, plan, now=now))
+    by_commitment, routed = _groups_of(await counted(session, plan, institutions=institutions, now=now))
     promises, held_by, promised, of_none = await _promises(session, plan, now)
     indicators = await watched(session, ids, now=now)
     examined = await examinations(session, ids, now=now)
@@ -128,9 +128,9 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) 
         led = [each.id for each in commitments if institution in leads.get(each.id, [])]
         return asked([*routed.get(institution.id, []), *(group for key in led for group in by_commitment.get(key, []))])
 
-    institutions = [
+    concerned = [
         _of_institution(each, rows, put_to(each), held_by.get(each.id, Promised()))
-        for each in await _called(session, leading | set(routed) | set(held_by))
+        for each in await _called(session, leading | set(routed) | set(held_by) if institutions else set())
     ]
     return Figures(
         plan,
@@ -138,7 +138,7 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) 
         promised,
         _measured(indicators),
         rows,
-        institutions,
+        concerned,
         asked(by_commitment.get(None, [])),
         of_none,
     )

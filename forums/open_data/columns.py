@@ -146,7 +146,7 @@ def _needed(joined_up: Any, used: set[str]) -> Any:
 def _tables_of(*clauses: Any) -> set[str]:
     """The names of the tables whose columns are read."""
     parts = [part for clause in clauses if clause is not None for part in visitors.iterate(clause)]
-    return {str(part.table.name) for part in parts if isinstance(part, ColumnClause) and part.table is not None}
+    return {str(getattr(part.table, "name", "")) for part in parts if isinstance(part, ColumnClause)}
 
 
 def sources_of(row: type[Row]) -> dict[str, Any]:
@@ -166,18 +166,21 @@ def joined(*parts: Any) -> ColumnElement[str]:
     made: Any = literal("", String)
     for part in parts:
         made = made + (literal(part, String) if isinstance(part, str) else cast(part, String))
-    made.made_of = parts
+    if len(parts) == 3 and parts[1] == "/" and isinstance(parts[2].type, Integer):
+        made.found_by = lambda value: _found_apart(parts[0], parts[2], value)
     return made  # type: ignore[no-any-return]
 
 
+def _found_apart(code: Any, number: Any, value: str) -> ColumnElement[bool]:
+    """A code and a number are looked up each by its index: no index holds them joined."""
+    one, _, other = value.rpartition("/")
+    return (code == one) & (number == int(other)) if re.fullmatch("[1-9][0-9]{0,8}", other) else false()
+
+
 def equals(source: Any, value: Any) -> ColumnElement[bool]:
-    """What is made of a code and a number is looked up by each: no index holds them joined."""
-    parts = getattr(source, "made_of", ())
-    if len(parts) != 3 or parts[1] != "/" or not isinstance(parts[2].type, Integer):
-        return source == value  # type: ignore[no-any-return]
-    code, _, number = value.rpartition("/")
-    known = re.fullmatch("[1-9][0-9]{0,8}", number) is not None
-    return (parts[0] == code) & (parts[2] == int(number)) if known else false()
+    """The rows where a field has this value; a source may know a shorter way to them (`found_by`)."""
+    found_by = getattr(source, "found_by", None)
+    return found_by(value) if found_by else source == value  # type: ignore[no-any-return]
 
 
 def in_french(column: Any, words: dict[str, str]) -> ColumnElement[str]:

@@ -43,7 +43,7 @@ async def choice(session: AsyncSession, forum: Forum, asked: str, *, ticked: Seq
     first = sorted(await questions.published_by_codes(session, ticked), key=lambda each: each.created_at)
     others = [*ticked, *but]
     if asked:
-        found = await search.questions_about(session, asked, but=others, limit=OFFERED + 1)
+        found: Sequence[Question] = await search.questions_about(session, asked, but=others, limit=OFFERED + 1)
     else:
         found = await questions.for_forum(session, forum, but=others, limit=OFFERED + 1)
     return Choice([*first, *found[:OFFERED]], asked, bool(found), len(found) > OFFERED)

@@ -73,7 +73,7 @@ async def commitment(request: Request) -> Response:
         found = await action_plan.commitment_by_number(session, plan, number) if plan else None
         if plan is None or found is None:
             raise page.not_found()
-        figures = await accountability.figures_of(session, plan, now=now)
+        figures = await accountability.figures_of(session, plan, institutions=False, now=now)
         seasons = await accountability.trends(session, commitment=found, now=now)
     return page.show(
         request,
