@@ -120,18 +120,25 @@ def rows_of(row: type[Row]) -> Any:
 @cache
 def identity_of(row: type[Row]) -> tuple[Any, ...]:
     """The primary key of the table each row is one of: to choose rows by it, nothing that is only shown needs to be read."""
-    drawn_from = row.drawn(plain_select(literal(1))).get_final_froms()[0]
-    while isinstance(drawn_from, Join):
-        drawn_from = drawn_from.left
-    return tuple(drawn_from.primary_key)
+    one, _, _ = _drawn(row)
+    while isinstance(one, Join):
+        one = one.left
+    return tuple(one.primary_key)
+
+
+@cache
+def _drawn(row: type[Row]) -> tuple[Any, Sequence[Any], set[str]]:
+    """Where rows come from, which of them are public, and the tables that this is read from."""
+    drawn = row.drawn(plain_select(literal(1)))
+    public = [] if drawn.whereclause is None else [drawn.whereclause]
+    return drawn.get_final_froms()[0], public, _tables_of(*public)
 
 
 def lean(row: type[Row], columns: Sequence[Any], conditions: Sequence[Any] = (), order: Sequence[Any] = ()) -> Any:
     """These columns of the rows, with no join that only brings what is not asked for: an outer one adds or takes away no row."""
-    drawn = row.drawn(plain_select(*columns)).where(*conditions)
-    needed = _needed(drawn.get_final_froms()[0], {*_tables_of(*columns), *_tables_of(drawn.whereclause, *order)})
-    found = plain_select(*columns).select_from(needed).order_by(*order)
-    return found if drawn.whereclause is None else found.where(drawn.whereclause)
+    whole, public, used = _drawn(row)
+    needed = _needed(whole, used | _tables_of(*columns, *conditions, *order))
+    return plain_select(*columns).select_from(needed).where(*public, *conditions).order_by(*order)
 
 
 def _needed(joined_up: Any, used: set[str]) -> Any:
@@ -145,7 +152,7 @@ def _needed(joined_up: Any, used: set[str]) -> Any:
 
 def _tables_of(*clauses: Any) -> set[str]:
     """The names of the tables whose columns are read."""
-    parts = [part for clause in clauses if clause is not None for part in visitors.iterate(clause)]
+    parts = [part for clause in clauses for part in visitors.iterate(clause)]
     return {str(getattr(part.table, "name", "")) for part in parts if isinstance(part, ColumnClause)}
 
 
