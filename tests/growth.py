@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 import forums.settings
-from forums import members, open_data
+from forums import members, open_data, standing_index
 from forums.app import ADDRESSES, create_app
 from forums.models import Member
 from forums.pages.gate import cookie_name
@@ -180,10 +180,18 @@ class Grown:
 @asynccontextmanager
 async def grown(settings: Settings, size: Size, clock: Clock) -> AsyncIterator[Grown]:
     """A site on an empty database, filled, with an administrator signed in."""
-    async with opened(settings) as filling, filling.transaction() as session:
-        names = await grown_season(session, settings, size)
-        admin = await session.get_one(Member, UUID(names["admin"]))
-        token = members.open_session(session, admin.id, now=datetime.now(UTC))
+    async with opened(settings) as filling:
+        async with filling.transaction() as session:
+            # Made once, when everything is there; kept meanwhile, it would be most of the filling.
+            await (await session.connection()).run_sync(standing_index.drop)
+            names = await grown_season(session, settings, size)
+            admin = await session.get_one(Member, UUID(names["admin"]))
+            token = members.open_session(session, admin.id, now=datetime.now(UTC))
+        async with filling.transaction() as session:
+            connection = await session.connection()
+            await connection.run_sync(standing_index.create)
+            if not filling.is_sqlite:
+                await connection.execute(text("ANALYZE"))
     app = create_app(settings)
     cache = app.app  # type: ignore[attr-defined]
     inside = cache
