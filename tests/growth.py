@@ -184,6 +184,7 @@ async def grown(settings: Settings, size: Size, clock: Clock) -> AsyncIterator[G
         async with filling.transaction() as session:
             # Made once, when everything is there; kept meanwhile, it would be most of the filling.
             await (await session.connection()).run_sync(standing_index.drop)
+        async with filling.transaction() as session:
             names = await grown_season(session, settings, size)
             admin = await session.get_one(Member, UUID(names["admin"]))
             token = members.open_session(session, admin.id, now=datetime.now(UTC))
