@@ -7,10 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from forums.settings import Settings
-from tests.conftest import PostgresUrl
 from tests.grown_season import Size
 from tests.growth import Clock, Grown, addresses, grown
 
@@ -23,17 +20,9 @@ KINDS = re.compile(r".*\.atom")
 APART = re.compile(r".*\.(pdf|odt|docx|zip)|/donnees/.*|/api/v1/.*|/en/.*")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def two_sites(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> tuple[Settings, Settings]:
-    """Of two empty databases of one engine."""
-    if request.param == "sqlite":
-        return settings, replace(settings, database_url=f"sqlite:///{tmp_path / 'larger.db'}")
-    fresh: PostgresUrl = request.getfixturevalue("postgres_url")
-    return replace(settings, database_url=fresh()), replace(settings, database_url=fresh())
-
-
-async def test_no_page_makes_more_statements_for_a_season_ten_times_larger(two_sites: tuple[Settings, Settings]) -> None:
-    async with grown(two_sites[0], SMALLER, Clock()) as small, grown(two_sites[1], LARGER, Clock()) as large:
+async def test_no_page_makes_more_statements_for_a_season_ten_times_larger(settings: Settings, tmp_path: Path) -> None:
+    other = replace(settings, database_url=f"sqlite:///{tmp_path / 'larger.db'}")
+    async with grown(settings, SMALLER, Clock()) as small, grown(other, LARGER, Clock()) as large:
         asked = [pair for pair in zip(addresses(small.names), addresses(large.names), strict=True) if not APART.fullmatch(pair[0])]
         found = {pair[0]: [await _statements(site, address) for site, address in zip((small, large), pair, strict=True)] for pair in asked}
 
