@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
-from forums import models, search_index  # noqa: F401 — models: what SQLModel.metadata is to hold
+from forums import models, search_index, standing_index  # noqa: F401 — models: what SQLModel.metadata is to hold
 from forums.database import Database
 from forums.settings import ROOT, BadSetting, Settings
 
@@ -99,8 +99,8 @@ def _differences(connection: Connection) -> list[Any]:
 
 
 def is_known(_: Any, name: str | None, *others: Any) -> bool:
-    """The index of the search is no business of the models."""
-    return not search_index.is_ours(name)
+    """What the database keeps by itself is no business of the models: the index of the search, the standings."""
+    return not search_index.is_ours(name) and not standing_index.is_ours(name)
 
 
 def _config(settings: Settings) -> "Config":
@@ -130,13 +130,19 @@ def _file_lock(settings: Settings) -> Iterator[None]:
 async def _in_one_transaction(settings: Settings, work: Callable[[Connection], Answer]) -> Answer:
     database = Database(settings)
     if database.is_sqlite:
-        # Inside the transaction this PRAGMA would change nothing, and say nothing.
-        event.listen(database.writer.sync_engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=OFF"))
+        event.listen(database.writer.sync_engine, "connect", _for_rebuilding)
     try:
         async with database.writer.begin() as connection:
             return await connection.run_sync(_checked if database.is_sqlite else _locked, work)
     finally:
         await database.close()
+
+
+def _for_rebuilding(connection: Any, _: Any) -> None:
+    # Inside the transaction this PRAGMA would change nothing, and say nothing.
+    connection.execute("PRAGMA foreign_keys=OFF")
+    # A copy takes the place of a table that triggers of others name: they are not read again meanwhile.
+    connection.execute("PRAGMA legacy_alter_table=ON")
 
 
 def _checked(connection: Connection, work: Callable[[Connection], Answer]) -> Answer:

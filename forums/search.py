@@ -78,6 +78,16 @@ async def find(session: AsyncSession, asked: str, *, kind: str | None = None, pa
     return Found(wanted[(page - 1) * PER_PAGE : page * PER_PAGE], counts, len(wanted), capped=len(ranked) == MOST)
 
 
+async def questions_about(session: AsyncSession, asked: str, *, but: Sequence[str] = (), limit: int) -> list[Question]:
+    """The published questions that hold every word of `asked`, the best first; the one of that code before them."""
+    words = words_of(asked)
+    ids = [found for kind, found in (await _ranked(session, words) if words else ()) if kind == "question"]
+    query = select(Question).where(Question.status == "published", col(Question.id).in_(ids) | (col(Question.code) == asked.lower()))
+    known = (await session.exec(query.where(col(Question.code).not_in(but)))).all()
+    place = {found: rank for rank, found in enumerate(ids)}
+    return sorted(known, key=lambda each: place.get(each.id, -1) if each.code != asked.lower() else -1)[:limit]
+
+
 # -- What is asked --------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ import forums.settings
 from forums import migrations
 from forums.database import Database
 from forums.open_data import OBJECTS
-from forums.open_data.columns import drawn_from
+from forums.open_data.columns import rows_of
 from tests.browser import served
 from tests.factories import SECRET_KEY
 from tests.open_season import an_open_season
@@ -39,7 +39,7 @@ async def fill(database: Database) -> Codes:
         await an_open_season(session)
     async with database.reading() as session:
         connection = await session.connection()
-        return {row.file: list((await connection.execute(drawn_from(row).select())).scalars()) for row in OBJECTS}
+        return {row.file: list((await connection.execute(rows_of(row))).scalars()) for row in OBJECTS}
 
 
 def ask(schema: Any, codes: Codes, cases: int) -> Counter[tuple[str, int]]:

@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from forums import action_plan, agenda, minutes, questions
 from forums.models import AuditEvent, Forum, Minutes, MinutesEntry, MinutesVersion
+from tests.factories import a_question
 from tests.site import Site
 
 
@@ -276,3 +277,28 @@ async def test_personal_data_is_found_then_taken_out_and_the_journal_does_not_ke
     assert done.headers["location"] == f"{here}?fait=donnees-retirees"
     assert "[donnée personnelle retirée]" in after
     assert [(each.subject, each.detail) for each in lines] == [(f"minutes {written}", "1")]
+
+
+async def test_among_many_questions_a_search_finds_any_and_keeps_what_was_typed_and_ticked(desk: Desk) -> None:
+    async with desk.site.database.transaction() as session:
+        for number in range(25):
+            await a_question(session, desk.forum, text=f"Une question de plus, la {number}e ?", email=f"q{number}@example.org")
+        far = await a_question(session, text="Que deviennent les zèbres ?", email="z@example.org")
+    agenda = f"/organisation/forums/{desk.forum.slug}/ordre-du-jour"
+
+    opened = await desk.site.get(desk.here)
+    found = [
+        await desk.site.post(address, text="Mon texte", title="Mon titre", questions=[desk.codes[0]], cherche=asked, chercher="1")
+        for address in (desk.here, agenda)
+        for asked in ("zebre", far.code)
+    ]
+
+    assert far.code not in opened.text
+    assert opened.text.count('name="questions"') == 20
+    for each in found:
+        assert each.status_code == 200
+        assert f'name="questions" value="{far.code}"' in each.text
+        assert f'value="{desk.codes[0]}" checked' in each.text
+        assert "Mon titre" in each.text
+    assert await desk.held() == []
+    assert "Que deviennent les zèbres" in (await desk.site.get(f"{agenda}?cherche=z%C3%A8bres")).text

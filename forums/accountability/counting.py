@@ -1,6 +1,6 @@
 """Questions and promises counted by the database, by whatever key: a commitment, an institution, a season.
 
-Where a question stands is taken from `answers` and `questions` as it is, never said a second time here.
+Where a question stands is what `standing_index` keeps, never said a second time here.
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,14 @@ from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Null, case, null
+from sqlalchemy import Null, case, false, null, true, union_all
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import answers, follow_ups, questions
-from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, Forum, Question, QuestionInstitution, Season
+from forums import follow_ups
+from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, Forum, Institution, Season
 from forums.models.forum import PARIS
+from forums.standing_index import ELSEWHERE, STANDING
 
 
 @dataclass(frozen=True)
@@ -69,70 +70,67 @@ class Group:
 
 @dataclass(frozen=True)
 class Counted:
-    """A group of questions of one commitment and one season. Those of an institution are those put to it that it does not lead."""
+    """A group of questions of one commitment (or of none), or of those put to an institution that it does not lead."""
 
-    plan_id: UUID | None
     commitment_id: UUID | None
-    season_id: UUID | None
     institution_id: UUID | None
     group: Group
 
 
-async def counted(session: AsyncSession, *, now: datetime) -> list[Counted]:
-    """Every published question, in one statement: where each stands is looked up once, then counted for all keys.
+async def counted(session: AsyncSession, plan: ActionPlan, *, institutions: bool, now: datetime) -> list[Counted]:
+    """Every published question of a plan, in one statement; with `institutions`, what is put to each of them too.
 
     What is put to an institution because it leads the commitment is that commitment's own: only the rest is counted apart.
     """
-    standing = _standing(now)
-    put_to = standing.join(QuestionInstitution, col(QuestionInstitution.question_id) == standing.c.id)
-    leads = select(CommitmentInstitution).where(
-        CommitmentInstitution.commitment_id == standing.c.commitment_id,
-        CommitmentInstitution.institution_id == QuestionInstitution.institution_id,
-        CommitmentInstitution.role == "lead",
-    )
-    to_others = _numbers(standing, col(QuestionInstitution.institution_id)).select_from(put_to).where(~leads.exists())
-    every = to_others.union_all(_numbers(standing, null())).subquery()
+    of_all = _numbers(STANDING.c, now, null()).where(STANDING.c.status == "published")
+    elsewhere = _numbers(ELSEWHERE.c, now, ELSEWHERE.c.institution_id).where(true() if institutions else false())
+    every = elsewhere.union_all(of_all).subquery()
     # The plan of a question follows from the other keys: it is looked up for the groups, not for the questions.
     current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
-    query = (
-        cast(Any, select)(func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current), every)
-        .outerjoin(Commitment, col(Commitment.id) == every.c.commitment_id)
-        .outerjoin(Season, col(Season.id) == every.c.season_id)
-    )
-    found = (await session.exec(query)).all()
-    return [Counted(plan, commitment, season, who, Group(*numbers)) for plan, who, commitment, season, *numbers in found]
+    keys = (every.c.institution_id, case((every.c.institution_id.is_(None), every.c.commitment_id), else_=None), every.c.state)
+    query = cast(Any, select)(*keys, *(func.sum(every.c[name]) for name in _SUMS), func.min(every.c.oldest))
+    query = query.outerjoin(Commitment, col(Commitment.id) == every.c.commitment_id).outerjoin(Season, col(Season.id) == every.c.season_id)
+    of_plan = func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current) == plan.id
+    found = (await session.exec(query.select_from(every).where(of_plan).group_by(*keys))).all()
+    return [Counted(commitment, who, _group(*numbers)) for who, commitment, *numbers in found]
 
 
-def _standing(now: datetime) -> Any:
-    """Each published question in the very terms its own page uses."""
-    newest, agenda = answers.latest(), questions.on_agenda().distinct().subquery()
-    waits = newest.c.outcome.is_(None)
-    overdue = (newest.c.outcome == "deferred") & (newest.c.deferred_to < now.astimezone(PARIS).date())
-    return (
-        cast(Any, select)(
-            col(Question.id),
-            col(Question.commitment_id),
-            col(Forum.season_id),
-            func.coalesce(newest.c.outcome, "waiting").label("state"),
-            case((waits & agenda.c.question_id.is_not(None), 1), else_=0).label("taken_up"),
-            case((overdue, 1), else_=0).label("overdue"),
-            questions.public_since().label("since"),
+async def counted_by_season(
+    session: AsyncSession, *, institution: Institution | None = None, commitment: Commitment | None = None, now: datetime
+) -> dict[UUID | None, list[Group]]:
+    """Every published question by the season it was asked in; those put to an institution, or on a commitment, when given."""
+    parts = [_numbers(STANDING.c, now, null()).where(STANDING.c.status == "published")]
+    if commitment is not None:
+        parts[0] = parts[0].where(STANDING.c.commitment_id == commitment.id)
+    if institution is not None:
+        led = select(CommitmentInstitution.commitment_id).where(
+            CommitmentInstitution.institution_id == institution.id, CommitmentInstitution.role == "lead"
         )
-        .select_from(Question)
-        .outerjoin(Forum, col(Forum.id) == col(Question.forum_id))
-        .outerjoin(newest, newest.c.question_id == col(Question.id))
-        .outerjoin(agenda, agenda.c.question_id == col(Question.id))
-        .where(col(Question.status) == "published")
-        .cte("standing")
-    )
+        parts[0] = parts[0].where(STANDING.c.commitment_id.in_(led))
+        theirs = _numbers(ELSEWHERE.c, now, ELSEWHERE.c.institution_id).where(ELSEWHERE.c.institution_id == institution.id)
+        parts.insert(0, theirs)
+    every = union_all(*parts).subquery()
+    numbers = (*(func.sum(every.c[name]) for name in _SUMS), func.min(every.c.oldest))
+    query = cast(Any, select)(every.c.season_id, every.c.state, *numbers).group_by(every.c.season_id, every.c.state)
+    found: dict[UUID | None, list[Group]] = {}
+    for season, *of_each in (await session.exec(query)).all():
+        found.setdefault(season, []).append(_group(*of_each))
+    return found
 
 
-def _numbers(standing: Any, institution: Any) -> Any:
-    each = standing.c
-    keys = (institution.label("institution_id"), each.commitment_id, each.season_id, each.state)
-    numbers = (func.count().label("number"), func.sum(each.taken_up).label("taken_up"), func.sum(each.overdue).label("overdue"))
+_SUMS = ("number", "taken_up", "overdue")
+
+
+def _group(state: str, number: Any, taken_up: Any, overdue: Any, oldest: datetime) -> Group:
+    return Group(state, int(number), int(taken_up), int(overdue), oldest)  # PostgreSQL's sums are decimal
+
+
+def _numbers(each: Any, now: datetime, institution: Any) -> Any:
+    """Questions by all that is known of them, in the order of their index."""
+    overdue = case((each.deferred_to < now.astimezone(PARIS).date(), 1), else_=0)
     grouped = (each.commitment_id, each.season_id, each.state)
-    found = cast(Any, select)(*keys, *numbers, func.min(each.since).label("oldest"))
+    numbers = (func.count().label("number"), func.sum(each.taken_up).label("taken_up"), func.sum(overdue).label("overdue"))
+    found = cast(Any, select)(institution.label("institution_id"), *grouped, *numbers, func.min(each.since).label("oldest"))
     return found.group_by(*grouped) if isinstance(institution, Null) else found.group_by(institution, *grouped)
 
 

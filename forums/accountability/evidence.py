@@ -16,7 +16,6 @@ from sqlalchemy import ColumnElement, literal, union_all
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import questions
 from forums.accountability.examined import is_held
 from forums.models import (
     ActionPlan,
@@ -32,6 +31,7 @@ from forums.models import (
     Season,
 )
 from forums.models.forum import PARIS
+from forums.standing_index import STANDING
 
 SIX_MONTHS = relativedelta(months=6)
 TWICE = 2
@@ -169,7 +169,7 @@ async def _years(session: AsyncSession, plan: ActionPlan, now: datetime) -> list
 
 async def _published(session: AsyncSession, plan: ActionPlan) -> dict[PublicationKind, set[date]]:
     """The days, in Paris, on which each kind of thing was published or corrected: one statement, a row per day and kind."""
-    facts = union_all(*(_by_day(kind, query) for kind, query in _publications(plan)))
+    facts = union_all(*(_by_day(kind, queries) for kind, queries in _publications(plan).items()))
     found: dict[PublicationKind, set[date]] = {"minutes": set(), "answers": set(), "measurements": set(), "reports": set()}
     for kind, first, last in (await session.exec(cast(Any, facts))).all():
         # A day of UTC touches two of Paris at most: those of its first and of its last fact.
@@ -177,37 +177,50 @@ async def _published(session: AsyncSession, plan: ActionPlan) -> dict[Publicatio
     return found
 
 
-def _by_day(kind: PublicationKind, moments: Any) -> Any:
-    at = moments.subquery().c.at
+def _by_day(kind: PublicationKind, moments: Sequence[Any]) -> Any:
+    at = union_all(*moments).subquery().c.at
     query = cast(Any, select)(literal(kind), func.min(at), func.max(at)).where(at.is_not(None))
     return query.group_by(func.date(at))
 
 
-def _publications(plan: ActionPlan) -> list[tuple[PublicationKind, Any]]:
+def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
     """Every moment something of a plan was published or corrected."""
 
     def moments(column: Any) -> Any:
         return cast(Any, select)(column.label("at"))
 
-    known = questions.plan_of_each()
-    asked = cast(Any, select)(known.c.question_id).where(known.c.plan_id == plan.id)
-    answered = col(Answer.question_id).in_(asked) & col(Answer.published_at).is_not(None)
     seasons = select(Season.id).where(_of(plan))
     forums = select(Forum.id).where(col(Forum.season_id).in_(seasons))
     written = col(Minutes.forum_id).in_(forums) & col(Minutes.published_at).is_not(None)
     commitments = select(Commitment.id).where(Commitment.plan_id == plan.id)
+    answered = [_asked_of(plan), col(Answer.published_at).is_not(None)]
     indicators = select(Indicator.id).where(col(Indicator.commitment_id).in_(commitments))
     measured = col(Measurement.indicator_id).in_(indicators) & (col(Measurement.status) == "published")
     reported = col(ProgressReport.commitment_id).in_(commitments) & (col(ProgressReport.status) == "published")
     versions = moments(col(MinutesVersion.published_at)).join(Minutes, col(Minutes.id) == col(MinutesVersion.minutes_id))
-    return [
-        ("minutes", versions.where(written)),
-        ("minutes", moments(col(Minutes.published_at)).where(written)),
-        ("minutes", moments(col(Minutes.amended_at)).where(written)),
-        ("answers", moments(col(Answer.published_at)).where(answered)),
-        ("answers", moments(col(Answer.amended_at)).where(answered)),
-        ("measurements", moments(col(Measurement.published_at)).where(measured)),
-        ("measurements", moments(col(Measurement.corrected_at)).where(measured)),
-        ("reports", moments(col(ProgressReport.published_at)).where(reported)),
-        ("reports", moments(col(ProgressReport.amended_at)).where(reported)),
-    ]
+    return {
+        "minutes": [
+            versions.where(written),
+            moments(col(Minutes.published_at)).where(written),
+            moments(col(Minutes.amended_at)).where(written),
+        ],
+        "answers": [
+            _with_question(moments(col(Answer.published_at))).where(*answered),
+            _with_question(moments(col(Answer.amended_at))).where(*answered, col(Answer.amended_at).is_not(None)),
+        ],
+        "measurements": [moments(col(Measurement.published_at)).where(measured), moments(col(Measurement.corrected_at)).where(measured)],
+        "reports": [moments(col(ProgressReport.published_at)).where(reported), moments(col(ProgressReport.amended_at)).where(reported)],
+    }
+
+
+def _with_question(answers: Any) -> Any:
+    """Answers with what is known of their question: its commitment, its season."""
+    answers = answers.select_from(Answer).join(STANDING, STANDING.c.question_id == col(Answer.question_id))
+    answers = answers.outerjoin(Commitment, col(Commitment.id) == STANDING.c.commitment_id)
+    return answers.outerjoin(Season, col(Season.id) == STANDING.c.season_id)
+
+
+def _asked_of(plan: ActionPlan) -> ColumnElement[bool]:
+    """The questions of a plan: that of their commitment, or else of their season, or else the current one."""
+    current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
+    return func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current) == plan.id

@@ -81,8 +81,6 @@ class Figures:
     institutions: Sequence[OfInstitution]
     asked_of_none: Asked
     promised_of_none: Promised
-    counts: Sequence[Counted] = ()
-    """The questions of all plans, as they were counted."""
 
     @property
     def never_examined(self) -> int:
@@ -99,14 +97,13 @@ class Figures:
         return next((each for each in self.commitments if each.commitment.number == number), None)
 
 
-async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> Figures:
-    """Everything counted of a plan: commitments in its order, institutions by name."""
+async def figures_of(session: AsyncSession, plan: ActionPlan, *, institutions: bool = True, now: datetime) -> Figures:
+    """Everything counted of a plan: commitments in its order, and institutions by name unless nobody reads of them."""
     commitments = await action_plan.commitments_of(session, plan)
     ids = [each.id for each in commitments]
     leads = await action_plan.leads(session, commitments)
     held = await _days_held(session, now)
-    counts = await counted(session, now=now)
-    by_commitment, routed = _groups_of(plan, counts)
+    by_commitment, routed = _groups_of(await counted(session, plan, institutions=institutions, now=now))
     promises, held_by, promised, of_none = await _promises(session, plan, now)
     indicators = await watched(session, ids, now=now)
     examined = await examinations(session, ids, now=now)
@@ -131,9 +128,9 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) 
         led = [each.id for each in commitments if institution in leads.get(each.id, [])]
         return asked([*routed.get(institution.id, []), *(group for key in led for group in by_commitment.get(key, []))])
 
-    institutions = [
+    concerned = [
         _of_institution(each, rows, put_to(each), held_by.get(each.id, Promised()))
-        for each in await _called(session, leading | set(routed) | set(held_by))
+        for each in await _called(session, leading | set(routed) | set(held_by) if institutions else set())
     ]
     return Figures(
         plan,
@@ -141,21 +138,20 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) 
         promised,
         _measured(indicators),
         rows,
-        institutions,
+        concerned,
         asked(by_commitment.get(None, [])),
         of_none,
-        counts,
     )
 
 
-def _groups_of(plan: ActionPlan, counts: Sequence[Counted]) -> tuple[dict[UUID | None, list[Group]], dict[UUID, list[Group]]]:
-    """The groups of a plan by commitment (None: of none), and by institution those put to it that it does not lead."""
+def _groups_of(counts: Sequence[Counted]) -> tuple[dict[UUID | None, list[Group]], dict[UUID, list[Group]]]:
+    """The groups by commitment (None: of none), and by institution those put to it that it does not lead."""
     by_commitment: dict[UUID | None, list[Group]] = {}
     routed: dict[UUID, list[Group]] = {}
     for each in counts:
-        if each.plan_id == plan.id and each.institution_id is None:
+        if each.institution_id is None:
             by_commitment.setdefault(each.commitment_id, []).append(each.group)
-        elif each.plan_id == plan.id and each.institution_id:
+        else:
             routed.setdefault(each.institution_id, []).append(each.group)
     return by_commitment, routed
 

@@ -4,17 +4,15 @@ A question counts for the season of the forum it was put to; those put to none c
 everything. What a season asked may be answered in the next: a season's figures go on changing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
-from uuid import UUID
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import action_plan
-from forums.accountability.counting import Asked, Counted, Group, Promised, asked_of, counted, promised, promises_by
+from forums.accountability.counting import Asked, Promised, asked_of, counted_by_season, promised, promises_by
 from forums.models import Commitment, FollowUp, FollowUpCommitment, Forum, Institution, Season
 
 
@@ -28,34 +26,14 @@ class OfSeason:
 
 
 async def trends(
-    session: AsyncSession,
-    counts: Sequence[Counted] | None = None,
-    *,
-    institution: Institution | None = None,
-    commitment: Commitment | None = None,
-    now: datetime,
+    session: AsyncSession, *, institution: Institution | None = None, commitment: Commitment | None = None, now: datetime
 ) -> list[OfSeason]:
-    """Every season in which something was asked or promised, the oldest first; of an institution or a commitment when given.
-
-    `counts` are the questions as a plan's figures counted them already.
-    """
-    counts = await counted(session, now=now) if counts is None else counts
-    led = set(await action_plan.commitments_carried_by(session, institution)) if institution else None
-    asked: dict[UUID | None, list[Group]] = {}
-    for each in counts:
-        if _is_of(each, institution, led, commitment):
-            asked.setdefault(each.season_id, []).append(each.group)
+    """Every season in which something was asked or promised, the oldest first; of an institution or a commitment when given."""
+    asked = await counted_by_season(session, institution=institution, commitment=commitment, now=now)
     made = await promised(session, _promises(institution, commitment, now))
     rows = [OfSeason(season, asked_of(asked.get(season.id, [])), made.get((season.id,), Promised())) for season in await _seasons(session)]
     rows.append(OfSeason(None, asked_of(asked.get(None, [])), Promised()))
     return [row for row in rows if row.asked.total or row.promised.total]
-
-
-def _is_of(each: Counted, institution: Institution | None, led: Collection[UUID] | None, commitment: Commitment | None) -> bool:
-    if institution is not None and each.institution_id is not None:
-        return each.institution_id == institution.id
-    wanted = each.institution_id is None and (led is None or each.commitment_id in led)
-    return wanted and (commitment is None or each.commitment_id == commitment.id)
 
 
 def _promises(institution: Institution | None, commitment: Commitment | None, now: datetime) -> Any:

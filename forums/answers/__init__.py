@@ -27,7 +27,7 @@ from forums.answers.routing import (
     route_and_tell,
     routed_to,
 )
-from forums.answers.standing import ON_AGENDA, STATES, WAITING, Standing, latest, standing_in, standings
+from forums.answers.standing import ON_AGENDA, STATES, WAITING, Standing, standing_in, standings
 from forums.answers.writing import AnswerForm, may_publish, opens_at, publish, take_over, tell_it_changed, write
 
 __all__ = [
@@ -49,7 +49,6 @@ __all__ = [
     "given",
     "institutions_called",
     "institutions_of",
-    "latest",
     "may_publish",
     "opens_at",
     "outcomes_of",

@@ -186,6 +186,7 @@ class Question(SQLModel, table=True):
         CheckConstraint("status NOT IN ('declined', 'unpublished') OR decline_reason IS NOT NULL", name="declined_with_a_reason"),
         CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="merged_into_another"),
         CheckConstraint("merged_into_id <> id", name="not_into_itself"),
+        Index("ix_question_status_decided_at", "status", "decided_at", "code"),
     )
 
     id: UUID = key()
@@ -250,7 +251,12 @@ class Answer(SQLModel, table=True):
     `edition` rises at each change: who saved from an older one is shown both texts, and overwrites nothing.
     """
 
-    __table_args__ = (UniqueConstraint("question_id", "institution_id"), *_with_what_it_says())
+    __table_args__ = (
+        UniqueConstraint("question_id", "institution_id"),
+        Index("ix_answer_published_at", "published_at"),
+        Index("ix_answer_amended_at", "amended_at"),
+        *_with_what_it_says(),
+    )
 
     id: UUID = key()
     question_id: UUID = link_to("question")

@@ -84,7 +84,11 @@ Part = tuple[Kind, str, Any, Any, Any, list[Any]]
 def _within(stretch: Stretch, kind: Kind, word: str, key: Any, detail: Any, moment: Any, conditions: list[Any]) -> Select[Any]:
     columns: list[Any] = [literal_column(f"'{kind}'").label("kind"), literal_column(f"'{word}'").label("word")]
     columns += [col(key).label("key"), col(detail).label("detail"), type_coerce(moment, _INSTANT).label("moment")]
-    return select(*columns).where(*conditions, *stretch.holds(moment), *_reached(stretch.reach, word, col(key)))
+    found = select(*columns).where(*conditions, *stretch.holds(moment), *_reached(stretch.reach, word, col(key)))
+    if stretch.limit is None:
+        return found
+    # The newest of all are among the newest of each kind: no more of them are read.
+    return select(found.order_by(moment.desc(), col(key)).limit(stretch.limit).subquery())
 
 
 def _reached(reach: Reach | None, word: str, key: Any) -> list[Any]:

@@ -12,7 +12,6 @@ from sqlalchemy import select as plain_select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from forums.answers.standing import latest
 from forums.follow_ups.queries import is_public
 from forums.models import (
     ActionPlan,
@@ -32,10 +31,11 @@ from forums.models import (
     QuestionInstitution,
     Support,
 )
-from forums.open_data.columns import Column, Row, announced, in_french, joined, text
+from forums.open_data.columns import Column, Row, announced, in_french, joined, rank, text
 from forums.open_data.forums_held import FORUM, of_question
 from forums.open_data.minutes_written import OUTCOMES, PASSAGE, Outcome
 from forums.open_data.plans import COMMITMENT, of_commitment
+from forums.standing_index import STANDING
 
 FOLLOW_UPS = {"promise": "promesse", "cooperation": "cooperation"}
 STATES = {"open": "ouverte", "kept": "tenue", "dropped": "abandonnee"}
@@ -43,7 +43,6 @@ CHANGES = {"kept": "tenue", "dropped": "abandonnee", "reopened": "rouverte", "am
 
 Kept = aliased(Question)
 Later = aliased(Forum)
-LATEST = latest()
 SUPPORTS = (
     plain_select(func.count())
     .where(col(Support.question_id) == col(Question.id), col(Support.confirmed_at).is_not(None))
@@ -56,12 +55,23 @@ ON_AGENDA = col(Question.id).in_(
     .join(Later, col(Later.id) == col(AgendaItem.forum_id))
     .where(col(AgendaItem.version) == col(Later.agenda_version), col(AgendaItem.version) > 0, announced(Later))
 )
-STANDING = case(
+SITUATION: Any = case(
     (col(Question.status) == "merged", None),
-    *((LATEST.c.outcome == word, french) for word, french in OUTCOMES.items()),
+    *((STANDING.c.state == word, french) for word, french in OUTCOMES.items()),
     (ON_AGENDA, "a_l_ordre_du_jour"),
     else_="en_attente",
 )
+
+
+def _standing_is(french: str) -> Any:
+    """The questions that stand there, by what is kept of each."""
+    state = next((word for word, name in OUTCOMES.items() if name == french), "waiting")
+    there = plain_select(STANDING.c.question_id).where(STANDING.c.status == "published", STANDING.c.state == state)
+    found = col(Question.id).in_(there)
+    return found if state != "waiting" else found & (ON_AGENDA if french == "a_l_ordre_du_jour" else ~ON_AGENDA)
+
+
+SITUATION.found_by = _standing_is
 WRITTEN = col(Minutes.published_at).is_not(None)
 TOLD = or_(WRITTEN, col(Forum.minutes_elsewhere).is_not(None))
 
@@ -97,13 +107,11 @@ class Questions(Row):
     soutiens: Annotated[int, Column("Soutiens", "Nombre de soutiens confirmés.", SUPPORTS)]
     situation: Annotated[
         Literal["en_attente", "a_l_ordre_du_jour", "repondue", "en_partie", "reportee", "refusee"] | None,
-        Column("Situation", "Où elle en est, d'après ce qui est publié ; vide pour une question réunie.", STANDING),
+        Column("Situation", "Où elle en est, d'après ce qui est publié ; vide pour une question réunie.", SITUATION),
     ]
     reportee_au: Annotated[
         date | None,
-        Column(
-            "Reportée au", "Jour auquel la réponse est reportée.", case((LATEST.c.outcome == "deferred", LATEST.c.deferred_to), else_=None)
-        ),
+        Column("Reportée au", "Jour auquel la réponse est reportée.", STANDING.c.deferred_to),
     ]
     posee_le: Annotated[datetime, Column("Posée le", "Instant où elle a été écrite.", col(Question.created_at))]
     publiee_le: Annotated[datetime, Column("Publiée le", "Instant où elle a été publiée ou réunie.", col(Question.decided_at), dated=True)]
@@ -116,7 +124,7 @@ class Questions(Row):
         query = query.outerjoin(Commitment, col(Commitment.id) == col(Question.commitment_id))
         query = query.outerjoin(ActionPlan, col(ActionPlan.id) == col(Commitment.plan_id))
         query = query.outerjoin(Kept, (col(Kept.id) == col(Question.merged_into_id)) & (col(Kept.status) == "published"))
-        query = query.outerjoin(LATEST, LATEST.c.question_id == col(Question.id))
+        query = query.outerjoin(STANDING, STANDING.c.question_id == col(Question.id))
         return query.where(col(Question.status).in_(("published", "merged")), col(Question.decided_at).is_not(None))
 
 
@@ -274,9 +282,7 @@ class FollowUpSteps(Row):
         Column(
             "Numéro",
             "Rang dans l'histoire de la promesse.",
-            func.row_number().over(
-                partition_by=col(FollowUpChange.follow_up_id), order_by=(col(FollowUpChange.at), col(FollowUpChange.id))
-            ),
+            rank(FollowUpChange, "follow_up_id", lambda each: [col(each.kind).in_(tuple(CHANGES))]),
             key=True,
         ),
     ]

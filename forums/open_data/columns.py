@@ -5,15 +5,18 @@ the file it refers to. The CSV, the JSON, the Table Schema, the data package, th
 description are derived from these classes, so that none can say anything else.
 """
 
+import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, String, case, cast, func, literal
+from sqlalchemy import ColumnClause, ColumnElement, Integer, Join, String, case, cast, false, func, literal
 from sqlalchemy import select as plain_select
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql import visitors
 from sqlmodel import col
 
 from forums.models import ActionPlan, Commitment, Forum
@@ -104,19 +107,62 @@ def is_object(row: type[Row]) -> bool:
 @cache
 def query_of(row: type[Row]) -> Any:
     """Every public row, in its order; its columns are named as the fields."""
-    drawn = drawn_from(row)
-    return plain_select(drawn).order_by(*ordered(row, drawn))
-
-
-def ordered(row: type[Row], drawn: Any) -> list[Any]:
-    return [drawn.c[name] for name in row.order or key_of(row)]
+    drawn = rows_of(row).subquery()
+    return plain_select(drawn).order_by(*(drawn.c[name] for name in row.order or key_of(row)))
 
 
 @cache
-def drawn_from(row: type[Row]) -> Any:
-    """The same without order, to be filtered or counted."""
-    labelled = [field.column.source.label(field.name) for field in fields_of(row)]
-    return row.drawn(plain_select(*labelled)).subquery()
+def rows_of(row: type[Row]) -> Any:
+    """The same without order."""
+    return row.drawn(plain_select(*(field.column.source.label(field.name) for field in fields_of(row))))
+
+
+@cache
+def identity_of(row: type[Row]) -> tuple[Any, ...]:
+    """The primary key of the table each row is one of: to choose rows by it, nothing that is only shown needs to be read."""
+    one, _, _ = _drawn(row)
+    while isinstance(one, Join):
+        one = one.left
+    return tuple(one.primary_key)
+
+
+@cache
+def _drawn(row: type[Row]) -> tuple[Any, Sequence[Any], set[str]]:
+    """Where rows come from, which of them are public, and the tables that this is read from."""
+    drawn = row.drawn(plain_select(literal(1)))
+    public = [] if drawn.whereclause is None else [drawn.whereclause]
+    return drawn.get_final_froms()[0], public, _tables_of(*public)
+
+
+def lean(row: type[Row], columns: Sequence[Any], conditions: Sequence[Any] = (), order: Sequence[Any] = ()) -> Any:
+    """These columns of the rows, with no join that only brings what is not asked for: an outer one adds or takes away no row."""
+    whole, public, used = _drawn(row)
+    needed = _needed(whole, used | _tables_of(*columns, *conditions, *order))
+    return plain_select(*columns).select_from(needed).where(*public, *conditions).order_by(*order)
+
+
+def _needed(joined_up: Any, used: set[str]) -> Any:
+    if not isinstance(joined_up, Join):
+        return joined_up
+    if joined_up.isouter and str(getattr(joined_up.right, "name", "")) not in used:
+        return _needed(joined_up.left, used)
+    left = _needed(joined_up.left, used | _tables_of(joined_up.onclause))
+    return left.join(joined_up.right, joined_up.onclause, isouter=joined_up.isouter)
+
+
+def _tables_of(*clauses: Any) -> set[str]:
+    """The names of the tables whose columns are read."""
+    parts = [part for clause in clauses for part in visitors.iterate(clause)]
+    return {str(getattr(part.table, "name", "")) for part in parts if isinstance(part, ColumnClause)}
+
+
+def sources_of(row: type[Row]) -> dict[str, Any]:
+    """Where each field comes from."""
+    return {field.name: field.column.source for field in fields_of(row)}
+
+
+def ordered(row: type[Row]) -> list[Any]:
+    return [sources_of(row)[name] for name in row.order or key_of(row)]
 
 
 # -- Pieces of SQL that several rows share ------------------------------------------------------------------
@@ -127,7 +173,21 @@ def joined(*parts: Any) -> ColumnElement[str]:
     made: Any = literal("", String)
     for part in parts:
         made = made + (literal(part, String) if isinstance(part, str) else cast(part, String))
+    if len(parts) == 3 and parts[1] == "/" and isinstance(parts[2].type, Integer):
+        made.found_by = lambda value: _found_apart(parts[0], parts[2], value)
     return made  # type: ignore[no-any-return]
+
+
+def _found_apart(code: Any, number: Any, value: str) -> ColumnElement[bool]:
+    """A code and a number are looked up each by its index: no index holds them joined."""
+    one, _, other = value.rpartition("/")
+    return (code == one) & (number == int(other)) if re.fullmatch("[1-9][0-9]{0,8}", other) else false()
+
+
+def equals(source: Any, value: Any) -> ColumnElement[bool]:
+    """The rows where a field has this value; a source may know a shorter way to them (`found_by`)."""
+    found_by = getattr(source, "found_by", None)
+    return found_by(value) if found_by else source == value  # type: ignore[no-any-return]
 
 
 def in_french(column: Any, words: dict[str, str]) -> ColumnElement[str]:
@@ -155,3 +215,11 @@ def commitment_address(commitment: Any = Commitment, plan: Any = ActionPlan, anc
 def announced(forum: Any = Forum) -> ColumnElement[bool]:
     """A forum the public may see, cancelled since or not."""
     return col(forum.announced_at).is_not(None)
+
+
+def rank(change: Any, of: str, public: Callable[[Any], list[Any]]) -> Any:
+    """The place of a change among those of the same thing that are public: the same whichever rows are read beside it."""
+    earlier = aliased(change)
+    before = (col(earlier.at) < col(change.at)) | (col(earlier.at) == col(change.at)) & (col(earlier.id) <= col(change.id))
+    counted = plain_select(func.count()).select_from(earlier).where(getattr(earlier, of) == getattr(change, of), before, *public(earlier))
+    return counted.correlate_except(earlier).scalar_subquery()

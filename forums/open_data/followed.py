@@ -20,7 +20,7 @@ from forums.models import (
     MeasurementChange,
     ProgressReport,
 )
-from forums.open_data.columns import Column, Row, commitment_address, in_french, joined, text
+from forums.open_data.columns import Column, Row, commitment_address, in_french, joined, rank, text
 from forums.open_data.plans import COMMITMENT, of_commitment
 
 PERIODS = {"once": "une_fois", "monthly": "mois", "quarterly": "trimestre", "half_yearly": "semestre", "yearly": "annee"}
@@ -96,6 +96,12 @@ class Measurements(Row):
         return query.where(Measurement.status == "published")
 
 
+def _public(change: Any) -> list[Any]:
+    """What was mended while it was still proposed is not public, whatever the row is called."""
+    since = func.coalesce(col(Measurement.published_at), col(change.at))
+    return [col(change.kind).in_(("published", "corrected")), col(change.at) >= since]
+
+
 class MeasurementCorrections(Row):
     file = "mesures-corrections"
     title = "Corrections des mesures"
@@ -108,9 +114,7 @@ class MeasurementCorrections(Row):
         Column(
             "Numéro",
             "Rang dans l'histoire de la mesure.",
-            func.row_number().over(
-                partition_by=col(MeasurementChange.measurement_id), order_by=(col(MeasurementChange.at), col(MeasurementChange.id))
-            ),
+            rank(MeasurementChange, "measurement_id", _public),
             key=True,
         ),
     ]
@@ -129,13 +133,7 @@ class MeasurementCorrections(Row):
     def drawn(cls, query: Any) -> Any:
         query = query.select_from(MeasurementChange).join(Measurement, col(Measurement.id) == col(MeasurementChange.measurement_id))
         query = query.join(Indicator, col(Indicator.id) == col(Measurement.indicator_id))
-        # What was mended while it was still proposed is not public, whatever the row is called.
-        since = func.coalesce(col(Measurement.published_at), col(MeasurementChange.at))
-        return query.where(
-            Measurement.status == "published",
-            col(MeasurementChange.kind).in_(("published", "corrected")),
-            col(MeasurementChange.at) >= since,
-        )
+        return query.where(Measurement.status == "published", *_public(MeasurementChange))
 
 
 class Reports(Row):

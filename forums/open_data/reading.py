@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import func
-from sqlalchemy import select as plain_select
+from sqlalchemy import func, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.open_data.catalogue import ROWS
-from forums.open_data.columns import Field, Row, drawn_from, fields_of, ordered, query_of
+from forums.open_data.columns import Field, Row, equals, fields_of, identity_of, lean, ordered, query_of, rows_of, sources_of
 
 SLICE = 250
 
@@ -51,10 +50,9 @@ async def summaries(session: AsyncSession) -> list[Summary]:
 
 
 async def _summary(session: AsyncSession, row: type[Row]) -> Summary:
-    drawn = drawn_from(row)
-    dated = [drawn.c[field.name] for field in fields_of(row) if field.column.dated]
+    dated = [field.column.source for field in fields_of(row) if field.column.dated]
     connection = await session.connection()
-    count, *moments = (await connection.execute(plain_select(func.count(), *(func.max(each) for each in dated)).select_from(drawn))).one()
+    count, *moments = (await connection.execute(lean(row, [func.count(), *(func.max(each) for each in dated)]))).one()
     return Summary(row, count, max((each for each in moments if each), default=None))
 
 
@@ -74,16 +72,17 @@ class Search:
 
 
 async def search(session: AsyncSession, row: type[Row], asked: Search) -> tuple[list[Values], int]:
-    """A page of rows, and how many there are in all."""
-    drawn = drawn_from(row)
-    conditions = [drawn.c[name] == value for name, value in asked.equal.items()]
+    """A page of rows, and how many there are in all: which rows is settled by their keys, and only those are read whole."""
+    sources, key = sources_of(row), identity_of(row)
+    conditions = [equals(sources[name], value) for name, value in asked.equal.items()]
     if asked.since is not None:
-        conditions.append(drawn.c[row.day] >= asked.since)
+        conditions.append(sources[row.day] >= asked.since)
     if asked.until is not None:
-        conditions.append(drawn.c[row.day] < asked.until if isinstance(asked.until, datetime) else drawn.c[row.day] <= asked.until)
+        conditions.append(sources[row.day] < asked.until if isinstance(asked.until, datetime) else sources[row.day] <= asked.until)
     connection = await session.connection()
-    total = (await connection.execute(plain_select(func.count()).select_from(drawn).where(*conditions))).scalar_one()
-    page = plain_select(drawn).where(*conditions).order_by(*ordered(row, drawn)).offset(asked.offset).limit(asked.limit)
+    total = (await connection.execute(lean(row, [func.count()], conditions))).scalar_one()
+    chosen = lean(row, key, conditions, ordered(row)).offset(asked.offset).limit(asked.limit)
+    page = rows_of(row).where((tuple_(*key) if len(key) > 1 else key[0]).in_(chosen)).order_by(*ordered(row))
     fields = list(fields_of(row))
     return [_values(fields, each) for each in (await connection.execute(page)).mappings()], total
 

@@ -14,7 +14,7 @@ from forums.agenda import AgendaItemForm, DocumentForm, PublishForm
 from forums.agenda.paper import on_paper
 from forums.forms import Form, line
 from forums.models import AgendaItem, Commitment, Draft, Forum, Question
-from forums.pages import citing, page
+from forums.pages import choosing, citing, page
 from forums.pages.page import Filled
 from forums.refusals import EditedMeanwhile
 
@@ -111,7 +111,10 @@ async def _edit_form(
         differing = await agenda.unpublished(session, forum)
         about = await schedule.commitments_of(session, forum)
         commitments = await action_plan.current_commitments(session)
-        askable = await questions.for_forum(session, forum)
+        asked = await choosing.typed(request)
+        choice = await choosing.choice(session, forum, asked, ticked=filled.values["questions"])
+        taken = [question.code for point in points for question in point.questions]
+        free = await choosing.choice(session, forum, asked, but=taken)
         filled.values["number"] = filled.values["number"] or str(await agenda.next_number(session, forum))
         carried = await follow_ups.carried_to(session, forum, drafts=True)
         carriable = await follow_ups.carriable(session, forum)
@@ -126,7 +129,8 @@ async def _edit_form(
         outside=agenda.out_of_hours(forum, points),
         about=about,
         commitments=commitments,
-        questions=askable,
+        choice=choice,
+        free=free,
         filled=filled,
         publication=publication or page.blank(PublishForm, tell="1", number=str(forum.agenda_version + 1)),
         minutes_of=agenda.minutes_of,
@@ -163,7 +167,7 @@ async def show_item(
         points = await agenda.points_of(session, forum)
         about = await schedule.commitments_of(session, forum)
         commitments = await action_plan.current_commitments(session)
-        askable = await questions.for_forum(session, forum)
+        choice = await choosing.choice(session, forum, await choosing.typed(request), ticked=filled.values["questions"])
         written = await agenda.is_written_about(session, point.item)
     return page.show(
         request,
@@ -176,7 +180,7 @@ async def show_item(
         kinds=agenda.KINDS,
         about=about,
         commitments=commitments,
-        questions=askable,
+        choice=choice,
         filled=filled,
         saved=agenda.typed(saved) if saved else None,
         upload=upload or page.blank(DocumentForm, file=""),
@@ -189,6 +193,8 @@ async def show_item(
 
 async def add(request: Request) -> Response:
     filled = await page.read(request, AgendaItemForm)
+    if await choosing.is_searching(request):
+        return await _edit_form(request, _as_typed(filled))
     if filled.form is None:
         return await _edit_form(request, filled, status=422)
     try:
@@ -204,6 +210,12 @@ async def add(request: Request) -> Response:
     return _back(request, forum, "point", f"point-{item.number}")
 
 
+def _as_typed(filled: Filled[AgendaItemForm]) -> Filled[AgendaItemForm]:
+    """What is not finished yet is not wrong."""
+    filled.errors.clear()
+    return filled
+
+
 def _field_of(form: AgendaItemForm) -> str:
     """Beside which field a rule's refusal is said."""
     return "starts" if form.length and form.starts is None else "speakers"
@@ -213,6 +225,8 @@ async def edit(request: Request) -> Response:
     filled = await page.read(request, AgendaItemForm)
     async with page.reading(request) as session:
         await point_of(session, request)
+    if await choosing.is_searching(request):
+        return await show_item(request, _as_typed(filled))
     if filled.form is None:
         return await show_item(request, filled, status=422)
     try:
@@ -268,8 +282,7 @@ async def take_up(request: Request) -> Response:
     form = (await page.read(request, TakeUpForm)).form or TakeUpForm()
     async with page.transaction(request) as session:
         forum = await page.forum(session, request, drafts=True)
-        askable = await questions.for_forum(session, forum)
-        question = next((each for each in askable if each.code == request.path_params["code"]), None)
+        question = await questions.published_question(session, request.path_params["code"])
         items = [point.item for point in await agenda.points_of(session, forum)]
         chosen_item = next((each for each in items if str(each.id) == form.item), None)
         if question is None or (form.item and chosen_item is None):

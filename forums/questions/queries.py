@@ -210,10 +210,12 @@ async def published_by_codes(session: AsyncSession, codes: Sequence[str]) -> Seq
     return (await session.exec(select(Question).where(col(Question.code).in_(codes), Question.status == "published"))).all()
 
 
-async def for_forum(session: AsyncSession, forum: Forum) -> Sequence[Question]:
-    """The published questions an organiser may put on a forum's agenda: its own, and those on its commitments."""
+async def for_forum(session: AsyncSession, forum: Forum, *, but: Sequence[str] = (), limit: int | None = None) -> Sequence[Question]:
+    """The published questions an organiser is offered for a forum: its own, and those on its commitments, the oldest first."""
     about = select(ForumCommitment.commitment_id).where(ForumCommitment.forum_id == forum.id)
     query = select(Question).where(
-        Question.status == "published", (col(Question.forum_id) == forum.id) | col(Question.commitment_id).in_(about)
+        Question.status == "published",
+        (col(Question.forum_id) == forum.id) | col(Question.commitment_id).in_(about),
+        col(Question.code).not_in(but),
     )
-    return (await session.exec(query.order_by(col(Question.created_at)))).all()
+    return (await session.exec(query.order_by(col(Question.created_at), col(Question.code)).limit(limit))).all()

@@ -38,7 +38,7 @@ async def index(request: Request) -> Response:
         if plan is None:
             return page.show(request, "accountability/none.html")
         figures = await accountability.figures_of(session, plan, now=now)
-        seasons = await accountability.trends(session, figures.counts, now=now)
+        seasons = await accountability.trends(session, now=now)
     return page.show(
         request, "accountability/index.html", plans=plans, figures=figures, base=base_of(plan), **_trends(seasons, page.language(request))
     )
@@ -53,7 +53,7 @@ async def institution(request: Request) -> Response:
             raise page.not_found()
         plans = await action_plan.plans(session)
         figures = await accountability.figures_of(session, plan, now=now)
-        seasons = await accountability.trends(session, figures.counts, institution=found, now=now)
+        seasons = await accountability.trends(session, institution=found, now=now)
     return page.show(
         request,
         "accountability/institution.html",
@@ -73,8 +73,8 @@ async def commitment(request: Request) -> Response:
         found = await action_plan.commitment_by_number(session, plan, number) if plan else None
         if plan is None or found is None:
             raise page.not_found()
-        figures = await accountability.figures_of(session, plan, now=now)
-        seasons = await accountability.trends(session, figures.counts, commitment=found, now=now)
+        figures = await accountability.figures_of(session, plan, institutions=False, now=now)
+        seasons = await accountability.trends(session, commitment=found, now=now)
     return page.show(
         request,
         "accountability/commitment.html",

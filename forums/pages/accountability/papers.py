@@ -39,7 +39,7 @@ async def _ogp_file(request: Request) -> Paper | None:
         if plan is None:
             return None
         evidence = await accountability.evidence_of(session, plan, now=now)
-        figures = await accountability.figures_of(session, plan, now=now)
+        figures = await accountability.figures_of(session, plan, institutions=False, now=now)
     return accountability.ogp_file(
         evidence, figures, language=page.language(request), public_url=page.settings(request).public_url, now=now
     )

@@ -15,7 +15,7 @@ from forums import action_plan, agenda, drafts, indicators, members, minutes, qu
 from forums.language import translations
 from forums.minutes import CommentMissing, EditedMeanwhile, EntryForm, OutcomeForm
 from forums.models import AgendaItem, Commitment, Forum, Minutes, MinutesEntry, Question
-from forums.pages import page
+from forums.pages import choosing, page
 from forums.pages.citing import places_of
 from forums.pages.page import Filled
 from forums.refusals import AlreadyPublished
@@ -30,6 +30,7 @@ class Typed:
     filled: Filled[EntryForm]
     outcomes: dict[str, OutcomeForm]
     preview: bool
+    searching: bool
 
 
 # -- Show the form ---------------------------------------------------------------------------------------
@@ -92,14 +93,14 @@ async def _form(
         plan = await minutes.plan_of(session, forum)
         commitments = await action_plan.commitments_of(session, plan) if plan else []
         about = [each for each in await schedule.commitments_of(session, forum) if plan and each.plan_id == plan.id]
-        askable = await _askable(session, forum, entry, entries)
         draft = await drafts.of(session, request.state.member, address) if opening else None
+        if opening and draft and request.query_params.get("brouillon") == "reprendre":
+            filled, draft = _from_draft(draft.typed), None
+        elif opening:
+            _tick_what_the_agenda_knows(filled, points)
+        choice = await choosing.choice(session, forum, await choosing.typed(request), ticked=filled.values["questions"])
         ticked = [each for each in commitments if str(each.number) in filled.values["commitments"]] or about
         known = await indicators.beside(session, [each.id for each in ticked], forum.day)
-    if opening and draft and request.query_params.get("brouillon") == "reprendre":
-        filled, draft = _from_draft(draft.typed), None
-    elif opening:
-        _tick_what_the_agenda_knows(filled, points)
     return page.show(
         request,
         "minutes/edit.html",
@@ -112,7 +113,7 @@ async def _form(
         commitments=commitments,
         ticked=ticked,
         known=known,
-        questions=askable,
+        choice=choice,
         cited={each.entry.id: minutes.cited_in(each, commitments) for each in entries},
         filled=filled,
         entry=entry,
@@ -130,13 +131,6 @@ async def _form(
 
 def address_of(slug: str, entry: MinutesEntry | None) -> str:
     return f"/organisation/forums/{slug}/compte-rendu" + (f"/{entry.number}" if entry else "")
-
-
-async def _askable(session: AsyncSession, forum: Forum, entry: MinutesEntry | None, entries: Sequence[minutes.Entry]) -> Sequence[Question]:
-    """Those of the forum; and those the passage already has, wherever they come from."""
-    found = list(await questions.for_forum(session, forum))
-    held = [each for other in entries if entry and other.entry.id == entry.id for each in other.questions]
-    return found + [each for each in held if each.id not in {one.id for one in found}]
 
 
 def _tick_what_the_agenda_knows(filled: Filled[EntryForm], points: Sequence[agenda.Point]) -> None:
@@ -172,7 +166,7 @@ async def _read(request: Request) -> Typed:
             filled.errors[f"{missing[0]}-{code}"] = (missing[1], {})
     if filled.errors:
         filled.form = None
-    return Typed(filled, outcomes, "apercu" in typed)
+    return Typed(filled, outcomes, "apercu" in typed, "chercher" in typed)
 
 
 def _said(typed: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -190,8 +184,8 @@ def _said(typed: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 async def write(request: Request) -> Response:
     typed = await _read(request)
-    if typed.preview:
-        return await _form(request, typed.filled, preview=True)
+    if typed.preview or typed.searching:
+        return await _form(request, typed.filled, preview=typed.preview)
     try:
         if typed.filled.form is None:
             return await _form(request, typed.filled, status=422)
@@ -217,8 +211,8 @@ async def amend(request: Request) -> Response:
     if entry is None:
         # Someone else removed it from the draft: what was typed becomes a new passage, if they want.
         return await _form(request, typed.filled, gone=True, status=409)
-    if typed.preview:
-        return await _form(request, typed.filled, entry=entry, preview=True)
+    if typed.preview or typed.searching:
+        return await _form(request, typed.filled, entry=entry, preview=typed.preview)
     try:
         if typed.filled.form is None:
             return await _form(request, typed.filled, entry=entry, status=422)

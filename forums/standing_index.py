@@ -1,0 +1,200 @@
+"""Where each question stands, kept by the database itself: derived from the published facts, and typed nowhere.
+
+Whenever a fact is written that a standing hangs on, triggers derive it again in the same transaction, so that no
+write can forget it and a page that counts five thousand questions reads one index. What moves with the day alone
+(overdue, for how long it has waited) is never kept. A migration that rebuilds one of these tables on SQLite loses
+its triggers, and must end with `create`; `tests/test_standing.py` holds it.
+
+A passage is dated from the publication of its minutes, corrections included: they tell what was said on the
+evening; of two passages of the same evening, the one with the higher number is the later. An answer lives on, and is
+dated from its last change.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Column, Connection, Date, Integer, MetaData, String, Table, Uuid
+from sqlmodel import SQLModel
+
+from forums import models  # noqa: F401 — what SQLModel.metadata is to hold
+
+_KEPT = MetaData()
+_INSTANT = SQLModel.metadata.tables["question"].c.created_at.type
+
+# Every question: `state` is an outcome, or `waiting`; `taken_up` says whether one that waits is on a published agenda.
+STANDING = Table(
+    "standing_question",
+    _KEPT,
+    Column("question_id", Uuid, primary_key=True),
+    Column("status", String, nullable=False),
+    Column("commitment_id", Uuid),
+    Column("season_id", Uuid),
+    Column("state", String, nullable=False),
+    Column("deferred_to", Date),
+    Column("taken_up", Integer, nullable=False),
+    Column("since", _INSTANT, nullable=False),
+)
+
+# The published ones that are put to an institution which does not lead their commitment, once more for each.
+ELSEWHERE = Table(
+    "standing_elsewhere",
+    _KEPT,
+    Column("question_id", Uuid, primary_key=True),
+    Column("institution_id", Uuid, primary_key=True),
+    Column("commitment_id", Uuid),
+    Column("season_id", Uuid),
+    Column("state", String, nullable=False),
+    Column("deferred_to", Date),
+    Column("taken_up", Integer, nullable=False),
+    Column("since", _INSTANT, nullable=False),
+)
+
+
+class Fact(NamedTuple):
+    """A table a standing hangs on: which columns, and which questions one of its rows is about."""
+
+    table: str
+    columns: str
+    questions: str
+    only_updates: bool = False
+    """Rows that come or go bring or take other facts with them, whose own triggers see it."""
+
+
+FACTS = (
+    Fact("question", "status, forum_id, commitment_id, decided_at, created_at", "SELECT {row}.id"),
+    Fact("question_institution", "question_id, institution_id", "SELECT {row}.question_id"),
+    Fact("answer", "question_id, outcome, deferred_to, published_at, amended_at", "SELECT {row}.question_id"),
+    Fact("minutes_entry_question", "question_id, entry_id, outcome, deferred_to", "SELECT {row}.question_id"),
+    Fact("minutes_entry", "minutes_id, number", "SELECT question_id FROM minutes_entry_question WHERE entry_id = {row}.id", True),
+    Fact(
+        "minutes",
+        "published_at",
+        "SELECT question_id FROM minutes_entry_question JOIN minutes_entry ON minutes_entry.id = entry_id WHERE minutes_id = {row}.id",
+        True,
+    ),
+    Fact("agenda_item_question", "question_id, agenda_item_id", "SELECT {row}.question_id"),
+    Fact("agenda_item", "forum_id, version", "SELECT question_id FROM agenda_item_question WHERE agenda_item_id = {row}.id", True),
+    Fact(
+        "forum",
+        "season_id, agenda_version",
+        "SELECT id FROM question WHERE forum_id = {row}.id UNION SELECT question_id FROM agenda_item_question"
+        " JOIN agenda_item ON agenda_item.id = agenda_item_id WHERE agenda_item.forum_id = {row}.id",
+        True,
+    ),
+    Fact(
+        "commitment_institution", "commitment_id, institution_id, role", "SELECT id FROM question WHERE commitment_id = {row}.commitment_id"
+    ),
+)
+
+# CROSS JOIN: SQLite then begins with the few rows of these questions, whatever it believes of the tables' sizes.
+_NEWEST = """
+SELECT question_id, outcome, deferred_to, row_number() OVER (
+    PARTITION BY question_id ORDER BY said_at DESC, by_answer DESC, number DESC, fact DESC) AS newest
+FROM (
+    SELECT tie.question_id, tie.outcome, tie.deferred_to, minutes.published_at AS said_at, 0 AS by_answer, entry.number, entry.id AS fact
+    FROM minutes_entry_question AS tie CROSS JOIN minutes_entry AS entry CROSS JOIN minutes
+    WHERE entry.id = tie.entry_id AND minutes.id = entry.minutes_id AND minutes.published_at IS NOT NULL AND tie.question_id {these}
+    UNION ALL
+    SELECT question_id, outcome, deferred_to, coalesce(amended_at, published_at), 1, 0, id
+    FROM answer WHERE published_at IS NOT NULL AND question_id {these}) AS said"""
+
+_ON_AGENDA = """
+SELECT tie.question_id FROM agenda_item_question AS tie CROSS JOIN agenda_item CROSS JOIN forum
+WHERE agenda_item.id = tie.agenda_item_id AND forum.id = agenda_item.forum_id
+    AND agenda_item.version = forum.agenda_version AND forum.agenda_version > 0 AND tie.question_id {these}"""
+
+_DERIVED = """
+INSERT INTO standing_question (question_id, status, commitment_id, season_id, state, deferred_to, taken_up, since)
+SELECT question.id, question.status, question.commitment_id, forum.season_id, coalesce(said.outcome, 'waiting'),
+    CASE WHEN said.outcome = 'deferred' THEN said.deferred_to END,
+    CASE WHEN said.outcome IS NULL AND question.id IN ({on_agenda}) THEN 1 ELSE 0 END,
+    coalesce(question.decided_at, question.created_at)
+FROM question LEFT JOIN forum ON forum.id = question.forum_id
+LEFT JOIN ({newest}) AS said ON said.question_id = question.id AND said.newest = 1
+WHERE question.id {these}""".replace("{on_agenda}", _ON_AGENDA).replace("{newest}", _NEWEST)
+
+_ELSEWHERE = """
+INSERT INTO standing_elsewhere (question_id, institution_id, commitment_id, season_id, state, deferred_to, taken_up, since)
+SELECT kept.question_id, put.institution_id, kept.commitment_id, kept.season_id, kept.state, kept.deferred_to, kept.taken_up, kept.since
+FROM question_institution AS put CROSS JOIN standing_question AS kept
+WHERE put.question_id {these} AND kept.question_id = put.question_id AND kept.status = 'published' AND NOT EXISTS (
+    SELECT 1 FROM commitment_institution AS led WHERE led.commitment_id = kept.commitment_id
+    AND led.institution_id = put.institution_id AND led.role = 'lead')"""
+
+_FORGOTTEN = ("DELETE FROM standing_question WHERE question_id {these}", "DELETE FROM standing_elsewhere WHERE question_id {these}")
+_AGAIN = (*_FORGOTTEN, _DERIVED, _ELSEWHERE)
+
+# What is counted is read from these alone.
+_INDEXES = (
+    "CREATE INDEX ix_standing_question ON standing_question (status, commitment_id, season_id, state, deferred_to, taken_up, since)",
+    "CREATE INDEX ix_standing_elsewhere ON standing_elsewhere"
+    " (institution_id, commitment_id, season_id, state, deferred_to, taken_up, since)",
+)
+
+
+def create(connection: Connection) -> None:
+    """Make the tables and what keeps them, of everything that is there. Done again, it is made anew."""
+    drop(connection)
+    _KEPT.create_all(connection)
+    for statement in _INDEXES:
+        connection.exec_driver_sql(statement)
+    for statement in (_DERIVED, _ELSEWHERE):
+        connection.exec_driver_sql(statement.format(these="IN (SELECT id FROM question)"))
+    for statement in _sqlite() if connection.dialect.name == "sqlite" else _postgresql():
+        connection.exec_driver_sql(statement)
+
+
+def drop(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        for name in triggers():
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+    else:
+        for name in (*(f"{name}()" for name in triggers()), "standing_again(uuid[])"):
+            connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name} CASCADE")
+    _KEPT.drop_all(connection)
+
+
+def triggers() -> list[str]:
+    return [f"standing_{fact.table}_{event}" for fact in FACTS for event, _, _ in _events(fact)]
+
+
+def is_ours(name: str | None) -> bool:
+    """Whether a table or an index of the database is this module's, which the models do not know."""
+    return name is not None and name.startswith(("standing_", "ix_standing_"))
+
+
+def _events(fact: Fact) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """The name of each trigger, what fires it, and the rows it looks at."""
+    yield "updated", f"UPDATE OF {fact.columns}", ("OLD", "NEW")
+    if not fact.only_updates:
+        yield "inserted", "INSERT", ("NEW",)
+        yield "deleted", "DELETE", ("OLD",)
+
+
+def _sqlite() -> Iterator[str]:
+    for fact in FACTS:
+        for event, fires, rows in _events(fact):
+            about = " UNION ".join(fact.questions.format(row=row) for row in rows)
+            derived = "; ".join(statement.format(these=f"IN ({about})") for statement in _AGAIN)
+            yield f"CREATE TRIGGER standing_{fact.table}_{event} AFTER {fires} ON {fact.table} BEGIN {derived}; END"
+
+
+# A connection plans once and keeps the plan, perhaps since the tables were empty: it must not be to read them whole.
+_BY_INDEX = "LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan"
+
+
+def _postgresql() -> Iterator[str]:
+    derived = "; ".join(statement.format(these="= ANY (these)") for statement in _AGAIN)
+    # Of two transactions that write about one question, the second waits here, and then reads what the first wrote.
+    yield (
+        f"CREATE FUNCTION standing_again(these uuid[]) RETURNS void {_BY_INDEX} AS $$ BEGIN"
+        f" PERFORM 1 FROM question WHERE id = ANY (these) ORDER BY id FOR NO KEY UPDATE; {derived}; END $$"
+    )
+    for fact in FACTS:
+        for event, fires, rows in _events(fact):
+            name, about = f"standing_{fact.table}_{event}", " UNION ".join(fact.questions.format(row=row) for row in rows)
+            yield (
+                f"CREATE FUNCTION {name}() RETURNS trigger {_BY_INDEX} AS $$ BEGIN"
+                f" PERFORM standing_again(ARRAY({about})); RETURN NULL; END $$"
+            )
+            yield f"CREATE TRIGGER {name} AFTER {fires} ON {fact.table} FOR EACH ROW EXECUTE FUNCTION {name}()"

@@ -1,0 +1,306 @@
+"""Where each question stands, as the database keeps it, against what a stranger derives from the facts themselves.
+
+After every kind of write that a standing hangs on, on both engines: whoever wrote it, and however.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import SQLModel, col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from forums import migrations, standing_index
+from forums.database import Database
+from forums.models import (
+    AgendaItem,
+    AgendaItemQuestion,
+    Answer,
+    Commitment,
+    CommitmentInstitution,
+    Forum,
+    Minutes,
+    MinutesEntry,
+    MinutesEntryQuestion,
+    Question,
+    QuestionInstitution,
+    Season,
+)
+from forums.settings import Settings
+from forums.standing_index import ELSEWHERE, STANDING
+from tests.factories import NOW, a_question
+from tests.random_season import random_season
+
+Row = tuple[Any, ...]
+Change = Callable[[AsyncSession, Random], Awaitable[Any]]
+
+
+@pytest.fixture
+async def season(database: Database) -> Database:
+    async with database.transaction() as session:
+        await random_season(session, 5, forums=6, questions=60, promises=0, passages=30, commitments=6, measurements=1)
+    return database
+
+
+async def test_a_standing_follows_every_fact_it_hangs_on(season: Database) -> None:
+    random = Random(3)
+
+    assert await _kept(season) == await _recounted(season)
+    for change in CHANGES:
+        async with season.transaction() as session:
+            await change(session, random)
+
+        assert await _kept(season) == await _recounted(season), change.__name__
+
+
+async def test_made_anew_the_standings_are_the_same(season: Database) -> None:
+    before = await _kept(season)
+
+    async with season.writer.begin() as connection:
+        await connection.run_sync(standing_index.create)
+
+    assert await _kept(season) == before
+
+
+async def test_two_answers_published_at_the_same_instant_are_both_seen(season: Database) -> None:
+    async with season.transaction() as session:
+        question = await a_question(session)
+        institutions = (await session.exec(select(CommitmentInstitution.institution_id).distinct())).all()[:2]
+        session.add_all([_answer(question.id, each, day) for day, each in enumerate(institutions)])
+    both = asyncio.Barrier(2)
+
+    async def publish(institution: UUID) -> None:
+        if not season.is_sqlite:  # where one writes at a time, whoever waits for the other would wait for ever
+            await both.wait()
+        async with season.transaction() as session:
+            theirs = (col(Answer.question_id) == question.id, col(Answer.institution_id) == institution)
+            await session.exec(update(Answer).where(*theirs).values(published_at=NOW))
+
+    await asyncio.gather(*(publish(each) for each in institutions))
+
+    assert await _kept(season) == await _recounted(season)
+
+
+def test_after_every_migration_each_fact_is_watched(settings: Settings) -> None:
+    migrations.migrate(settings)
+
+    with closing(sqlite3.connect(settings.sqlite_path)) as connection:
+        kept = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'standing%'")}
+    assert kept == set(standing_index.triggers())
+
+
+# -- What the database keeps -------------------------------------------------------------------------------------
+
+
+async def _kept(database: Database) -> tuple[list[Row], list[Row]]:
+    async with database.reading() as session:
+        connection = await session.connection()
+        each = STANDING.c
+        names = (each.question_id, each.status, each.commitment_id, each.season_id, each.state, each.deferred_to, each.taken_up, each.since)
+        standings = [tuple(row) for row in await connection.execute(select(*names))]  # type: ignore[call-overload]
+        put = ELSEWHERE.c
+        named = (put.question_id, put.institution_id, put.commitment_id, put.season_id, put.state, put.deferred_to, put.taken_up, put.since)
+        elsewhere = [tuple(row) for row in await connection.execute(select(*named))]  # type: ignore[call-overload]
+    return sorted(standings, key=str), sorted(elsewhere, key=str)
+
+
+# -- What follows from the facts ---------------------------------------------------------------------------------
+
+
+async def _recounted(database: Database) -> tuple[list[Row], list[Row]]:
+    async with database.reading() as session:
+        rows = {table: await _all(session, table) for table in TABLES}
+    forums = {each.id: each for each in rows[Forum]}
+    public = {each.id: each.published_at for each in rows[Minutes] if each.published_at}
+    entries = {each.id: each for each in rows[MinutesEntry] if each.minutes_id in public}
+    items = {each.id: each for each in rows[AgendaItem]}
+    taken = {tie.question_id for tie in rows[AgendaItemQuestion] if _is_public(items[tie.agenda_item_id], forums)}
+    led = {(each.commitment_id, each.institution_id) for each in rows[CommitmentInstitution] if each.role == "lead"}
+    said: dict[UUID, list[Row]] = {}
+    for tie in rows[MinutesEntryQuestion]:
+        if entry := entries.get(tie.entry_id):
+            fact = (public[entry.minutes_id], 0, entry.number, entry.id.hex, tie.outcome, tie.deferred_to)
+            said.setdefault(tie.question_id, []).append(fact)
+    for each in rows[Answer]:
+        if each.published_at:
+            fact = (each.amended_at or each.published_at, 1, 0, each.id.hex, each.outcome, each.deferred_to)
+            said.setdefault(each.question_id, []).append(fact)
+    standings, elsewhere = [], []
+    for question in rows[Question]:
+        *_, state, until = max(said.get(question.id, [("waiting", None)]))
+        season = forums[question.forum_id].season_id if question.forum_id else None
+        known = (question.commitment_id, season, state, until if state == "deferred" else None)
+        known = (*known, int(state == "waiting" and question.id in taken), question.decided_at or question.created_at)
+        standings.append((question.id, question.status, *known))
+        put_to = [each.institution_id for each in rows[QuestionInstitution] if each.question_id == question.id]
+        others = [each for each in put_to if (question.commitment_id, each) not in led]
+        elsewhere += [(question.id, each, *known) for each in others if question.status == "published"]
+    return sorted(standings, key=str), sorted(elsewhere, key=str)
+
+
+TABLES: tuple[type[Any], ...] = (
+    Forum, Minutes, MinutesEntry, MinutesEntryQuestion, AgendaItem, AgendaItemQuestion, Answer, Question,
+    QuestionInstitution, CommitmentInstitution,
+)  # fmt: skip
+
+
+async def _all(session: AsyncSession, table: type[Any]) -> list[Any]:
+    return list((await session.exec(select(table))).all())
+
+
+def _is_public(item: AgendaItem, forums: dict[UUID, Forum]) -> bool:
+    return item.version > 0 and item.version == forums[item.forum_id].agenda_version
+
+
+# -- Every kind of write -----------------------------------------------------------------------------------------
+
+
+async def _one(session: AsyncSession, random: Random, table: type[Any], *conditions: Any) -> Any:
+    """One of those rows."""
+    found = (await session.exec(select(table).where(*conditions).order_by(*table.__table__.primary_key))).all()
+    return random.choice(found)
+
+
+def _answer(question: UUID, institution: UUID, day: int, **facts: Any) -> Answer:
+    outcome = {"outcome": "deferred", "deferred_to": date(2027, 1, 5)} if day else {"outcome": "answered"}
+    return Answer(question_id=question, institution_id=institution, text="Voici.", **outcome, **facts)
+
+
+async def a_question_is_asked(session: AsyncSession, random: Random) -> None:
+    await a_question(session, await _one(session, random, Forum), await _one(session, random, Commitment))
+
+
+async def one_is_withdrawn(session: AsyncSession, random: Random) -> None:
+    question = await _one(session, random, Question, Question.status == "published")
+    question.status, question.decline_reason = "unpublished", "Hors sujet."
+
+
+async def one_is_merged(session: AsyncSession, random: Random) -> None:
+    question, other = [await _one(session, random, Question, Question.status == "published") for _ in range(2)]
+    question.status, question.merged_into_id = "merged", other.id
+
+
+async def one_goes_to_another_forum(session: AsyncSession, random: Random) -> None:
+    question = await _one(session, random, Question, Question.status == "published")
+    question.forum_id, question.commitment_id = (await _one(session, random, Forum)).id, (await _one(session, random, Commitment)).id
+
+
+async def one_is_put_to_another_institution(session: AsyncSession, random: Random) -> None:
+    question = await _one(session, random, Question, Question.status == "published")
+    tied = set((await session.exec(select(QuestionInstitution.institution_id).where(QuestionInstitution.question_id == question.id))).all())
+    every = (await session.exec(select(CommitmentInstitution.institution_id).distinct())).all()
+    free = next(each for each in sorted(every, key=str) if each not in tied)
+    session.add(QuestionInstitution(question_id=question.id, institution_id=free, assigned_at=NOW))
+
+
+async def one_is_put_to_an_institution_less(session: AsyncSession, random: Random) -> None:
+    await session.delete(await _one(session, random, QuestionInstitution))
+
+
+async def an_answer_is_published(session: AsyncSession, random: Random) -> None:
+    question = await _one(session, random, Question, Question.status == "published", col(Question.id).not_in(select(Answer.question_id)))
+    institution = (await _one(session, random, CommitmentInstitution)).institution_id
+    session.add(_answer(question.id, institution, 0, published_at=NOW))
+
+
+async def one_is_changed(session: AsyncSession, random: Random) -> None:
+    answer = await _one(session, random, Answer, col(Answer.published_at).is_not(None))
+    answer.outcome, answer.deferred_to, answer.amended_at = "deferred", date(2027, 4, 1), NOW + timedelta(days=1)
+
+
+async def it_goes_to_another_question(session: AsyncSession, random: Random) -> None:
+    answer = await _one(session, random, Answer, Answer.outcome == "deferred")
+    answer.question_id = (await _one(session, random, Question, col(Question.id).not_in(select(Answer.question_id)))).id
+
+
+async def an_answer_is_erased(session: AsyncSession, random: Random) -> None:
+    await session.delete(await _one(session, random, Answer, col(Answer.published_at).is_not(None)))
+
+
+async def minutes_are_published(session: AsyncSession, random: Random) -> None:
+    await session.exec(update(Minutes).values(published_at=None))
+    await session.exec(update(Minutes).values(published_at=datetime(2027, 1, 30, tzinfo=UTC)))
+
+
+async def minutes_are_withdrawn(session: AsyncSession, random: Random) -> None:
+    (await _one(session, random, Minutes, col(Minutes.published_at).is_not(None))).published_at = None
+
+
+async def a_passage_says_otherwise(session: AsyncSession, random: Random) -> None:
+    tie = await _one(session, random, MinutesEntryQuestion)
+    tie.outcome, tie.deferred_to, tie.reason = "refused", None, "Secret."
+
+
+async def a_passage_speaks_of_another_question(session: AsyncSession, random: Random) -> None:
+    entry, question = await _one(session, random, MinutesEntry), await _one(session, random, Question)
+    await session.exec(delete(MinutesEntryQuestion).where(col(MinutesEntryQuestion.entry_id) == entry.id))
+    session.add(MinutesEntryQuestion(entry_id=entry.id, question_id=question.id, outcome="partly"))
+
+
+async def passages_are_numbered_otherwise(session: AsyncSession, random: Random) -> None:
+    await session.exec(update(MinutesEntry).values(number=1000 + 7 * col(MinutesEntry.number) % 1009))
+
+
+async def a_passage_goes(session: AsyncSession, random: Random) -> None:
+    await session.exec(delete(MinutesEntry).where(col(MinutesEntry.id) == (await _one(session, random, MinutesEntryQuestion)).entry_id))
+
+
+async def a_question_is_put_on_an_agenda(session: AsyncSession, random: Random) -> None:
+    question = await _one(session, random, Question, Question.status == "published")
+    item = await _one(session, random, AgendaItem, AgendaItem.version > 0)
+    await session.merge(AgendaItemQuestion(agenda_item_id=item.id, question_id=question.id))
+
+
+async def another_agenda_is_published(session: AsyncSession, random: Random) -> None:
+    await session.exec(update(AgendaItem).where(col(AgendaItem.version) == 1).values(version=2))
+    await session.exec(update(Forum).where(col(Forum.agenda_version) == 1).values(agenda_version=2))
+
+
+async def an_item_goes(session: AsyncSession, random: Random) -> None:
+    tie = await _one(session, random, AgendaItemQuestion)
+    await session.exec(delete(AgendaItem).where(col(AgendaItem.id) == tie.agenda_item_id))
+
+
+async def a_commitment_changes_hands(session: AsyncSession, random: Random) -> None:
+    await session.delete(await _one(session, random, CommitmentInstitution, CommitmentInstitution.role == "lead"))
+    await session.exec(update(CommitmentInstitution).values(role="lead"))
+
+
+async def a_forum_goes_to_another_season(session: AsyncSession, random: Random) -> None:
+    season = Season(slug="une-autre", title="Une autre saison")
+    session.add(season)
+    await session.flush()
+    forum = await _one(session, random, Forum)
+    forum.season_id, forum.number = season.id, 99
+
+
+async def a_commitment_goes(session: AsyncSession, random: Random) -> None:
+    await _erase(session, Commitment, await _one(session, random, Commitment))
+
+
+async def a_forum_goes(session: AsyncSession, random: Random) -> None:
+    await _erase(session, Forum, await _one(session, random, Forum, col(Forum.id).in_(select(Minutes.forum_id))))
+
+
+async def a_question_goes(session: AsyncSession, random: Random) -> None:
+    merged = select(Question.merged_into_id).where(col(Question.merged_into_id).is_not(None))
+    await _erase(session, Question, await _one(session, random, Question, col(Question.id).not_in(merged)))
+
+
+async def _erase(session: AsyncSession, table: type[SQLModel], row: Any) -> None:
+    await session.exec(delete(table).where(table.__table__.c.id == row.id))  # type: ignore[attr-defined]
+
+
+CHANGES: tuple[Change, ...] = (
+    a_question_is_asked, one_is_withdrawn, one_is_merged, one_goes_to_another_forum, one_is_put_to_another_institution,
+    one_is_put_to_an_institution_less, an_answer_is_published, one_is_changed, it_goes_to_another_question, an_answer_is_erased,
+    minutes_are_published, minutes_are_withdrawn, a_passage_says_otherwise, a_passage_speaks_of_another_question,
+    passages_are_numbered_otherwise, a_passage_goes, a_question_is_put_on_an_agenda, another_agenda_is_published, an_item_goes,
+    a_commitment_changes_hands, a_forum_goes_to_another_season, a_commitment_goes, a_forum_goes, a_question_goes,
+)  # fmt: skip
