@@ -19,6 +19,7 @@ from forums.pages import page
 from forums.pages.citing import places_of
 from forums.pages.page import Filled
 from forums.refusals import AlreadyPublished
+from forums.rendering import prepare
 
 NO_OUTCOME = {"outcome": "answered", "deferred_to": "", "reason": ""}
 
@@ -100,6 +101,9 @@ async def _form(
         filled, draft = _from_draft(draft.typed), None
     elif opening:
         _tick_what_the_agenda_knows(filled, points)
+    places = places_of(request, plan, commitments)
+    await prepare([] if entry else [each.entry.text for each in entries], places)
+    await prepare([filled.values["text"]] if preview or conflict else [], places)
     return page.show(
         request,
         "minutes/edit.html",
@@ -124,7 +128,7 @@ async def _form(
         gone=gone,
         outcomes=minutes.OUTCOMES,
         no_outcome=NO_OUTCOME,
-        places=places_of(request, plan, commitments),
+        places=places,
     )
 
 
