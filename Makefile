@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom growth lighthouse pictures machines upgrade
+.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom flat growth lighthouse pictures machines upgrade
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ PYTHON_AUDIT := var/audit/bin/python
 
 growth: $(VENV)/.test ## every page on a season fifty times larger: processor time and SQL statements, on both engines
 	$(BIN)/python -m tests.growth
+
+flat: $(VENV)/.test ## memory of one process over 100,000 requests of all kinds, read every 5,000: it does not grow
+	$(BIN)/python -m tests.flat
 
 lighthouse: $(VENV)/.test tests/node_modules/lighthouse browser ## Lighthouse on four pages, in both languages, on two devices: 100 everywhere or it says why
 	$(BIN)/python -m tests.lighthouse

@@ -256,8 +256,8 @@ def slug_of(name: str) -> str:
 
 
 def alphabetical(institution: Institution) -> tuple[str, str]:
-    """Its place in the order of a dictionary, whatever a database takes that for."""
-    return _plain(institution.name), institution.slug
+    """Its place in the order of a dictionary, whatever a database takes that for, and whichever apostrophe was typed."""
+    return _plain(institution.name.replace("’", "'").replace("œ", "oe").replace("Œ", "Oe")), institution.slug
 
 
 def _plain(name: str) -> str:

@@ -69,8 +69,9 @@ from forums.settings import ROOT, Settings
 log = logging.getLogger("forums.app")
 
 ANYONE = None
-PUBLIC = "public, max-age=0, s-maxage=1"
-FEED = "public, max-age=300"
+# A shared cache that asks for the next one shows the last meanwhile: nobody waits, and a page is two seconds old at most.
+PUBLIC = "public, max-age=0, s-maxage=1, stale-while-revalidate=1"
+FEED = "public, max-age=300, stale-while-revalidate=300"
 KB = 1024
 
 # Mail programs post here by themselves, from nowhere (RFC 8058): the secret in the address is the only proof.

@@ -13,6 +13,7 @@ import runpy
 import signal
 import socket
 import sys
+import time
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,7 +180,8 @@ async def _welcome(config: Settings) -> None:
 
 def _log_to_stdout() -> None:
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s", settings.LOG_MOMENT))
+    handler.formatter.converter = time.gmtime  # type: ignore[union-attr]
     logger = logging.getLogger("forums")
     logger.handlers[:], logger.propagate = [handler], False
     logger.setLevel(logging.INFO)

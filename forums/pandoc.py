@@ -26,12 +26,17 @@ _MARKDOWN = "commonmark+pipe_tables-raw_html"
 _TAGS = {"h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "ul", "ol", "li", "strong", "b", "em", "i", "blockquote",
          "code", "pre", "a", "table", "thead", "tbody", "tr", "th", "td", "div"}  # fmt: skip
 
+# A tag is found first and then looked into: looked for by what it holds, one without end would take hours.
+_PARAGRAPH = re.compile(r"<p\b([^<>]*)>((?:(?!</?p\b).)*)</p>", re.DOTALL | re.IGNORECASE)
+_BOLD = re.compile(r"<b\b([^<>]*)>", re.IGNORECASE)
 # Word pastes a list as paragraphs that look like one, the bullet being text for browsers to hide.
-_WORD_LIST = re.compile(r"<p\b[^<>]*\bmso-list:\s*l\d+\s+level(\d)[^<>]*>((?:(?!</?p\b).)*)</p>", re.DOTALL | re.IGNORECASE)
-_WORD_BULLET = re.compile(r"<!(?:--)?\[if !supportLists\](?:--)?>(.*?)<!(?:--)?\[endif\](?:--)?>", re.DOTALL | re.IGNORECASE)
-_WORD_TITLE = re.compile(r"<p\b[^<>]*\bclass=[\"']?MsoTitle\b[^<>]*>((?:(?!</?p\b).)*)</p>", re.DOTALL | re.IGNORECASE)
+_WORD_LIST = re.compile(r"\bmso-list:\s*l\d+\s+level(\d)", re.IGNORECASE)
+_WORD_BULLET = re.compile(
+    r"<!(?:--)?\[if !supportLists\](?:--)?>((?:(?!<!(?:--)?\[(?:if|endif)).)*)<!(?:--)?\[endif\](?:--)?>", re.DOTALL | re.IGNORECASE
+)
+_WORD_TITLE = re.compile(r"\bclass=[\"']?MsoTitle\b", re.IGNORECASE)
 # A whole Google document comes inside one <b> that says it is not bold.
-_NOT_BOLD = re.compile(r"<b\b[^<>]*font-weight:\s*normal[^<>]*>", re.IGNORECASE)
+_NOT_BOLD = re.compile(r"font-weight:\s*normal", re.IGNORECASE)
 _FIRST_ROW = re.compile(r"<table>\s*<tbody>\s*(<tr>(?:(?!</?tr\b).)*</tr>)", re.DOTALL)
 _MARK = re.compile(r"^ODLISTE(\d)([oc])\s*", re.MULTILINE)
 
@@ -78,17 +83,20 @@ async def markdown_to_document(text: str, kind: str) -> bytes:
 
 
 def _cleaned(html: str) -> str:
-    html = _WORD_LIST.sub(_marked, _NOT_BOLD.sub("<span>", html))
-    html = _WORD_TITLE.sub(r"<h1>\1</h1>", html)
+    html = _BOLD.sub(lambda found: "<span>" if _NOT_BOLD.search(found[1]) else found[0], html)
+    html = _PARAGRAPH.sub(_marked, html)
     clean = nh3.clean(html, tags=_TAGS, attributes={"a": {"href"}, "ol": {"start"}}, url_schemes={"http", "https", "mailto"}, link_rel=None)
     # A table of Markdown begins with its headings; most documents do not say which row that is.
     return _FIRST_ROW.sub(r"<table><thead>\1</thead><tbody>", clean)
 
 
 def _marked(found: re.Match[str]) -> str:
+    level = _WORD_LIST.search(found[1])
+    if level is None:
+        return f"<h1>{found[2]}</h1>" if _WORD_TITLE.search(found[1]) else found[0]
     bullet = _WORD_BULLET.search(found[2])
     ordered = bullet and re.match(r"\s*\w{1,3}[.)]", re.sub(r"<[^>]*>|&nbsp;", "", bullet[1]))
-    return f"<p>ODLISTE{found[1]}{'o' if ordered else 'c'} {_WORD_BULLET.sub('', found[2])}</p>"
+    return f"<p>ODLISTE{level[1]}{'o' if ordered else 'c'} {_WORD_BULLET.sub('', found[2])}</p>"
 
 
 def _listed(text: str) -> str:

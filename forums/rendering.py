@@ -2,13 +2,17 @@
 
 One Jinja environment per language, compiled once, where an undefined name is an error rather than a
 blank. Markdown is CommonMark with tables, no raw HTML, and goes through an allow-list afterwards:
-the text is kept as typed and made safe each time it is shown.
+the text is kept as typed and made safe each time it is shown. Whatever is typed, it takes a moment at most.
 """
 
+import asyncio
+import importlib
 import re
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Iterable
 from datetime import datetime
-from functools import cache, lru_cache, partial
+from functools import cache, partial
+from threading import Lock
 from typing import Any
 
 import nh3
@@ -28,7 +32,19 @@ from forums import event_markup
 from forums import language as languages
 from forums.settings import ROOT
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": False}).enable("table")
+LONGEST = 50_000
+"""Characters that are read as Markdown; the longest text a form takes."""
+
+MARKS_AT_MOST = 5_000
+"""Signs of formatting and line ends that are read as such: each costs as much as a hundred letters."""
+
+Places = tuple[tuple[int, str], ...]
+
+# A link defined once and used a thousand times shows a thousand times its length.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": False}).enable("table").disable("reference")
+# Cells that nobody typed, under a wide heading: 65,536 without this.
+vars(importlib.import_module("markdown_it.rules_block.table"))["MAX_AUTOCOMPLETED_CELLS"] = 1_000
+_MARKS = "\n[]*_`<>!|&\\"
 _TAGS = {"h3", "h4", "h5", "p", "br", "hr", "ul", "ol", "li", "strong", "em", "blockquote", "code", "pre", "a",
          "table", "thead", "tbody", "tr", "th", "td"}  # fmt: skip
 
@@ -72,19 +88,51 @@ def _query(context: Context, **changes: Any) -> str:
     return "?" + urlencode({name: value for name, value in current.items() if value})
 
 
-@lru_cache(maxsize=2048)
 def markdown(text: str) -> Markup:
     """CommonMark as safe HTML. Headings start at h3, under the page's own h1 and h2."""
-    return _safe(_MARKDOWN.parse(text))
+    return markdown_citing(text, ())
 
 
-def _safe(tokens: list[Token]) -> Markup:
+def markdown_citing(text: str, places: Places) -> Markup:
+    """The same, where each commitment cited (E12) leads to its page: `places` gives it by number."""
+    found = _shown.find(text, places)
+    if found is None:
+        found = _shown.keep(text, places, render(text, places))
+    return found
+
+
+async def prepare(texts: Iterable[str], places: Places = ()) -> None:
+    """Make what the next page shows of long texts while the site goes on."""
+    for text in texts:
+        if len(text) > _LONG and _shown.find(text, places) is None:
+            await asyncio.to_thread(markdown_citing, text, places)
+
+
+def render(text: str, places: Places) -> Markup:
+    """The same again, made anew and not kept: a text that is still being typed will not come back."""
+    if not is_read_as_markdown(text):
+        return _cleaned(_as_typed(text, places))
+    tokens = _MARKDOWN.parse(text)
     for token in tokens:
         if token.type == "table_open":
             token.attrSet("tabindex", "0")  # it scrolls by itself on a phone: the keyboard must reach it
         if token.tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
             token.tag = f"h{min(int(token.tag[1]) + 2, 5)}"
-    html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+        for child in _outside_links(token.children or []) if places else ():
+            child.type, child.content = "html_inline", citing(child.content, places)
+    return _cleaned(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+def is_read_as_markdown(text: str) -> bool:
+    """Or else it is shown as it was typed, line by line: nobody writes so much formatting in so few words."""
+    return len(text) <= LONGEST and sum(map(text.count, _MARKS)) <= MARKS_AT_MOST
+
+
+def _as_typed(text: str, places: Places) -> str:
+    return "\n".join(f"<p>{part}</p>".replace("\n", "<br>\n") for part in re.split(r"\n{2,}", citing(text.replace("\r", ""), places)))
+
+
+def _cleaned(html: str) -> Markup:
     return Markup(  # noqa: S704 — safe: it is what the allow-list let through
         nh3.clean(
             html,
@@ -96,34 +144,64 @@ def _safe(tokens: list[Token]) -> Markup:
     )
 
 
+# -- What was made is kept --------------------------------------------------------------------------------------
+
+
+class Shelf:
+    """What was made of texts. Beyond so many characters in all, what was asked for longest ago leaves."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.size = room, 0
+        self._made: OrderedDict[tuple[str, Places], Markup] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def find(self, text: str, places: Places) -> Markup | None:
+        with self._lock:
+            found = self._made.get((text, places))
+            if found is not None:
+                self._made.move_to_end((text, places))
+            return found
+
+    def keep(self, text: str, places: Places, made: Markup) -> Markup:
+        with self._lock:
+            replaced = self._made.pop((text, places), None)
+            self._made[text, places] = made
+            self.size += len(made) - len(replaced) if replaced is not None else len(text) + len(made)
+            while self.size > self.room:
+                (other, _), gone = self._made.popitem(last=False)
+                self.size -= len(other) + len(gone)
+        return made
+
+
+_shown = Shelf(4_000_000)
+_LONG = 2_000
+"""Characters from which a text is prepared aside; a shorter one takes less than going there."""
+
+
 # -- Commitments cited in a text ----------------------------------------------------------------------------
 
-# « E12 », « e12 », « engagement 12 », « engagement n° 12 »; an address is passed over whole.
-_CITED = re.compile(r"(?:\w+://|www\.)\S+|(?<!\w)(?:E|engagement\s+(?:n[°o]\s*)?)(\d{1,4})(?!\w)", re.IGNORECASE)
+# « E12 », « e12 », « engagement 12 », « engagement n° 12 »; an address is passed over whole. Where a word may be
+# the beginning of an address is looked at from its first letter only, and not far: a long one takes no time.
+_CITED = re.compile(r"(?:(?<!\w)\w{1,20}://|www\.)\S+|(?<!\w)(?:E|engagement\s+(?:n[°o]\s*)?)(\d{1,4})(?!\w)", re.IGNORECASE)
 
 
-@lru_cache(maxsize=512)
-def markdown_citing(text: str, places: tuple[tuple[int, str], ...]) -> Markup:
-    """The same, where each commitment cited (E12) leads to its page: `places` gives it by number."""
-    tokens = _MARKDOWN.parse(text)
-    for token in tokens:
-        if token.children:
-            token.children = _with_links(token.children, dict(places))
-    return _safe(tokens)
-
-
-def citing(text: str, places: tuple[tuple[int, str], ...]) -> Markup:
+def citing(text: str, places: Places) -> Markup:
     """A text that is not Markdown, where each commitment cited leads to its page."""
-    known, made, end = dict(places), Markup(""), 0
+    known, made, end = dict(places), [], 0
     for match in _CITED.finditer(text):
         if match[1] and int(match[1]) in known:
-            made += escape(text[end : match.start()]) + Markup('<a href="{}">{}</a>').format(known[int(match[1])], match[0])
+            made += [escape(text[end : match.start()]), f'<a href="{escape(known[int(match[1])])}">{escape(match[0])}</a>']
             end = match.end()
-    return made + escape(text[end:])
+    return Markup("".join([*made, escape(text[end:])]))  # noqa: S704 — safe: each piece was escaped
 
 
 def cited_numbers(text: str) -> list[int]:
     """The commitments a text cites, in the order they come; neither in code nor in a link."""
+    if not is_read_as_markdown(text) or not _CITED.search(text):
+        return []
     numbers = []
     for token in _MARKDOWN.parse(text):
         for child in _outside_links(token.children or []):
@@ -138,25 +216,3 @@ def _outside_links(children: list[Token]) -> list[Token]:
         if child.type == "text" and depth == 0:
             found.append(child)
     return found
-
-
-def _with_links(children: list[Token], places: Mapping[int, str]) -> list[Token]:
-    outside = {id(child) for child in _outside_links(children)}
-    made: list[Token] = []
-    for child in children:
-        if id(child) not in outside:
-            made.append(child)
-            continue
-        end = 0
-        for match in _CITED.finditer(child.content):
-            if match[1] and int(match[1]) in places:
-                made.append(_text(child.content[end : match.start()]))
-                opened = Token("link_open", "a", 1, attrs={"href": places[int(match[1])]})
-                made += [opened, _text(match[0]), Token("link_close", "a", -1)]
-                end = match.end()
-        made.append(_text(child.content[end:]))
-    return made
-
-
-def _text(content: str) -> Token:
-    return Token("text", "", 0, content=content)

@@ -1,7 +1,8 @@
-"""Search across commitments, questions, answers, minutes, promises and forums, with what matched shown.
+"""Search across commitments, questions, answers, minutes, promises, forums and institutions, with what matched shown.
 
 Every word asked for must be there, in any order, whatever its accents and its ending; a word in a title counts
 for more. Both engines rank; what is public is asked of the tables, so that nothing else is ever found.
+Institutions are few and found by their name alone: they are looked through one by one, and come first.
 """
 
 import re
@@ -17,11 +18,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import follow_ups
+from forums.action_plan import alphabetical
 from forums.models import ActionPlan, Answer, Commitment, FollowUp, Forum, Institution, Minutes, MinutesEntry, Question
 from forums.questions.words import is_little, stem
 from forums.search_index import SOURCES
 
-KINDS = tuple(source.kind for source in SOURCES)
+KINDS = ("administration", *(source.kind for source in SOURCES))
 PER_PAGE = 20
 MOST = 500
 """How many of the best are looked at; who finds more needs another word."""
@@ -72,7 +74,7 @@ async def find(session: AsyncSession, asked: str, *, kind: str | None = None, pa
         return Found([], Counter(), 0, capped=False)
     ranked = await _ranked(session, words)
     visible = await _visible(session, ranked, [prefix for word in words for prefix in prefixes_of(word)])
-    found = [visible[key] for key in ranked if key in visible]
+    found = [*await _institutions(session, words), *(visible[key] for key in ranked if key in visible)]
     counts = Counter(hit.kind for hit in found)
     wanted = [hit for hit in found if kind is None or hit.kind == kind]
     return Found(wanted[(page - 1) * PER_PAGE : page * PER_PAGE], counts, len(wanted), capped=len(ranked) == MOST)
@@ -193,6 +195,22 @@ async def _visible(session: AsyncSession, ranked: Sequence[Key], prefixes: Seque
         body = " ".join(filter(None, (forum.description, forum.place, forum.address)))
         seen["forum", forum.id] = Hit("forum", f"/forums/{forum.slug}", *_shown(forum.theme or "", body, prefixes), forum=forum)
     return seen
+
+
+async def _institutions(session: AsyncSession, words: Sequence[str]) -> list[Hit]:
+    """Those whose name, or the short one of their address, holds every word."""
+    prefixes = [prefix for word in words for prefix in prefixes_of(word)]
+    found = sorted((await session.exec(select(Institution))).all(), key=alphabetical)
+    return [
+        Hit("administration", f"/institutions/{each.slug}", _marked(each.name, prefixes), _short_name(each, prefixes), institution=each)
+        for each in found
+        if all(_matches(f"{each.name} {each.slug}", prefixes_of(word)) for word in words)
+    ]
+
+
+def _short_name(institution: Institution, prefixes: Sequence[str]) -> list[Piece]:
+    """Marked, when the name does not show what matched."""
+    return [] if _matches(institution.name, prefixes) else _marked(institution.slug.replace("-", " "), prefixes)
 
 
 # -- What matched -----------------------------------------------------------------------------------------------

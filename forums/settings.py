@@ -13,6 +13,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
+LOG_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+"""How the log says when, in UTC."""
 
 
 class BadSetting(Exception):

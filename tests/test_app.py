@@ -1,8 +1,10 @@
 """The table of addresses, walked whole: nothing answers but as its line says."""
 
+import hashlib
 import logging
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -237,6 +239,18 @@ async def test_every_address_answers_head_with_the_headers_of_get_and_no_body(si
         assert head.status_code == get.status_code, path
         assert head.content == b"", path
         assert head.headers.get("etag") == get.headers.get("etag"), path
+
+
+async def test_a_file_of_the_site_is_named_by_its_content_and_kept_for_ever(site: Site):
+    named = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', (await site.get("/")).text))
+
+    assert {Path(address.partition("?")[0]).suffix for address in named} >= {".css"}
+    for address in named:
+        answer = await site.get(address)
+        fingerprint = hashlib.sha256(answer.content).hexdigest()[:8]
+        assert address.endswith(f"?v={fingerprint}"), address
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable", address
+    assert (await site.get("/static/forums.css")).headers["cache-control"] == "public, max-age=300"
 
 
 async def test_an_unknown_address_gets_the_sites_own_page_in_either_language(site: Site):

@@ -226,6 +226,15 @@ def test_the_bytes_do_not_change_unless_the_facts_do() -> None:
     assert feed([announced(theme="Autre"), LONG]) != first
 
 
+def test_when_one_of_a_hundred_changes_it_alone_is_formatted_again() -> None:
+    forums = [announced(theme=f"Thème {number}") for number in range(100)]
+    calendar_feed._event.cache_clear()
+    feed(forums)
+    feed([*forums[:50], announced(theme="Un autre thème"), *forums[51:]])
+
+    assert calendar_feed._event.cache_info().misses == 101
+
+
 # -- Hours ----------------------------------------------------------------------------------------------------
 
 

@@ -147,6 +147,8 @@ HOSTILE = {
     "latin 1": ("a.md", "é".encode("latin-1"), "UTF-8"),
     "no text": ("a.md", b"\n\n  \n", "aucun texte"),
     "too many headings": ("a.md", b"# a\n\nb\n\n" * 101, "trop long"),
+    "too many lines": ("a.md", b"- a\n" * 20_002, "trop long"),
+    "a million pictures that never end": ("a.md", b"![" * 1_000_000, "trop long"),
     "too long a passage": ("a.md", b"x" * 50_001, "trop long"),
     "too large": ("a.md", b"x" * (5 * 1024 * 1024 + 1), "dépasse 5 Mo"),
 }
@@ -226,3 +228,21 @@ async def test_without_pandoc_a_sentence_says_so_and_markdown_still_works(monkey
     with pytest.raises(pandoc.NoPandoc):
         await minutes.read_document("a.docx", a_docx("x"))
     assert (await minutes.read_document("a.md", b"Texte"))[0][0].text == "Texte"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "mso-list:l1 level1 ",
+        "class=MsoTitle ",
+        "font-weight:normal ",
+        "<![if !supportLists]>",
+        "<p ",
+        "<b ",
+        "<p style='mso-list:l1 level1'>",
+    ],
+)
+def test_what_is_pasted_to_take_hours_takes_a_moment(piece: str) -> None:
+    """Where a pattern goes back to the end from each of them, this test does not end."""
+    for before in ("<p style='", "<p style='mso-list:l1 level1'>", "<b style='"):
+        assert pandoc._cleaned(before + piece * (900_000 // len(piece))) is not None

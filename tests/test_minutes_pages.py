@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 from sqlmodel import select
 
-from forums import action_plan, agenda, minutes, questions
+from forums import action_plan, agenda, minutes, questions, rendering
 from forums.models import AuditEvent, Forum, Minutes, MinutesEntry, MinutesVersion
 from tests.factories import a_question
 from tests.site import Site
@@ -110,6 +110,24 @@ async def test_the_preview_for_scripts_is_what_the_public_page_shows(desk: Desk)
     assert '<a href="/engagements/1"' in answer.text
     assert "<script" not in answer.text
     assert "E9999</p>" in answer.text
+
+
+async def test_the_preview_says_why_a_text_is_not_shown_as_it_will_be(desk: Desk) -> None:
+    long = await desk.site.post("/organisation/apercu", text="x" * 50_001, forum=desk.forum.slug)
+    marked = await desk.site.post("/organisation/apercu", text="*" * 5_001, forum=desk.forum.slug)
+
+    assert "Ce texte compte 50001 caractères\N{NO-BREAK SPACE}: 50000 au plus sont montrés ici." in long.text
+    assert len(long.text) < 500
+    assert "plus de 5000 signes de mise en forme" in marked.text
+    assert "***</p>" in marked.text
+
+
+async def test_a_text_being_typed_leaves_nothing_behind(desk: Desk) -> None:
+    before = len(rendering._shown)
+    for number in range(50):
+        await desk.site.post("/organisation/apercu", text=f"Un mot de plus {number}", forum=desk.forum.slug)
+
+    assert len(rendering._shown) == before
 
 
 async def test_a_save_from_an_old_edition_shows_both_texts_and_the_next_one_is_deliberate(desk: Desk) -> None:

@@ -1,10 +1,12 @@
 """Public answers are rendered once for all who ask; nobody waits behind what is one person's own, or who reads slowly."""
 
 import asyncio
+import gzip
 import re
 from typing import Any
 
 from forums.app import ADDRESSES, PRIVATE, _private_addresses
+from forums.pages import cache as cache_module
 from forums.pages.cache import PageCache
 
 PUBLIC, OWN = "/page", "/organisation/page"
@@ -27,7 +29,16 @@ class Slow:
         await send({"type": "http.response.body", "body": b"Bonjour"})
 
 
-async def read(cache: PageCache, path: str, *, method: str = "GET", slowly: float = 0.0, cookie: bytes = b"") -> bytes:
+async def read(
+    cache: PageCache,
+    path: str,
+    *,
+    method: str = "GET",
+    slowly: float = 0.0,
+    cookie: bytes = b"",
+    encoding: bytes = b"",
+    query: bytes = b"",
+) -> bytes:
     body = b""
 
     async def send(message: Any) -> None:
@@ -35,9 +46,20 @@ async def read(cache: PageCache, path: str, *, method: str = "GET", slowly: floa
         await asyncio.sleep(slowly)
         body += message.get("body", b"")
 
-    headers = [(b"cookie", cookie)] if cookie else []
-    await cache({"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}, None, send)  # type: ignore[arg-type]
+    headers = [(name, value) for name, value in ((b"cookie", cookie), (b"accept-encoding", encoding)) if value]
+    await cache({"type": "http", "method": method, "path": path, "query_string": query, "headers": headers}, None, send)  # type: ignore[arg-type]
     return body
+
+
+async def header(cache: PageCache, name: bytes, *, cookie: bytes) -> bytes:
+    found: dict[bytes, bytes] = {}
+
+    async def send(message: Any) -> None:
+        found.update(message.get("headers", []))
+
+    scope = {"type": "http", "method": "GET", "path": PUBLIC, "query_string": b"", "headers": [(b"cookie", cookie)]}
+    await cache(scope, None, send)  # type: ignore[arg-type]
+    return found[name]
 
 
 def kept_over(app: Slow) -> PageCache:
@@ -51,6 +73,116 @@ async def test_a_hundred_who_ask_for_a_public_page_cause_one_rendering():
     bodies = await asyncio.gather(*(read(cache, PUBLIC) for _ in range(100)))
 
     assert (set(bodies), app.rendered) == ({b"Bonjour"}, 1)
+
+
+class Page:
+    """An application that renders a page at once, a little different each time; and a clock that is told the time."""
+
+    def __init__(self, cache: str = "public, max-age=0, s-maxage=1, stale-while-revalidate=1", content_type: str = "text/html") -> None:
+        self.headers = [(b"cache-control", cache.encode()), (b"content-type", content_type.encode())]
+        self.rendered, self.now = 0, 1_000.0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.rendered += 1
+        await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+        await send({"type": "http.response.body", "body": b"%06d" % self.rendered * 200})
+
+    def cached(self) -> PageCache:
+        return PageCache(self, lambda _: None, session="__Host-session", clock=lambda: self.now)
+
+
+async def test_a_hundred_writes_a_second_cause_one_rendering_a_second():
+    page = Page()
+    cache = page.cached()
+
+    for _ in range(1_000):
+        page.now += 0.01
+        cache.forget()
+        await read(cache, PUBLIC)
+
+    assert 10 <= page.rendered <= 12
+
+
+async def test_a_write_while_a_page_is_being_rendered_does_not_have_it_rendered_for_ever():
+    page = Page()
+    cache = page.cached()
+    inside = cache.app
+
+    async def written_meanwhile(scope: Any, receive: Any, send: Any) -> None:
+        cache.forget()
+        await inside(scope, receive, send)
+
+    cache.app = written_meanwhile
+    for _ in range(100):
+        page.now += 0.001
+        await read(cache, PUBLIC)
+
+    assert page.rendered == 2
+
+
+async def test_after_a_while_without_any_a_write_is_seen_at_once_and_otherwise_within_a_second():
+    page = Page()
+    cache = page.cached()
+    first = await read(cache, PUBLIC)
+    page.now += 5
+    second = await read(cache, PUBLIC)
+    cache.forget()
+    third = await read(cache, PUBLIC)
+    cache.forget()
+    fourth = await read(cache, PUBLIC)
+    page.now += 1.01
+    fifth = await read(cache, PUBLIC)
+
+    assert [int(body[:6]) for body in (first, second, third, fourth, fifth)] == [1, 2, 3, 3, 4]
+
+
+async def test_another_process_shows_a_change_after_a_second_and_to_whoever_is_signed_in_at_once():
+    page = Page()
+    cache = page.cached()
+    await read(cache, PUBLIC)
+    page.now += 0.99
+    others = await read(cache, PUBLIC)
+    their_own = await read(cache, PUBLIC, cookie=b"__Host-session=jeton")
+
+    assert (int(others[:6]), int(their_own[:6])) == (1, 2)
+
+
+async def test_who_is_signed_in_is_told_to_show_nothing_kept_from_before():
+    cache = Page().cached()
+
+    said = {await header(cache, b"cache-control", cookie=cookie) for cookie in (b"", b"a=b")}
+    to_a_member = await header(cache, b"cache-control", cookie=b"__Host-session=jeton")
+
+    assert said == {b"public, max-age=0, s-maxage=1, stale-while-revalidate=1"}
+    assert to_a_member == b"public, max-age=0, s-maxage=1"
+
+
+async def test_a_page_is_compressed_when_it_is_made_and_a_calendar_never():
+    page, calendar = Page().cached(), Page(content_type="text/calendar; charset=utf-8").cached()
+
+    bodies = {await read(page, PUBLIC, encoding=b"gzip, br") for _ in range(50)}
+    plain = await read(page, PUBLIC)
+    feed = await read(calendar, PUBLIC, encoding=b"gzip")
+
+    assert bodies == {page.kept[PUBLIC, b""].zipped}
+    assert (gzip.decompress(bodies.pop()), plain) == (b"000001" * 200, b"000001" * 200)
+    assert (feed, calendar.kept[PUBLIC, b""].zipped) == (b"000001" * 200, None)
+
+
+async def test_twenty_thousand_distinct_queries_leave_what_the_room_holds():
+    page = Page(content_type="text/calendar")
+    cache = page.cached()
+
+    for number in range(20_000):
+        await read(cache, PUBLIC, query=b"q=%d" % number)
+    for number in range(200):
+        await read(cache, PUBLIC, query=b"q=%d" % number + b"x" * 60_000)
+
+    assert page.rendered == 20_200
+    assert len(cache.kept) < 4_000
+    assert cache.size == sum(kept.size for kept in cache.kept.values()) <= cache_module._ROOM
+    assert max(len(query) for _, query in cache.kept) < 100
+    assert cache.rendering == {}
 
 
 async def test_what_is_ones_own_is_asked_for_side_by_side():

@@ -422,6 +422,7 @@ async def some_deeds(session: AsyncSession) -> Member:
         ({"member": "clock"}, ["purge"]),
         ({"verb": "publish"}, ["publish", "publish"]),
         ({"verb": "publish agenda"}, ["publish"]),
+        ({"verb": "publish agenda,announce,publish forum"}, ["publish", "announce"]),
         ({"kind": "forum"}, ["purge", "announce"]),
         ({"kind": "f%"}, []),
         ({"since": "2027-02-02"}, ["purge", "publish", "publish"]),
@@ -509,6 +510,25 @@ async def test_the_page_is_filtered_paginated_and_says_when_nothing_is_found(sit
     assert f"membre={member.id}&amp;action=announce" in first.text
     assert "Rien dans le journal ne répond" in unescape(nothing.text)
     assert (wrong.status_code, wrong.text.count('fr-message--error"')) == (422, 2)
+
+
+@pytest.mark.parametrize("language", ["", "/en"])
+async def test_each_deed_is_offered_once_and_all_that_is_said_in_those_words_is_found(site: Site, language: str) -> None:
+    await site.sign_in("admin")
+    async with site.database.transaction() as session:
+        for subject in ("agenda 2031-1", "forum 2031-2", "question abcd2345"):
+            members.note(session, "server", "publish", subject, now=datetime.now(UTC))
+
+    answer = await site.get(f"{language}/organisation/journal")
+    choices = re.search(r'<select[^>]*name="action">(.*?)</select>', answer.text, re.S)[1]  # type: ignore[index]
+    offered = dict(re.findall(r'value="([^"]+)">([^<]+)<', choices))
+    both = next(value for value in offered if "publish agenda" in value)
+    found = await site.get(f"{language}/organisation/journal", params={"action": both, "membre": "server"})
+
+    assert len(offered) > 50
+    assert len(set(offered.values())) == len(offered)
+    assert ("2031-1" in found.text, "2031-2" in found.text, "abcd2345" in found.text) == (True, True, False)
+    assert f'<option value="{both}" selected>' in found.text
 
 
 def test_every_deed_the_code_records_has_its_french_words() -> None:

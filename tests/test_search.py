@@ -1,5 +1,6 @@
 """Search: what is found whatever the accents and the endings, what matched, and what never is."""
 
+import re
 from datetime import datetime
 
 import pytest
@@ -9,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import migrations, search, search_index, standing_index
 from forums.database import Database
-from forums.models import Answer, Commitment, Forum, MinutesEntry, Question
+from forums.models import Answer, Commitment, Forum, Institution, MinutesEntry, Question
 from forums.settings import Settings
 from tests.factories import a_commitment, a_follow_up, a_forum, a_plan, a_question, an_institution, some_minutes
 from tests.site import Site
@@ -70,6 +71,7 @@ async def test_each_kind_is_found_at_its_own_address_with_what_matched(session: 
     found = await search.find(session, "zebre")
 
     assert {(hit.kind, hit.address) for hit in found.hits} == {
+        ("administration", f"/institutions/{institution.slug}"),
         ("engagement", f"/engagements/{commitment.number}"),
         ("forum", f"/forums/{forum.slug}"),
         ("passage", f"/forums/{forum.slug}/compte-rendu#p-3"),
@@ -80,7 +82,35 @@ async def test_each_kind_is_found_at_its_own_address_with_what_matched(session: 
     passage = next(hit for hit in found.hits if hit.kind == "passage")
     assert "".join(piece.text for piece in passage.excerpt) == "Le ministère a promis de compter ses zèbres."
     assert marked(list(passage.excerpt)) == ["zèbres"]
-    assert found.counts.total() == found.total == 6
+    assert found.counts.total() == found.total == 7
+
+
+@pytest.mark.parametrize("asked", ["DINUM", "dinum", "Numérique", "direction du numerique", "interministerielles dinum"])
+async def test_an_institution_is_found_by_its_name_or_its_acronym(session: AsyncSession, asked: str) -> None:
+    session.add(Institution(slug="dinum", name="Direction interministérielle du numérique (DINUM)"))
+    session.add(Institution(slug="culture", name="Ministère de la Culture"))
+    await a_question(session, text="Que fait la direction interministérielle du numérique (DINUM) ?")
+
+    found = await search.find(session, asked)
+
+    assert [(hit.kind, hit.address) for hit in found.hits] == [
+        ("administration", "/institutions/dinum"),
+        *[("question", found.hits[-1].address)],
+    ]
+    assert {piece.lower() for piece in marked(found.hits[0].title)} <= {"dinum", "numérique", "direction", "interministérielle"}
+    assert marked(found.hits[0].title)
+    assert [hit.kind for hit in (await search.find(session, asked, kind="administration")).hits] == ["administration"]
+
+
+async def test_institutions_come_by_their_names_and_every_word_must_be_in_one(session: AsyncSession) -> None:
+    for name, slug in (("Ministère de l’Écologie", "ecologie"), ("Ministère de la Culture", "culture"), ("Cour des comptes", "cc-2018")):
+        session.add(Institution(slug=slug, name=name))
+    await session.flush()
+
+    assert [hit.address for hit in (await search.find(session, "ministères")).hits] == ["/institutions/ecologie", "/institutions/culture"]
+    assert [hit.address for hit in (await search.find(session, "l'ecologie ministère")).hits] == ["/institutions/ecologie"]
+    assert (await search.find(session, "ministère comptes")).total == 0
+    assert [piece.text for piece in (await search.find(session, "2018")).hits[0].excerpt if piece.matched] == ["2018"]
 
 
 async def test_a_title_counts_for_more_than_a_text(session: AsyncSession) -> None:
@@ -147,7 +177,7 @@ async def test_a_search_makes_as_many_statements_whatever_it_finds(database: Dat
             await search.find(session, "zèbre")
         counted.append(len(statements))
 
-    assert counted[0] == counted[1] <= 8
+    assert counted[0] == counted[1] <= 9
 
 
 def test_after_every_migration_the_index_is_whole(settings: Settings) -> None:
@@ -192,6 +222,8 @@ async def test_the_page_marks_what_matched_and_keeps_what_was_typed(site: Site) 
     assert "<mark>" in response.text
     assert "Rien n’a été trouvé" in (await site.get("/recherche", params={"q": "xylophone <b>"})).text
     assert "<b>" not in (await site.get("/recherche", params={"q": "<b>"})).text
+    ministries = await site.get("/recherche", params={"q": "MINISTERE interieur", "quoi": "administration"})
+    assert re.search(r'href="/institutions/[a-z-]+"[^>]*><mark>Ministère</mark>', ministries.text)
 
 
 async def test_the_demonstration_is_found_in_every_kind(site: Site) -> None:

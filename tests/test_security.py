@@ -5,16 +5,21 @@ says of refusals.
 """
 
 import ast
+import io
 import logging
 import re
+import time
 import tomllib
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
 from sqlmodel import col, select
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from forums import cli
 from forums.models import MemberSession, Registration
+from forums.pages.gate import AccessLog
 from forums.settings import ROOT
 from tests.site import OURS, PUBLIC_URL, Site
 
@@ -233,6 +238,19 @@ async def test_a_form_sets_its_own_fields_and_of_two_values_the_last(site: Site)
     assert written[0].entry_code != "zzzz2222"
 
 
+def test_no_script_names_a_property_by_what_somebody_typed():
+    """What pollutes a prototype: an object made of others' names, merged, or written to by a name that is computed."""
+    never = re.compile(r"__proto__|\bprototype\b|Object\.assign|fromEntries|JSON\.parse|\w\[[^\]]*[a-z][^\]]*\]\s*=[^=]")
+
+    assert [bool(never.search(bad)) for bad in ("a[name] = 1", "Object.assign(a, b)", "a[0] = 1", 'a[name] === "x"')] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert {path.name: never.findall(path.read_text()) for path in ROOT.glob("static/*.js") if never.search(path.read_text())} == {}
+
+
 # -- The log ---------------------------------------------------------------------------------------------------
 
 
@@ -255,3 +273,27 @@ async def test_what_is_refused_is_in_the_log_by_its_route_and_nothing_typed_is(s
     ]
     assert len(lines) == 6
     assert not any("invent" in line or "\n" in line or "\x1b" in line for line in lines)
+
+
+def test_the_log_says_when_in_utc_whatever_the_hour_of_the_machine(monkeypatch: pytest.MonkeyPatch):
+    written = io.StringIO()
+    accesses = AccessLog(None)  # type: ignore[arg-type]
+    accesses.stream = written
+    logger = logging.getLogger("forums")
+    before = list(logger.handlers), logger.propagate, logger.level
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    time.tzset()
+    began = datetime.now(UTC).replace(microsecond=0)
+    try:
+        cli._log_to_stdout()
+        record = logging.LogRecord("forums.app", logging.ERROR, "", 0, "dit", None, None)
+        lines = [logger.handlers[0].format(record), accesses._say("GET / 200 1 ms") or written.getvalue().strip()]
+    finally:
+        logger.handlers[:], logger.propagate = before[0], before[1]
+        logger.setLevel(before[2])
+        monkeypatch.undo()
+        time.tzset()
+
+    for line in lines:
+        assert began <= datetime.strptime(line.split(" ")[0], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) <= datetime.now(UTC), line
+    assert [line.split(" ", 1)[1] for line in lines] == ["forums.app ERROR dit", "forums.access INFO GET / 200 1 ms"]

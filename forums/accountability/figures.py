@@ -164,9 +164,8 @@ def _of_institution(institution: Institution, rows: Sequence[OfCommitment], aske
 
 
 async def _called(session: AsyncSession, ids: set[UUID]) -> Sequence[Institution]:
-    """In the alphabetical order of a dictionary, whatever the database takes it for."""
-    found = (await session.exec(select(Institution).where(col(Institution.id).in_(ids)))).all()
-    return sorted(found, key=lambda each: (action_plan.slug_of(each.name), each.slug))
+    """In the alphabetical order of the names shown, whatever the database takes it for."""
+    return sorted((await session.exec(select(Institution).where(col(Institution.id).in_(ids)))).all(), key=action_plan.alphabetical)
 
 
 def _measured(indicators: Sequence[Watched]) -> Measured:

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
-from sqlmodel import col, func, select
+from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.database import has_changed_anything
@@ -22,11 +22,12 @@ from forums.models.forum import PARIS
 class JournalFilter(Form):
     """What to look for. `member` is a member's id, or who acts without being one (`clock`, `participant`).
 
-    `verb` may carry a kind of thing after a space (`publish agenda`): the same verb is said of several.
+    `verb` may carry a kind of thing after a space (`publish agenda`): the same verb is said of several. Those that
+    are said in the same words come together, a comma between them.
     """
 
     member: Annotated[str, line(40)] = ""
-    verb: Annotated[str, line(80)] = ""
+    verb: Annotated[str, line(200)] = ""
     kind: Annotated[str, line(40)] = ""
     since: OptionalDay = None
     until: OptionalDay = None
@@ -78,16 +79,25 @@ def _conditions(wanted: JournalFilter) -> list[ColumnElement[bool]]:
             conditions.append(col(AuditEvent.member_id) == UUID(wanted.member))
         except ValueError:
             conditions.append(col(AuditEvent.actor) == wanted.member)
-    verb, _, kind = wanted.verb.partition(" ")
-    if verb:
-        conditions.append(col(AuditEvent.verb) == verb)
-    for each in filter(None, (kind, wanted.kind)):
-        conditions.append(col(AuditEvent.subject).startswith(f"{each} ", autoescape=True))
+    if wanted.verb:
+        conditions.append(or_(*(_is_deed(each) for each in wanted.verb.split(","))))
+    if wanted.kind:
+        conditions.append(_is_done_to(wanted.kind))
     if wanted.since:
         conditions.append(col(AuditEvent.at) >= _midnight(wanted.since))
     if wanted.until:
         conditions.append(col(AuditEvent.at) < _midnight(wanted.until + timedelta(days=1)))
     return conditions
+
+
+def _is_deed(deed: str) -> ColumnElement[bool]:
+    verb, _, kind = deed.partition(" ")
+    done = col(AuditEvent.verb) == verb
+    return done & _is_done_to(kind) if kind else done
+
+
+def _is_done_to(kind: str) -> ColumnElement[bool]:
+    return col(AuditEvent.subject).startswith(f"{kind} ", autoescape=True)
 
 
 def _midnight(day: date) -> datetime:

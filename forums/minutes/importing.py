@@ -25,14 +25,18 @@ from forums.minutes.publishing import lock
 from forums.minutes.writing import EntryForm, write
 from forums.models import AgendaItem, Commitment, Minutes, MinutesEntry
 from forums.refusals import Refusal
+from forums.rendering import LONGEST
 
 LARGEST = 5 * 1024 * 1024
 UNFOLDED = 60 * 1024 * 1024
 FILES = 2_000
 PASSAGES = 100
-_MARKDOWN = MarkdownIt("commonmark")
+CHARACTERS, LINES = 1_000_000, 20_000
+_MARKDOWN = MarkdownIt("commonmark").disable("reference")
+_BLOCKS = MarkdownIt("commonmark").disable(["inline", "reference"])
 _NUMBERING = re.compile(r"^\s*(?:[ivxlc]+|\d+(?:\.\d+)*|[a-z])\s*[.)–-]\s*", re.IGNORECASE)
-_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
+# No bracket inside: one that never closes would be looked for to the end from each of a million.
+_IMAGE = re.compile(r"!\[[^\[\]]*\]\([^()]*(?:\([^()]*\)[^()]*)?\)")
 
 
 class BadDocument(Refusal):
@@ -74,10 +78,13 @@ async def read_document(name: str, content: bytes) -> tuple[list[Piece], int]:
         text, pictures = await pandoc.document_to_markdown(content, kind)
     else:
         raise BadDocument
-    pieces = _split(clean(text))
-    if not pieces:
+    # Cutting a long text takes a while, and the site goes on meanwhile; what nobody wrote by hand is not cut at all.
+    whole = clean(text)
+    long = len(whole) > CHARACTERS or whole.count("\n") > LINES
+    pieces = [] if long else await asyncio.to_thread(_split, whole)
+    if not pieces and not long:
         raise BadDocument(N_("Ce document ne contient aucun texte."))
-    if len(pieces) > PASSAGES or any(len(piece.text) > 50_000 for piece in pieces):
+    if long or len(pieces) > PASSAGES or any(len(piece.text) > LONGEST for piece in pieces):
         raise BadDocument(
             N_("Ce document est trop long : cent titres au plus, et 50 000 caractères sous chacun. Importez-le en plusieurs fois.")
         )
@@ -140,7 +147,7 @@ def _grow(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> None:
 def _split(text: str) -> list[Piece]:
     """At the highest level of heading the text has."""
     lines = text.split("\n")
-    tokens = _MARKDOWN.parse(text)
+    tokens = _BLOCKS.parse(text)
     headings = [
         (token.map[0], token.map[1], token.tag, tokens[at + 1])
         for at, token in enumerate(tokens)
@@ -151,7 +158,8 @@ def _split(text: str) -> list[Piece]:
     pieces = [Piece("", "\n".join(lines[: cuts[0][0] if cuts else len(lines)]).strip())]
     for at, (_, end, inline) in enumerate(cuts):
         until = cuts[at + 1][0] if at + 1 < len(cuts) else len(lines)
-        title = "".join(each.content for each in inline.children or [] if each.type in ("text", "code_inline"))
+        shown = _MARKDOWN.parseInline(inline.content[:1_000])[0].children or []
+        title = "".join(each.content for each in shown if each.type in ("text", "code_inline"))
         pieces.append(Piece(" ".join(title.split())[:200].strip(), "\n".join(lines[end:until]).strip()))
     return [piece for piece in pieces if piece.text]
 

@@ -28,6 +28,7 @@ from forums.models import (
 )
 from forums.models.forum import Outcome
 from forums.refusals import Refusal
+from forums.rendering import LONGEST
 
 OUTCOMES: Final[dict[str, str]] = {
     "answered": N_("Répondue"),
@@ -39,7 +40,7 @@ OUTCOMES: Final[dict[str, str]] = {
 
 class EntryForm(Form):
     title: Annotated[str, line(200)]
-    text: Annotated[str, prose(50_000, N_("Écrivez ce passage : ce qui a été demandé, répondu, promis."))]
+    text: Annotated[str, prose(LONGEST, N_("Écrivez ce passage : ce qui a été demandé, répondu, promis."))]
     agenda_item: Annotated[str, line(40)]
     commitments: tuple[Annotated[int, whole(1, 9_999)], ...] = ()
     questions: tuple[Annotated[str, line(20)], ...] = ()

@@ -1,8 +1,10 @@
 """Public answers kept ready: rendered once for everybody, at most once a second each.
 
-Only answers that say `Cache-Control: public` are kept, never one that sets a cookie. A page lives a
-second, or until this process commits a change; a hundred simultaneous visitors cause one rendering.
-Who is signed in is shown no kept page: it may be from before what they just did in another process.
+Only answers that say `Cache-Control: public` are kept, never one that sets a cookie. A page lives a second; a
+change that this process commits ends it sooner, once: were there a hundred a second, it would still be rendered
+once a second. A hundred simultaneous visitors cause one rendering.
+Who is signed in is shown no kept page: it may be from before what they just did in another process. Nor may their
+browser show one it kept.
 Each is hashed and compressed once; a visitor who has it already gets 304. What is one person's own is asked of
 the application at once: nobody waits behind it.
 """
@@ -21,6 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _LIVES = 1.0
 _ROOM = 16 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
 _LARGEST = 8 * 1024 * 1024  # a file of open data; making it is what costs
+_ENTRY = 4 * 1024  # what an answer takes beside its body and its address: its headers, three times
+_LONGEST_QUERY = 1024  # nobody follows a link that long twice
 _LONG = 256 * 1024  # from there on, hashing and compressing would keep everybody else waiting
 _COMPRESSIBLE = (
     b"text/html",
@@ -44,7 +48,10 @@ Key = tuple[str, bytes]
 class Kept:
     """An answer ready to be sent: plain, compressed, and as 304."""
 
+    began: float
     until: float
+    generation: int | None
+    """The commit after which it is rendered anew before its time; None when it was rendered for one a moment ago, or never changes."""
     etag: bytes
     headers: list[tuple[bytes, bytes]]
     body: bytes
@@ -53,7 +60,7 @@ class Kept:
 
     @property
     def size(self) -> int:
-        return len(self.body) + len(self.zipped or b"")
+        return len(self.body) + len(self.zipped or b"") + _ENTRY
 
 
 class PageCache:
@@ -63,19 +70,25 @@ class PageCache:
     """
 
     def __init__(
-        self, app: ASGIApp, rendered: Callable[[float], None], private: re.Pattern[str] | None = None, session: str = "session"
+        self,
+        app: ASGIApp,
+        rendered: Callable[[float], None],
+        private: re.Pattern[str] | None = None,
+        session: str = "session",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.app, self.rendered, self.private, self.session = app, rendered, private, f"{session}=".encode()
+        self.clock = clock
         self.kept: OrderedDict[Key, Kept] = OrderedDict()
         self.rendering: dict[Key, asyncio.Lock] = {}
         self.generation = 0
         self.size = 0
+        self.patience = 2 * _LIVES
+        """A page rendered twice within so many seconds lives its whole second, whatever is committed."""
 
     def forget(self) -> None:
-        """Something was committed: every page that is not immutable is rendered anew."""
+        """Something was committed: a page that is not immutable is rendered anew when somebody asks for it."""
         self.generation += 1
-        self.kept = OrderedDict((key, kept) for key, kept in self.kept.items() if kept.until == float("inf"))
-        self.size = sum(kept.size for kept in self.kept.values())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
@@ -85,21 +98,24 @@ class PageCache:
         key = (scope["path"], scope["query_string"])
         found: Kept | list[Message] | None = self.kept.get(key)
         anew = self._is_signed_in(scope)
-        if anew or not _is_fresh(found):
+        if anew or not self._is_fresh(found):
             lock = self.rendering.setdefault(key, asyncio.Lock())
             async with lock:
                 found = self.kept.get(key)
-                if anew or not _is_fresh(found):
+                if anew or not self._is_fresh(found):
                     try:
                         found = await self._render(key, scope, receive)
                     finally:
                         self.rendering.pop(key, None)
         # Out of the lock: who reads slowly keeps nobody waiting.
         if isinstance(found, Kept):
-            return await _send_kept(found, scope, send)
+            return await _send_kept(found, scope, send, anew=anew)
         send = _bodiless(send) if scope["method"] == "HEAD" else send
         for message in found or ():
             await send(message)
+
+    def _is_fresh(self, found: "Kept | list[Message] | None") -> bool:
+        return isinstance(found, Kept) and found.generation in (None, self.generation) and found.until >= self.clock()
 
     def _is_signed_in(self, scope: Scope) -> bool:
         """Or says so, which only costs a rendering: an address nobody asked for before costs as much."""
@@ -108,33 +124,34 @@ class PageCache:
     async def _render(self, key: Key, scope: Scope, receive: Receive) -> Kept | list[Message]:
         """Ask the application. A public answer is kept unless it is very large; any other is returned as it came."""
         messages: list[Message] = []
-        generation = self.generation
+        generation, began = self.generation, self.clock()
 
         async def collected(message: Message) -> None:
             messages.append(message)
 
         # HEAD is answered from what a GET would be, with the same headers.
-        began = time.perf_counter()
         await self.app({**scope, "method": "GET"}, receive, collected)
         if not messages or not _may_be_kept(messages[0]):
             return messages
-        self.rendered(took := time.perf_counter() - began)
+        self.rendered(took := self.clock() - began)
         # What it tells is as old as its beginning; were rendering itself slow, nobody would ever find a page kept.
         lives = max(_LIVES - took, _LIVES / 4)
         body = b"".join(message.get("body", b"") for message in messages[1:])
-        until = time.monotonic() + lives
-        kept = _keep(messages[0], body, until) if len(body) < _LONG else await asyncio.to_thread(_keep, messages[0], body, until)
-        if generation == self.generation and kept.size <= _LARGEST:
-            replaced = self.kept.pop(key, None)
-            self.kept[key] = kept
-            self.size += kept.size - (replaced.size if replaced else 0)
-            while self.size > _ROOM:
-                self.size -= self.kept.popitem(last=False)[1].size
+        before = self.kept.get(key)
+        patient = before is not None and began - before.began < self.patience
+        made = (messages[0], body, began, self.clock() + lives, None if patient else generation)
+        kept = _keep(*made) if len(body) < _LONG else await asyncio.to_thread(_keep, *made)
+        self._put(key, kept)
         return kept
 
-
-def _is_fresh(found: "Kept | list[Message] | None") -> bool:
-    return isinstance(found, Kept) and found.until >= time.monotonic()
+    def _put(self, key: Key, kept: Kept) -> None:
+        if kept.size > _LARGEST or len(key[1]) > _LONGEST_QUERY:
+            return
+        replaced = self.kept.pop(key, None)
+        self.kept[key] = kept
+        self.size += kept.size - (replaced.size if replaced else 0)
+        while self.size > _ROOM:
+            self.size -= self.kept.popitem(last=False)[1].size
 
 
 def _bodiless(send: Send) -> Send:
@@ -150,7 +167,7 @@ def _may_be_kept(start: Message) -> bool:
     return start["status"] == 200 and public and b"set-cookie" not in headers
 
 
-def _keep(start: Message, body: bytes, until: float) -> Kept:
+def _keep(start: Message, body: bytes, began: float, until: float, generation: int | None) -> Kept:
     etag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
     plain = [(name, value) for name, value in start["headers"] if name not in (b"content-length", b"etag", b"vary")]
     found = dict(plain)
@@ -163,7 +180,9 @@ def _keep(start: Message, body: bytes, until: float) -> Kept:
     immutable = b"immutable" in found[b"cache-control"]
     kept_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified", *_FOR_OTHERS)
     return Kept(
+        began=began,
         until=float("inf") if immutable else until,
+        generation=None if immutable else generation,
         etag=etag,
         headers=headers,
         body=body,
@@ -172,19 +191,24 @@ def _keep(start: Message, body: bytes, until: float) -> Kept:
     )
 
 
-async def _send_kept(kept: Kept, scope: Scope, send: Send) -> None:
+async def _send_kept(kept: Kept, scope: Scope, send: Send, *, anew: bool) -> None:
     accepts = b""
     for name, value in scope["headers"]:
         if name == b"if-none-match" and (value == b"*" or kept.etag in value.replace(b"W/", b"")):
-            await send({"type": "http.response.start", "status": 304, "headers": kept.head_304})
+            await send({"type": "http.response.start", "status": 304, "headers": _never_stale(kept.head_304) if anew else kept.head_304})
             await send({"type": "http.response.body", "body": b""})
             return
         if name == b"accept-encoding":
             accepts = value
     zipped = kept.zipped is not None and b"gzip" in accepts
     body = kept.zipped if zipped and kept.zipped is not None else kept.body
-    headers = [*kept.headers, (b"content-length", b"%d" % len(body))]
+    headers = [*(_never_stale(kept.headers) if anew else kept.headers), (b"content-length", b"%d" % len(body))]
     if zipped:
         headers.append((b"content-encoding", b"gzip"))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _never_stale(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Who just changed something must not be shown what their browser kept from before."""
+    return [(name, value.partition(b", stale-while-revalidate")[0] if name == b"cache-control" else value) for name, value in headers]

@@ -21,7 +21,7 @@ from forums import members
 from forums.language import LANGUAGES
 from forums.models.people import Role
 from forums.pages import page
-from forums.settings import Settings
+from forums.settings import LOG_MOMENT, Settings
 
 log = logging.getLogger("forums.access")
 
@@ -66,7 +66,7 @@ class AccessLog:
             log.info(line)
             return
         with contextlib.suppress(OSError, ValueError):  # a full disk or a closed output stops the log, not the site
-            self.stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {log.name} INFO {line}\n")
+            self.stream.write(f"{time.strftime(LOG_MOMENT, time.gmtime())} {log.name} INFO {line}\n")
             self.stream.flush()
 
 

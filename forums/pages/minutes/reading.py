@@ -8,6 +8,7 @@ from starlette.responses import Response
 from forums import action_plan, follow_ups, indicators, minutes, registrations
 from forums.pages import page
 from forums.pages.citing import places_of
+from forums.rendering import prepare
 
 
 async def show(request: Request) -> Response:
@@ -23,6 +24,8 @@ async def show(request: Request) -> Response:
         carried = await follow_ups.carried_to(session, forum)
         about = {each.id for held in entries for each in held.commitments}
         known = await indicators.beside(session, list(about), forum.day)
+    places = places_of(request, plan, commitments)
+    await prepare([held.entry.text for held in entries], places)
     return page.show(
         request,
         "minutes/show.html",
@@ -32,7 +35,7 @@ async def show(request: Request) -> Response:
         versions=versions,
         named=named,
         promises=[(each.entry, each) for each in made] + [(each.entry, each.promise) for each in carried],
-        places=places_of(request, plan, commitments),
+        places=places,
         outcomes=minutes.OUTCOMES,
         known=known,
     )
@@ -51,6 +54,8 @@ async def version(request: Request) -> Response:
     before = held.previous.content if held.previous else held.version.content
     # Two long texts take a while to compare, and the site goes on meanwhile.
     changes = await asyncio.to_thread(minutes.changes, before, held.version.content)
+    places = places_of(request, plan, commitments)
+    await prepare([passage["text"] for passage in held.version.content], places)
     return page.show(
         request,
         "minutes/version.html",
@@ -58,6 +63,6 @@ async def version(request: Request) -> Response:
         held=held,
         versions=versions,
         changes=changes,
-        places=places_of(request, plan, commitments),
+        places=places,
         outcomes=minutes.OUTCOMES,
     )

@@ -19,6 +19,7 @@ from forums.pages import choosing, page
 from forums.pages.citing import places_of
 from forums.pages.page import Filled
 from forums.refusals import AlreadyPublished
+from forums.rendering import prepare
 
 NO_OUTCOME = {"outcome": "answered", "deferred_to": "", "reason": ""}
 
@@ -101,6 +102,9 @@ async def _form(
         choice = await choosing.choice(session, forum, await choosing.typed(request), ticked=filled.values["questions"])
         ticked = [each for each in commitments if str(each.number) in filled.values["commitments"]] or about
         known = await indicators.beside(session, [each.id for each in ticked], forum.day)
+    places = places_of(request, plan, commitments)
+    await prepare([] if entry else [each.entry.text for each in entries], places)
+    await prepare([filled.values["text"]] if preview or conflict else [], places)
     return page.show(
         request,
         "minutes/edit.html",
@@ -125,7 +129,7 @@ async def _form(
         gone=gone,
         outcomes=minutes.OUTCOMES,
         no_outcome=NO_OUTCOME,
-        places=places_of(request, plan, commitments),
+        places=places,
     )
 
 
