@@ -15,7 +15,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.browser import free_port
+from tests.ports import free_port
+
+PATIENCE = 1200  # tenths of a second
 
 
 @dataclass
@@ -40,8 +42,8 @@ class Mailbox:
         return "250 OK"
 
     def wait_for(self, recipient: str, words: str) -> EmailMessage:
-        """The newest message to someone whose subject holds these words; the worker has a few seconds to bring it."""
-        for _ in range(200):
+        """The newest message to someone whose subject holds these words; the worker has two minutes to bring it."""
+        for _ in range(PATIENCE):
             for to, message in reversed(self.received):
                 if to == recipient and words in str(message["Subject"]).replace("\u00a0", " "):
                     return message
@@ -49,7 +51,7 @@ class Mailbox:
         raise AssertionError(f"no message « {words} » to {recipient}: {[(to, str(m['Subject'])) for to, m in self.received]}")
 
     def wait_until_refused(self, recipient: str) -> None:
-        for _ in range(200):
+        for _ in range(PATIENCE):
             if recipient in self.refused:
                 return
             time.sleep(0.1)

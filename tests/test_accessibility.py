@@ -24,7 +24,7 @@ import forums.settings
 from forums import secret_links, subscriptions
 from forums.app import ADDRESSES
 from forums.settings import ROOT
-from tests.browser import Served, served
+from tests.browser import PATIENCE, Served, served
 from tests.factories import SECRET_KEY
 from tests.site import Site, filled, running
 
@@ -110,7 +110,7 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
 def watched(chromium: Browser) -> Page:
     """A new page of a new visitor, in which axe is there from the start: sent to the browser once, and not for each page."""
     context = chromium.new_context(viewport={"width": 320, "height": 900}, color_scheme="light", reduced_motion="reduce")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     context.add_init_script(Axe().axe_script)
     return context.new_page()
 
@@ -210,7 +210,7 @@ def test_the_nu_html_checker_finds_no_error(themed: tuple[Served, dict[str, str]
     context.close()
 
     checked = subprocess.run(
-        [JAVA, "-Xss8m", "-jar", VNU, "--errors-only", "--format", "gnu", tmp_path], capture_output=True, text=True, timeout=300
+        [JAVA, "-Xss8m", "-jar", VNU, "--errors-only", "--format", "gnu", tmp_path], capture_output=True, text=True, timeout=3000
     )
 
     said = [re.sub(r'^"file:[^"]*/(\d+)\.html"', lambda match: paths[int(match[1])], line) for line in checked.stderr.splitlines()]

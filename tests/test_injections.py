@@ -143,13 +143,21 @@ def test_pieces_of_it_put_together_become_nothing_worse(pieces: list[str]):
 
 
 @pytest.mark.parametrize("name", HUGE)
-def test_a_text_made_to_be_slow_is_shown_in_a_moment(name: str):
+def test_a_text_made_to_be_slow_costs_what_its_length_costs(name: str):
+    """The whole against its first eighth: one that is read again for each of its signs costs 64 times as much, on any machine."""
+    whole, eighth = HUGE[name], HUGE[name][: len(HUGE[name]) // 8]
+
+    times = [(spent(whole), spent(eighth)) for _ in range(3)]
+
+    assert min(long for long, _ in times) < 30 * max(min(short for _, short in times), 0.005), times
+    assert is_harmless(markdown(whole))
+
+
+def spent(text: str) -> float:
+    """Of this process alone: others share the machine."""
     began = time.process_time()
-
-    html = markdown(HUGE[name])
-
-    assert time.process_time() - began < 2, name
-    assert is_harmless(html)
+    markdown(text)
+    return time.process_time() - began
 
 
 async def test_no_comment_of_a_consultation_is_a_formula_in_its_table(site: Site):
