@@ -21,7 +21,7 @@ import asyncpg
 import hypothesis
 import pytest
 from hypothesis import HealthCheck
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -30,6 +30,7 @@ from forums import database as database_module
 from forums.database import Database
 from forums.models.forum import PARIS
 from forums.settings import Settings
+from tests.engines import create_async_engine
 from tests.factories import NOW, SECRET_KEY, opened
 
 with warnings.catch_warnings():
