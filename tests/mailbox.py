@@ -6,6 +6,7 @@ Loaded as a pytest plugin. `mailbox.url` is what SMTP_URL takes.
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -65,11 +66,17 @@ class Mailbox:
         return found[0]
 
 
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
+@contextmanager
+def a_mailbox() -> Iterator[Mailbox]:
     box = Mailbox()
-    relay = Controller(box, hostname="127.0.0.1", port=free_port())
+    relay = Controller(box, hostname="127.0.0.1", port=free_port(), ready_timeout=PATIENCE / 10)
     relay.start()
     box.url = f"smtp://127.0.0.1:{relay.port}"
     yield box
     relay.stop()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with a_mailbox() as box:
+        yield box
