@@ -103,7 +103,9 @@ async def forms_of(site: Site, *starts: str) -> list[Found]:
     shapes: dict[str, int] = {}
     while waiting:
         path = waiting.pop()
-        shape = re.sub(r"(?<=/institutions)/[\w-]+|/[0-9a-f-]{36}|/\d+|=[^&]*|/[2-9a-hjkmnp-z]{8}(?=$|/)|(2018-2019|2021|demonstration)-\d", "/…", path)
+        shape = re.sub(
+            r"(?<=/institutions)/[\w-]+|/[0-9a-f-]{36}|/\d+|=[^&]*|/[2-9a-hjkmnp-z]{8}(?=$|/)|(2018-2019|2021|demonstration)-\d", "/…", path
+        )
         if path in seen or shapes.get(shape, 0) >= 3 or NO_PAGE.search(path):
             continue
         seen.add(path)
