@@ -1017,7 +1017,7 @@ def test_whatever_people_do_no_seat_is_oversold_none_stays_free_and_the_line_is_
         try:
             run_state_machine_as_test(
                 lambda: Seats(runner, database),
-                settings=hypothesis_settings(max_examples=40, stateful_step_count=30, deadline=None, database=None),
+                settings=hypothesis_settings(max_examples=20, stateful_step_count=30),
             )
         finally:
             runner.run(context.__aexit__(None, None, None))
