@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom flat growth lighthouse pictures machines upgrade
+.PHONY: help run test test-long test-whole check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom flat growth lighthouse pictures machines upgrade
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,8 +13,17 @@ help: ## list the targets
 run: $(VENV)/.run ## serve on http://localhost:8000, with the plan and a demonstration season when the database is empty
 	@exec $(BIN)/forums serve --demo
 
-test: $(VENV)/.test tests/node_modules browser ## all the tests, on SQLite and PostgreSQL, and in a real browser
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+# A file of tests stays in one process, where what it starts from is made once; those that last longest begin.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/.test tests/node_modules browser ## the tests, on SQLite and PostgreSQL, and in a real browser: each thing once, in minutes
+	$(PYTEST) -m "not long"
+
+test-long: $(VENV)/.test tests/node_modules browser ## what make test leaves out: the same walks in every theme, width and engine, every hostile form
+	$(PYTEST) -m long
+
+test-whole: $(VENV)/.test tests/node_modules browser ## all the tests
+	$(PYTEST)
 
 check: $(VENV)/.test ## style, types, import order, templates, translations, migrations
 	$(BIN)/ruff format --check forums db tests

@@ -6,8 +6,8 @@ Debian's, driven by Playwright. A test opens as many visitors as it needs, each 
 
 import os
 import shutil
-import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +22,13 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests import forked
 from tests.factories import SECRET_KEY
 from tests.forked import Forked
+from tests.ports import free_port
 
 FORUMS = [sys.executable, "-m", "forums.cli"]
+
+# In milliseconds, of whatever a page is waited for: no test may depend on how quick the machine is.
+PATIENCE = 120_000
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -51,20 +56,14 @@ class Served:
             yield
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=600)
 
     def sign_in_link(self, role: str = "admin", email: str = "organisateur@example.org") -> str:
         return self.command("member", email, "--role", role).split()[-1]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
-def served(database_url: str, *, seconds: float = 60, clock: Path | None = None, **settings: str) -> Iterator[Served]:
+def served(database_url: str, *, seconds: float = 600, clock: Path | None = None, **settings: str) -> Iterator[Served]:
     """`forums serve` until the end of the block; it is asked to stop gently. `clock` holds the moment it believes it is."""
     program = ["forums.cli"] if clock is None else ["tests.moved_clock", str(clock)]
     port = free_port()
@@ -78,16 +77,15 @@ def served(database_url: str, *, seconds: float = 60, clock: Path | None = None,
         "MAIL_FROM": "Forums Open d'État <forums@example.org>",
         **settings,
     }
-    log = Path(f"/tmp/forums-{port}.log").open("w")  # noqa: SIM115
+    log = tempfile.NamedTemporaryFile("w", prefix=f"forums-{port}-", suffix=".log")  # noqa: SIM115
     process = started(program, "serve", environment, log)
     try:
-        _wait_for(url, process, seconds)
+        _wait_for(url, process, Path(log.name), seconds)
         yield Served(url, environment, Path(log.name), program)
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=600)
         log.close()
-        Path(log.name).unlink()
 
 
 def started(program: list[str], word: str, environment: dict[str, str], log: IO[str]) -> Forked:
@@ -96,17 +94,16 @@ def started(program: list[str], word: str, environment: dict[str, str], log: IO[
         return Forked(program[0], [*program[1:], word], environment, nothing.fileno(), log.fileno(), log.fileno())
 
 
-def _wait_for(url: str, process: Forked, seconds: float) -> None:
+def _wait_for(url: str, process: Forked, log: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urlopen(f"{url}/sante", timeout=5) as answer:
+            with urlopen(f"{url}/sante", timeout=60) as answer:
                 if answer.status == 200:
                     return
         except OSError:
             time.sleep(0.1)
-    said = Path(f"/tmp/forums-{url.rpartition(':')[2]}.log").read_text()[-2000:]
-    raise AssertionError(f"the server did not start (exit status {process.poll()}): {said}")
+    raise AssertionError(f"the server did not start (exit status {process.poll()}): {log.read_text()[-2000:]}")
 
 
 class Visitor:
@@ -116,7 +113,7 @@ class Visitor:
         self.context = chromium.new_context(
             java_script_enabled=scripts, base_url=site.url, viewport={"width": width, "height": 800}, accept_downloads=True
         )
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(PATIENCE)
         self.page: Page = self.context.new_page()
 
     def open(self, path: str) -> Page:

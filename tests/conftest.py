@@ -12,17 +12,25 @@ import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 import forums.settings
+from forums import database as database_module
 from forums.database import Database
+from forums.models.forum import PARIS
 from forums.settings import Settings
+from tests.engines import create_async_engine
 from tests.factories import NOW, SECRET_KEY, opened
 
 with warnings.catch_warnings():
@@ -31,21 +39,43 @@ with warnings.catch_warnings():
 
 PostgresUrl = Callable[[], str]
 
+# The same examples each time, however long each takes: what a run finds, the next one finds. `--hypothesis-profile explore` draws others.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000, suppress_health_check=list(HealthCheck))
+hypothesis.settings.load_profile("same")
+
+# No test begins so short before midnight, in Paris or in UTC: what it calls today would be yesterday before it ends.
+BEFORE_MIDNIGHT = timedelta(seconds=60)
+
+
+def pytest_runtest_setup() -> None:
+    now = datetime.now(UTC)
+    for zone in (UTC, PARIS):
+        left = datetime.combine(now.astimezone(zone).date() + timedelta(days=1), time(), zone).timestamp() - now.timestamp()
+        if left < BEFORE_MIDNIGHT.total_seconds():
+            sleep(left)
+
 
 # What takes longest starts first, so that no process of pytest-xdist ends long after the other.
 LONGEST = (
     "accessibility",
     "forms",
     "season",
-    "participants_life",
+    "outbox",
     "minutes_browser",
+    "migrations",
+    "app",
+    "registrations",
+    "cli",
+    "participants_life",
     "tour",
     "stress",
     "race",
+    "emails",
+    "agenda",
+    "follow_ups",
     "leaks",
-    "app",
-    "outbox",
-    "cli",
+    "double_click",
 )
 
 
@@ -120,13 +150,25 @@ async def make_tables(url: str) -> None:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine_settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
-    """The same settings, once for each engine, on a database that has its tables and nothing in them."""
+    """The same settings, once for each engine, on a database that has its tables and nothing in them.
+
+    Nobody in the process of the test gives up waiting for it: a crowd takes as long as the machine takes.
+    """
+    request.getfixturevalue("monkeypatch").setattr(database_module, "create_async_engine", patient)
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("sqlite_with_tables"), settings.sqlite_path)
         return settings
     url: str = request.getfixturevalue("postgres_with_tables")
     request.getfixturevalue("emptying")(url)
     return replace(settings, database_url=url)
+
+
+def patient(url: Any, **options: Any) -> AsyncEngine:
+    options["pool_timeout"] = 600
+    if given := options.get("connect_args"):  # of PostgreSQL
+        longer = dict.fromkeys(("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), "300s")
+        options["connect_args"] = given | {"timeout": 300, "server_settings": given["server_settings"] | longer}
+    return create_async_engine(url, **options)
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +182,7 @@ def emptying() -> Iterator[Callable[[str], None]]:
 
     async def empty(url: str) -> None:
         if url not in held or held[url].is_closed():
-            held[url] = await asyncpg.connect(url, server_settings={"lock_timeout": "5s"})
+            held[url] = await asyncpg.connect(url, server_settings={"lock_timeout": "300s"})
         await held[url].execute(everything)  # several statements at once are one transaction
 
     async def close() -> None:
@@ -150,8 +192,8 @@ def emptying() -> Iterator[Callable[[str], None]]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    yield lambda url: asyncio.run_coroutine_threadsafe(empty(url), loop).result(timeout=60)
-    asyncio.run_coroutine_threadsafe(close(), loop).result(timeout=60)
+    yield lambda url: asyncio.run_coroutine_threadsafe(empty(url), loop).result(timeout=600)
+    asyncio.run_coroutine_threadsafe(close(), loop).result(timeout=600)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()

@@ -5,8 +5,6 @@ was started here is ever killed, and nothing stays when the block ends.
 """
 
 import os
-import random
-import re
 import socket
 import subprocess
 import sys
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from forums.settings import ROOT
 from tests.factories import SECRET_KEY
+from tests.ports import free_port
 
 
 @dataclass(eq=False)
@@ -79,7 +78,7 @@ class Program:
 def serving(url: str, folder: Path, count: int) -> Iterator[list[Program]]:
     """So many servers on one database that is migrated, each on a port of its own, all answering."""
     servers = [_program("serve", url, folder, f"serve-{number}") for number in range(count)]
-    for server, port in zip(servers, _free_ports(count), strict=True):
+    for server, port in zip(servers, [free_port() for _ in servers], strict=True):
         server.port = port
         server.environ["PORT"] = str(port)
     with running(servers):
@@ -116,7 +115,7 @@ def running(programs: Sequence[Program]) -> Iterator[None]:
 
 
 def _wait_for(server: Program) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not _answers(server.port):
         if server.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"it did not start: {server.last_words}")
@@ -126,15 +125,3 @@ def _wait_for(server: Program) -> None:
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_ports(count: int) -> list[int]:
-    """Below those the kernel gives to outgoing connections: a visitor must never get that of a server just killed."""
-    lowest = re.search(r"\d+", Path("/proc/sys/net/ipv4/ip_local_port_range").read_text())
-    candidates = range(10_000, int(lowest[0]) if lowest else 32_768)
-    found: list[int] = []
-    while len(found) < count:
-        port = random.choice(candidates)
-        if port not in found and not _answers(port):
-            found.append(port)
-    return found

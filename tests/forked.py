@@ -81,7 +81,7 @@ def _parent() -> str:
     command = [sys.executable, "-m", "tests.forked", str(address)]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     atexit.register(process.communicate)  # the end of its standard input tells it to go
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not address.exists():
         assert process.poll() is None, "the process that forks fell"
         assert time.monotonic() < deadline, "the process that forks did not start"
@@ -89,7 +89,7 @@ def _parent() -> str:
     return str(address)
 
 
-def run(module: str, *words: str, env: dict[str, str], given: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def run(module: str, *words: str, env: dict[str, str], given: str = "", timeout: float = 600) -> subprocess.CompletedProcess[str]:
     """As `subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True)`."""
     with TemporaryFile("w+") as stdin, TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
         stdin.write(given)

@@ -6,6 +6,7 @@ Loaded as a pytest plugin. `mailbox.url` is what SMTP_URL takes.
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -15,7 +16,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.browser import free_port
+from tests.ports import free_port
+
+PATIENCE = 1200  # tenths of a second
 
 
 @dataclass
@@ -40,8 +43,8 @@ class Mailbox:
         return "250 OK"
 
     def wait_for(self, recipient: str, words: str) -> EmailMessage:
-        """The newest message to someone whose subject holds these words; the worker has a few seconds to bring it."""
-        for _ in range(200):
+        """The newest message to someone whose subject holds these words; the worker has two minutes to bring it."""
+        for _ in range(PATIENCE):
             for to, message in reversed(self.received):
                 if to == recipient and words in str(message["Subject"]).replace("\u00a0", " "):
                     return message
@@ -49,7 +52,7 @@ class Mailbox:
         raise AssertionError(f"no message « {words} » to {recipient}: {[(to, str(m['Subject'])) for to, m in self.received]}")
 
     def wait_until_refused(self, recipient: str) -> None:
-        for _ in range(200):
+        for _ in range(PATIENCE):
             if recipient in self.refused:
                 return
             time.sleep(0.1)
@@ -63,11 +66,17 @@ class Mailbox:
         return found[0]
 
 
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
+@contextmanager
+def a_mailbox() -> Iterator[Mailbox]:
     box = Mailbox()
-    relay = Controller(box, hostname="127.0.0.1", port=free_port())
+    relay = Controller(box, hostname="127.0.0.1", port=free_port(), ready_timeout=PATIENCE / 10)
     relay.start()
     box.url = f"smtp://127.0.0.1:{relay.port}"
     yield box
     relay.stop()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with a_mailbox() as box:
+        yield box

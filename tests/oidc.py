@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.browser import free_port
+from tests.ports import free_port
 
 CLIENT_ID = "forums"
 CLIENT_SECRET = "le secret que seuls le site et le fournisseur connaissent"

@@ -20,8 +20,9 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from forums.settings import ROOT
-from tests.browser import Served, Visitor, free_port, served
+from tests.browser import Served, Visitor, served
 from tests.mailbox import Mailbox
+from tests.ports import free_port
 
 FOLDER, README = ROOT / "docs" / "pictures", ROOT / "static" / "apercu.png"
 BEFORE, EVENING, AFTER = "2027-01-26T10:00:00+01:00", "2027-02-25T18:20:00+01:00", "2027-03-01T10:00:00+01:00"

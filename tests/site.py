@@ -9,6 +9,7 @@ import re
 import runpy
 import shutil
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -42,6 +43,8 @@ from forums.models import (
     Question,
     Registration,
 )
+from forums.pages import page
+from forums.pages.cache import PageCache
 from forums.settings import ROOT, Settings
 from tests.factories import an_evaluation_form
 
@@ -148,6 +151,14 @@ class Site:
             "rest": "nulle-part",
         }
 
+    async def pages_grow_old(self) -> None:
+        """Until no page kept is fresh any more: what another process committed is seen from then on."""
+        cache = self.app
+        while not isinstance(cache, PageCache):
+            cache = cache.app
+        while any(time.monotonic() <= kept.until < float("inf") for kept in cache.kept.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
     async def addresses(self, method: str = "GET") -> list[str]:
         """Every address of the table for a method, with real values in it."""
         values = await self.examples()
@@ -212,6 +223,14 @@ def sqlite_with_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     migrations.migrate(config)  # so that `forums serve` can take the copy over
     asyncio.run(_make(config))
     return path
+
+
+@pytest.fixture
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """For the pages it is, and stays, five past the hour: what is counted by the hour is not cut in two by the next."""
+    moment = page.now().replace(minute=5)
+    monkeypatch.setattr(page, "now", lambda: moment)
+    return moment
 
 
 @pytest.fixture

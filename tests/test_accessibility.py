@@ -8,7 +8,7 @@ import asyncio
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,9 +24,11 @@ import forums.settings
 from forums import secret_links, subscriptions
 from forums.app import ADDRESSES
 from forums.settings import ROOT
-from tests.browser import Served, served
+from tests.browser import PATIENCE, Served, served
 from tests.factories import SECRET_KEY
 from tests.site import Site, filled, running
+
+Ways = Sequence[tuple[str, int, dict[str, list[str]]]]
 
 VNU = ROOT / "tests" / "node_modules" / "vnu-jar" / "build" / "dist" / "vnu.jar"
 RULES = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -34,9 +36,12 @@ RULES = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21
 # In the dark only the colours change.
 DARK = {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}
 
+# How a page is looked at: in which light, how wide, by which rules.
+NARROW = [("light", 320, RULES)]
+OTHERWISE = [("light", 1280, RULES), ("dark", 320, DARK)]
+IN_EVERY_WAY = [*NARROW, *OTHERWISE]
 
-# One server and one browser a theme: with pytest-xdist, each theme keeps to one process.
-THEMES = [pytest.param(theme, marks=pytest.mark.xdist_group(theme)) for theme in ("neutral", "dsfr")]
+THEMES = ["neutral", pytest.param("dsfr", marks=pytest.mark.long)]
 
 
 @pytest.fixture(scope="module", params=THEMES)
@@ -110,7 +115,7 @@ def pages(values: dict[str, str], *, members: bool) -> list[str]:
 def watched(chromium: Browser) -> Page:
     """A new page of a new visitor, in which axe is there from the start: sent to the browser once, and not for each page."""
     context = chromium.new_context(viewport={"width": 320, "height": 900}, color_scheme="light", reduced_motion="reduce")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     context.add_init_script(Axe().axe_script)
     return context.new_page()
 
@@ -120,9 +125,9 @@ CHECK = """async options => (await axe.run(document, options)).violations
     .map(each => `${each.id}: ${each.nodes.slice(0, 3).map(node => node.target.join(" ")).join(" | ")}`)"""
 
 
-def violations(page: Page, path: str) -> list[str]:
+def violations(page: Page, path: str, ways: Ways = IN_EVERY_WAY) -> list[str]:
     found = []
-    for scheme, width, rules in (("light", 320, RULES), ("light", 1280, RULES), ("dark", 320, DARK)):
+    for scheme, width, rules in ways:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.set_viewport_size({"width": width, "height": 900})
         over = page.evaluate("document.documentElement.scrollWidth") - width
@@ -133,7 +138,19 @@ def violations(page: Page, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("members", [False, True], ids=["public", "members"])
-def test_no_page_has_an_accessibility_violation_nor_overflows(themed: tuple[Served, dict[str, str]], chromium: Browser, members: bool):
+@pytest.mark.parametrize(
+    ("themed", "ways"),
+    [
+        ("neutral", NARROW),
+        pytest.param("neutral", OTHERWISE, marks=pytest.mark.long),
+        pytest.param("dsfr", IN_EVERY_WAY, marks=pytest.mark.long),
+    ],
+    indirect=["themed"],
+    ids=["neutral narrow", "neutral otherwise", "dsfr"],
+)
+def test_no_page_has_an_accessibility_violation_nor_overflows(
+    themed: tuple[Served, dict[str, str]], chromium: Browser, ways: Ways, members: bool
+):
     site, values = themed
     page = watched(chromium)
     said: list[str] = []
@@ -148,7 +165,7 @@ def test_no_page_has_an_accessibility_violation_nor_overflows(themed: tuple[Serv
     found = []
     for path in pages(values, members=members):
         page.goto(site.url + path)
-        found += violations(page, path)
+        found += violations(page, path, ways)
     page.context.close()
 
     assert "\n".join(found) == ""
@@ -210,7 +227,7 @@ def test_the_nu_html_checker_finds_no_error(themed: tuple[Served, dict[str, str]
     context.close()
 
     checked = subprocess.run(
-        [JAVA, "-Xss8m", "-jar", VNU, "--errors-only", "--format", "gnu", tmp_path], capture_output=True, text=True, timeout=300
+        [JAVA, "-Xss8m", "-jar", VNU, "--errors-only", "--format", "gnu", tmp_path], capture_output=True, text=True, timeout=3000
     )
 
     said = [re.sub(r'^"file:[^"]*/(\d+)\.html"', lambda match: paths[int(match[1])], line) for line in checked.stderr.splitlines()]

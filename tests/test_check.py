@@ -9,8 +9,8 @@ from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
 
 from forums import cli
-from tests.browser import free_port
 from tests.factories import SECRET_KEY
+from tests.ports import free_port
 
 WHOLE = {
     "SECRET_KEY": SECRET_KEY,

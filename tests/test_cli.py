@@ -17,8 +17,9 @@ from forums import cli
 from forums.open_data import ROWS
 from forums.settings import ROOT
 from tests import forked
-from tests.browser import FORUMS, free_port
+from tests.browser import FORUMS
 from tests.factories import SECRET_KEY
+from tests.ports import free_port
 
 PLAN = str(ROOT / "db" / "plans" / "2018-2020.yaml")
 
@@ -29,7 +30,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return forked.run("forums.cli", *words, env=environment, timeout=90)
+    return forked.run("forums.cli", *words, env=environment)
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -169,12 +170,19 @@ def test_the_worker_waits_for_the_schema_and_stops_gently(environment: dict[str,
     assert "forums migrate" in refused(run(environment, "worker"))
     run(environment, "migrate")
     worker = subprocess.Popen([*FORUMS, "worker"], env=environment, cwd=ROOT)
-    time.sleep(8)  # its imports, on a machine that does other things
-    assert worker.poll() is None
+    while not _would_catch(signal.SIGTERM, worker):
+        assert worker.poll() is None
+        time.sleep(0.05)
 
     worker.send_signal(signal.SIGTERM)
 
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=300) == 0
+
+
+def _would_catch(number: signal.Signals, process: subprocess.Popen[bytes]) -> bool:
+    """Whether it said what to do at this signal: it is at work then, and no longer at its imports."""
+    caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
 def test_serve_says_when_its_port_is_taken(environment: dict[str, str]):

@@ -192,7 +192,7 @@ def _kept(more: dict[str, Any], values: dict[str, str]) -> dict[str, str]:
 # -- Two sites ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 async def twins(request: pytest.FixtureRequest, settings: Settings, sqlite_with_demo: Path, tmp_path: Path) -> AsyncIterator[Twins]:
     """Two copies of the demonstration, without limits for one connection: the same one sends everything."""
     settings = replace(settings, client_limit=0, forum_limit=0)

@@ -7,7 +7,7 @@ refuses some of them in their own words; then everything that anybody may read i
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -16,7 +16,7 @@ import pytest
 from forums.app import ADDRESSES
 from forums.pages.gate import PRIVATE
 from tests.browser import Served, served
-from tests.mailbox import Mailbox
+from tests.mailbox import Mailbox, a_mailbox
 from tests.site import filled
 
 NAMES = ("Zéphyrine", "Quatremarre", "Wolfgangue", "Ribouldingue")
@@ -31,7 +31,7 @@ class Person:
     """Someone in front of the site, who keeps what was mailed to them."""
 
     def __init__(self, site: Served) -> None:
-        self.client = httpx2.Client(base_url=site.url, headers={"origin": site.url}, timeout=30)
+        self.client = httpx2.Client(base_url=site.url, headers={"origin": site.url}, timeout=300)
 
     def post(self, path: str, **typed: str) -> httpx2.Response:
         answer = self.client.post(path, data=typed)
@@ -39,24 +39,30 @@ class Person:
         return answer
 
 
-@pytest.fixture
-def site(sqlite_with_demo: Path, tmp_path: Path, mailbox: Mailbox) -> Iterator[Served]:
-    path = tmp_path / "forums.db"
-    path.write_bytes(sqlite_with_demo.read_bytes())
-    mailbox.refuses = {ADDRESSES_OF_PEOPLE[1]}
-    with served(f"sqlite:///{path}", SMTP_URL=mailbox.url) as found:
-        yield found
-
-
-@contextmanager
-def lived(site: Served, mailbox: Mailbox) -> Iterator[tuple[list[str], dict[str, str], Person]]:
+@dataclass
+class Evening:
     """The secrets of an evening (the tokens mailed), the values of the addresses that exist, and somebody who reads."""
-    organiser, anyone = Person(site), Person(site)
-    try:
-        yield *_live(site, mailbox, organiser, anyone), anyone
-    finally:
-        organiser.client.close()
-        anyone.client.close()
+
+    tokens: list[str]
+    values: dict[str, str]
+    anyone: Person
+    site: Served
+    mailbox: Mailbox
+
+
+@pytest.fixture(scope="module")
+def evening(sqlite_with_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evening]:
+    """Lived once, and read by each test."""
+    path = tmp_path_factory.mktemp("evening") / "forums.db"
+    path.write_bytes(sqlite_with_demo.read_bytes())
+    with a_mailbox() as mailbox, served(f"sqlite:///{path}", SMTP_URL=mailbox.url) as site:
+        mailbox.refuses = {ADDRESSES_OF_PEOPLE[1]}
+        organiser, anyone = Person(site), Person(site)
+        try:
+            yield Evening(*_live(site, mailbox, organiser, anyone), anyone, site, mailbox)
+        finally:
+            organiser.client.close()
+            anyone.client.close()
 
 
 def _live(site: Served, mailbox: Mailbox, organiser: Person, anyone: Person) -> tuple[list[str], dict[str, str]]:
@@ -95,38 +101,41 @@ def _live(site: Served, mailbox: Mailbox, organiser: Person, anyone: Person) -> 
     return tokens, values
 
 
-def test_nothing_anybody_may_read_holds_a_name_an_address_or_a_token(site: Served, mailbox: Mailbox):
-    with lived(site, mailbox) as (tokens, values, anyone):
-        read = {}
-        for each in ADDRESSES:
-            if each.method == "GET" and each.who is None and "{token}" not in each.path:
-                for prefix in ("", "/en"):
-                    path = prefix + filled(each.path, values)
-                    read[path] = anyone.client.get(path)
+def test_nothing_anybody_may_read_holds_a_name_an_address_or_a_token(evening: Evening):
+    read = {}
+    for each in ADDRESSES:
+        if each.method == "GET" and each.who is None and "{token}" not in each.path:
+            for prefix in ("", "/en"):
+                path = prefix + filled(each.path, evening.values)
+                read[path] = evening.anyone.client.get(path)
 
-    secrets = [*NAMES, *ADDRESSES_OF_PEOPLE, NEEDS, *tokens]
+    secrets = [*NAMES, *ADDRESSES_OF_PEOPLE, NEEDS, *evening.tokens]
     assert sum(answer.status_code == 200 for answer in read.values()) > 50
     assert [(path, secret) for path, answer in read.items() for secret in secrets if secret in answer.text] == []
     # The sign-in form binds the link it will mail to this browser.
     assert {path for path, answer in read.items() if "set-cookie" in answer.headers} <= {"/connexion", "/en/connexion"}
 
 
-def test_what_a_person_reads_with_their_link_is_never_kept(site: Served, mailbox: Mailbox):
-    with lived(site, mailbox) as (tokens, _, anyone):
-        for path in ("", "/donnees", "/donnees.json", "/modifier", "/invitation.ics"):
-            answer = anyone.client.get(f"/inscriptions/{tokens[0]}{path}")
+def test_what_a_person_reads_with_their_link_is_never_kept(evening: Evening):
+    for path in ("", "/donnees", "/donnees.json", "/modifier", "/invitation.ics"):
+        answer = evening.anyone.client.get(f"/inscriptions/{evening.tokens[0]}{path}")
 
-            assert (answer.status_code, answer.headers["cache-control"]) == (200, PRIVATE)
-            assert answer.headers["referrer-policy"] == "no-referrer"
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, PRIVATE)
+        assert answer.headers["referrer-policy"] == "no-referrer"
 
 
-def test_the_log_says_what_was_done_and_never_by_whom(site: Served, mailbox: Mailbox):
-    with lived(site, mailbox) as (tokens, _, _):
-        mailbox.wait_until_refused(ADDRESSES_OF_PEOPLE[1])
-        time.sleep(1)  # what was refused is noted after it was
-        log = site.log.read_text()
+def until_it_says(log: Path, words: str) -> str:
+    deadline = time.monotonic() + 120
+    while words not in (said := log.read_text()):
+        assert time.monotonic() < deadline, said
+        time.sleep(0.05)
+    return said
+
+
+def test_the_log_says_what_was_done_and_never_by_whom(evening: Evening):
+    evening.mailbox.wait_until_refused(ADDRESSES_OF_PEOPLE[1])
+    log = until_it_says(evening.site.log, "code 550")  # what was refused is noted after it was
 
     assert "POST /forums/{slug}/inscription 303" in log
     assert "POST /inscriptions/{token}/confirmer 303" in log
-    assert "code 550" in log
-    assert [secret for secret in [*NAMES, *ADDRESSES_OF_PEOPLE, NEEDS, *tokens] if secret.lower() in log.lower()] == []
+    assert [secret for secret in [*NAMES, *ADDRESSES_OF_PEOPLE, NEEDS, *evening.tokens] if secret.lower() in log.lower()] == []

@@ -480,9 +480,7 @@ async def test_a_question_withdrawn_after_a_merge_is_no_longer_read_through_the_
 
     async with site.database.transaction() as session:
         await questions.unpublish(session, await session.get_one(Question, kept.id), REASON, now=NOW)
-    for forget in site.database.after_commit:
-        forget()
-    await asyncio.sleep(1.1)  # a public page is rendered at most once a second
+    await site.pages_grow_old()
     after = (await site.get(f"/questions/{merged.code}")).text
 
     assert "Un texte à retirer" in before

@@ -24,9 +24,9 @@ from forums.models import AuditEvent, Member, MemberSession, OidcAttempt
 from forums.openid import AnotherIdentity, Identity, NotAMember, UnknownAttempt
 from forums.openid.provider import Provider, fault_of
 from forums.settings import BadSetting, Oidc, Settings
-from tests.browser import free_port
 from tests.factories import NOW, SECRET_KEY, a_member
 from tests.oidc import CLIENT_ID, CLIENT_SECRET, LocalProvider, local_provider, octets
+from tests.ports import free_port
 from tests.site import Site, running
 
 BROWSER = "le secret du navigateur qui a commencé"

@@ -34,16 +34,20 @@ async def read(
     path: str,
     *,
     method: str = "GET",
-    slowly: float = 0.0,
+    until: asyncio.Event | None = None,
+    begun: asyncio.Event | None = None,
     cookie: bytes = b"",
     encoding: bytes = b"",
     query: bytes = b"",
 ) -> bytes:
+    """What is answered; who reads `until` something happens says that they have `begun`."""
     body = b""
 
     async def send(message: Any) -> None:
         nonlocal body
-        await asyncio.sleep(slowly)
+        if until is not None and begun is not None:
+            begun.set()
+            await until.wait()
         body += message.get("body", b"")
 
     headers = [(name, value) for name, value in ((b"cookie", cookie), (b"accept-encoding", encoding)) if value]
@@ -208,13 +212,14 @@ async def test_who_is_signed_in_is_shown_what_they_did_in_another_process():
 async def test_who_reads_a_refusal_slowly_keeps_nobody_waiting():
     app = Slow(cache="private, no-store", status=404)
     cache = kept_over(app)
-    slow = asyncio.create_task(read(cache, PUBLIC, slowly=30))
-    await asyncio.sleep(0.2)
+    begun, the_other_has_it = asyncio.Event(), asyncio.Event()
+    slow = asyncio.create_task(read(cache, PUBLIC, until=the_other_has_it, begun=begun))
+    await begun.wait()
 
-    body = await asyncio.wait_for(read(cache, PUBLIC), timeout=5)
+    body = await asyncio.wait_for(read(cache, PUBLIC), timeout=60)
+    the_other_has_it.set()
 
-    assert body == b"Bonjour"
-    slow.cancel()
+    assert (body, await slow) == (b"Bonjour", b"Bonjour")
 
 
 def test_the_addresses_that_pass_by_are_those_the_table_says_are_private():

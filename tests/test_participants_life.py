@@ -52,7 +52,13 @@ async def one_forum(environment: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("site", "scripts", "width"),
-    [("sqlite", True, 320), ("sqlite", False, 1280), ("postgresql", False, 320), ("postgresql", True, 1280)],
+    [
+        ("sqlite", True, 320),
+        *(
+            pytest.param(*other, marks=pytest.mark.long)
+            for other in (("sqlite", False, 1280), ("postgresql", False, 320), ("postgresql", True, 1280))
+        ),
+    ],
     indirect=["site"],
     ids=["phone with JavaScript", "wide without JavaScript", "phone without JavaScript", "wide with JavaScript"],
 )

@@ -712,7 +712,7 @@ async def test_however_it_is_asked_for_one_address_gets_so_many_messages_a_day(s
     assert len(await told(session, "already_registered")) == MAILS_A_DAY.most
 
 
-async def test_one_connection_may_ask_so_often_and_the_others_are_not_held_up(site: Site) -> None:
+async def test_one_connection_may_ask_so_often_and_the_others_are_not_held_up(site: Site, still_clock: datetime) -> None:
     slug = (await site.examples())["slug"]
     desk = Desk(site.database, replace(site.settings, client_limit=3))
     form = a_registration_form
@@ -726,7 +726,7 @@ async def test_one_connection_may_ask_so_often_and_the_others_are_not_held_up(si
         assert sorted((await session.exec(query)).all()) == ["p0@example.org", "p1@example.org", "p2@example.org", "voisine@example.org"]
 
 
-async def test_too_many_forms_from_one_connection_get_a_clear_answer_and_lose_nothing_typed(site: Site) -> None:
+async def test_too_many_forms_from_one_connection_get_a_clear_answer_and_lose_nothing_typed(site: Site, still_clock: datetime) -> None:
     slug = (await site.examples())["slug"]
     typed = {"family_name": "Martin", "given_name": "Camille", "attendance": "on_site", "accessibility_needs": "Une rampe."}
     most = site.settings.client_limit
@@ -739,7 +739,7 @@ async def test_too_many_forms_from_one_connection_get_a_clear_answer_and_lose_no
     assert "Une rampe." in answers[-1].text
 
 
-async def test_the_other_forms_count_together_and_say_the_same(site: Site) -> None:
+async def test_the_other_forms_count_together_and_say_the_same(site: Site, still_clock: datetime) -> None:
     slug = (await site.examples())["slug"]
     paths = ["/connexion", f"/forums/{slug}/inscription/lien"]
 
@@ -1017,7 +1017,7 @@ def test_whatever_people_do_no_seat_is_oversold_none_stays_free_and_the_line_is_
         try:
             run_state_machine_as_test(
                 lambda: Seats(runner, database),
-                settings=hypothesis_settings(max_examples=40, stateful_step_count=30, deadline=None, database=None),
+                settings=hypothesis_settings(max_examples=20, stateful_step_count=30),
             )
         finally:
             runner.run(context.__aexit__(None, None, None))

@@ -54,7 +54,7 @@ class Play:
     institution = "ministere-de-l-economie-et-des-finances"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def play(request: pytest.FixtureRequest, tmp_path: Path, mailbox: Mailbox, chromium: Browser) -> Iterator[Play]:
     """With JavaScript on SQLite, without it on PostgreSQL, where the worker is a process of its own."""
     sqlite = request.param == "sqlite"

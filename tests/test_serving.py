@@ -33,7 +33,8 @@ async def test_who_waits_behind_the_door_when_it_closes_is_answered():
     for each in callers[:10]:
         each.sendall(CALL)
     stopping = asyncio.create_task(server.shutdown())
-    await asyncio.sleep(0.1)
+    while server.servers[0].is_serving():  # noqa: ASYNC110
+        await asyncio.sleep(0)
     for each in callers[10:]:  # these had knocked, and said nothing yet
         each.sendall(CALL)
     await stopping

@@ -1,9 +1,14 @@
-"""Who sends or reads too slowly is cut off in time; everybody else is served as if they were not there."""
+"""Who sends or reads too slowly is cut off in time; everybody else is served as if they were not there.
+
+The server looks at a clock that stands still until the test moves it: a limit is met to the instant, however quick
+the machine is.
+"""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import uvicorn
@@ -12,11 +17,87 @@ from starlette.types import Receive, Scope, Send
 
 from forums.slow_clients import Deadlines
 
-Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Begins = Callable[["Conversation"], Awaitable[None]]
+
+HEAD = b"GET / HTTP/1.1\r\nX: "
+BODY = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
+PATIENCE = 300
 
 
-class Short(Deadlines):
-    head, body, reading, every = 0.4, 0.6, 0.6, 0.05
+@dataclass
+class Clock:
+    """The server's clock, and the server's ends of its connections, the newest last."""
+
+    now: float = 1000.0
+    port: int = 0
+    ends: list["Watched"] = field(default_factory=list)
+
+
+class Loop:
+    """The event loop, but for what time it is."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        self.loop, self.clock = loop, clock
+
+    def time(self) -> float:
+        return self.clock.now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loop, name)
+
+
+class Watched(Deadlines):
+    """As it is served with, and with its limits; it looks at the clock all the time, and counts how often it did."""
+
+    every = 0.002
+    clock: Clock
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.loop = Loop(self.loop, self.clock)  # type: ignore[assignment]
+        self.looks = self.bytes = self.pauses = 0
+        self.clock.ends.append(self)
+
+    def _look(self) -> None:
+        super()._look()
+        self.looks += 1
+
+    def data_received(self, sent: bytes) -> None:
+        self.received(sent)
+        self.bytes += len(sent)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.pauses += 1
+
+    @property
+    def cut(self) -> bool:
+        return self.transport.is_closing()
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not happened():  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+
+    async def looked(self) -> None:
+        before = self.looks
+        await self.until(lambda: self.cut or self.looks > before + 1)
+
+
+@dataclass
+class Conversation:
+    """Both ends of a connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    end: Watched
+    written: int = 0
+
+    async def says(self, said: bytes) -> None:
+        """Returns once the server has it."""
+        self.writer.write(said)
+        self.written += len(said)
+        await self.end.until(lambda: self.end.bytes == self.written)
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,92 +111,112 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(answer, http=Short, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=5))
+async def clock() -> AsyncIterator[Clock]:
+    listening = socket.create_server(("127.0.0.1", 0), backlog=100)
+    made = Clock(port=int(listening.getsockname()[1]))
+    kind = type("Own", (Watched,), {"clock": made})
+    config = uvicorn.Config(answer, http=kind, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=PATIENCE)
+    server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:  # noqa: ASYNC110 — uvicorn says it by a flag
         await asyncio.sleep(0.01)
-    yield int(listening.getsockname()[1])
+    yield made
     server.should_exit = server.force_exit = True
     await serving
 
 
-async def seconds_until_cut(port: int, client: Client, *, at_most: float = 5) -> float:
-    """How long the server kept a client that never ends by itself."""
-    loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
-    with contextlib.suppress(ConnectionError, TimeoutError):
-        await asyncio.wait_for(client(reader, writer), at_most)
-    writer.close()
-    return loop.time() - began
+async def connected(clock: Clock) -> Conversation:
+    known = len(clock.ends)
+    reader, writer = await asyncio.open_connection("127.0.0.1", clock.port, limit=1024)
+    async with asyncio.timeout(PATIENCE):
+        while len(clock.ends) == known or not clock.ends[-1].looks:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    return Conversation(reader, writer, clock.ends[-1])
 
 
-async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
+async def nothing(_: Conversation) -> None: ...
 
 
-def trickling(head: bytes) -> Client:
-    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(head)
-        while not reader.at_eof():
-            writer.write(b"x")
-            await writer.drain()
-            await asyncio.sleep(0.05)
-
-    return client
+async def a_head(with_whom: Conversation) -> None:
+    await with_whom.says(HEAD)
 
 
-async def second_request_that_trickles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    await reader.readuntil(b"xx")
-    await trickling(b"GET / HTTP/1.1\r\nX: ")(reader, writer)
+async def a_second_head(with_whom: Conversation) -> None:
+    await with_whom.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await with_whom.reader.readuntil(b"xx")
+    with_whom.end.clock.now += 2 * Deadlines.head  # between two requests nobody is in a hurry
+    await with_whom.says(HEAD)
 
 
-async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def a_body(with_whom: Conversation) -> None:
+    await with_whom.says(BODY)
+
+
+async def a_large_question(with_whom: Conversation) -> None:
     """Asks for 64 MB and reads none of it."""
-    writer.write(b"GET /67108864 HTTP/1.1\r\nHost: a\r\n\r\n")
-    while not writer.transport.is_closing():
-        await asyncio.sleep(0.05)
-        writer.write(b"\r\n")
+    await with_whom.says(b"GET /67108864 HTTP/1.1\r\nHost: a\r\n\r\n")
+    await with_whom.end.until(lambda: with_whom.end.pauses > 0)
 
 
 @pytest.mark.parametrize(
-    ("client", "limit"),
+    ("begins", "then", "limit"),
     [
-        (silent, Short.head),
-        (trickling(b"GET / HTTP/1.1\r\nX: "), Short.head),
-        (second_request_that_trickles, Short.head),
-        (trickling(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"), Short.body),
-        (deaf, Short.reading),
+        (nothing, b"", Deadlines.head),
+        (a_head, b"x", Deadlines.head),
+        (a_second_head, b"x", Deadlines.head),
+        (a_body, b"x", Deadlines.body),
+        (a_large_question, b"\r\n", Deadlines.reading),
     ],
     ids=["silent", "a head without end", "a second head without end", "a body without end", "an answer never read"],
 )
-async def test_a_client_without_end_is_cut_off_at_its_limit_and_not_before(port: int, client: Client, limit: float) -> None:
-    kept = await seconds_until_cut(port, client)
+async def test_a_client_without_end_is_cut_off_at_its_limit_and_not_before(clock: Clock, begins: Begins, then: bytes, limit: float) -> None:
+    client = await connected(clock)
+    await begins(client)
+    begun, kept = clock.now, []
 
-    assert limit <= kept < limit + 3
+    for part in (0.1, 0.3, 0.5, 0.7, 0.9, 0.999, 1):
+        clock.now = begun + limit * part
+        if part < 1:
+            await client.says(then)
+        await client.end.looked()
+        kept.append(not client.end.cut)
+    client.writer.close()
+
+    assert kept == [True] * 6 + [False]
 
 
-async def test_a_large_answer_read_steadily_and_a_connection_used_again_are_left_alone(port: int) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for _ in range(4):
-        writer.write(b"GET /2000000 HTTP/1.1\r\nHost: a\r\n\r\n")
-        await reader.readuntil(b"\r\n\r\n")
-        for _ in range(10):
-            assert len(await reader.readexactly(200_000)) == 200_000
-            await asyncio.sleep(0.03)
-    writer.close()
+async def test_a_large_answer_read_steadily_and_a_connection_used_again_are_left_alone(clock: Clock) -> None:
+    client, left = await connected(clock), 0
+    for _ in range(2):
+        waits = client.end.pauses
+        await client.says(b"GET /67108864 HTTP/1.1\r\nHost: a\r\n\r\n")
+        await client.end.until(lambda: client.end.pauses > waits)  # noqa: B023
+        await client.reader.readuntil(b"\r\n\r\n")
+        left = 67_108_864
+        for _ in range(5):
+            waits = client.end.pauses
+            clock.now += 0.9 * Deadlines.reading
+            await client.end.looked()
+            while client.end.pauses == waits:  # until the server went on, and waits again
+                left -= len(await client.reader.read(65536))
+        await client.reader.readexactly(left)
+    client.writer.close()
+
+    assert not client.end.cut
 
 
-async def test_forty_slow_clients_change_nothing_for_the_next(port: int) -> None:
-    slow = [asyncio.create_task(seconds_until_cut(port, trickling(b"GET / HTTP/1.1\r\nX: "))) for _ in range(40)]
-    await asyncio.sleep(0.1)
+async def test_forty_slow_clients_change_nothing_for_the_next(clock: Clock) -> None:
+    slow = [await connected(clock) for _ in range(40)]
+    for each in slow:
+        await each.says(HEAD)
 
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    answered = await asyncio.wait_for(reader.readuntil(b"xx"), 2)
-    writer.close()
+    client = await connected(clock)
+    await client.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    answered = await asyncio.wait_for(client.reader.readuntil(b"xx"), PATIENCE)
+    clock.now += Deadlines.head
+    for each in (*slow, client):
+        await each.end.looked()
+        each.writer.close()
 
     assert answered.startswith(b"HTTP/1.1 200")
-    assert max(await asyncio.gather(*slow)) < Short.head + 3
+    assert ([each.end.cut for each in slow], client.end.cut) == ([True] * 40, False)

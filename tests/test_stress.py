@@ -14,7 +14,7 @@ from tests.stress import of_messages, of_words, stress
 from tests.witness import Change, Replay, due, replay
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_a_crowd_over_four_servers_gets_each_seat_once_in_order_and_one_message_for_each_fact(
     engine: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

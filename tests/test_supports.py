@@ -3,7 +3,7 @@
 import asyncio
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -309,7 +309,7 @@ async def test_known_unknown_and_own_addresses_get_the_same_page(site: Site) -> 
     assert {(each.status_code, each.headers["location"]) for each in answers} == {(303, f"{path}/envoye")}
 
 
-async def test_one_connection_cannot_stuff_supports(site: Site) -> None:
+async def test_one_connection_cannot_stuff_supports(site: Site, still_clock: datetime) -> None:
     code = (await site.examples())["code"]
     async with running(replace(site.settings, client_limit=3)) as limited:
         answers = [await limited.post(f"/questions/{code}/soutenir", email=f"p{number}@example.org") for number in range(5)]

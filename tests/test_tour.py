@@ -36,7 +36,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
 
 @pytest.mark.parametrize(
     ("site", "scripts"),
-    [("sqlite", True), ("postgresql", False)],
+    [pytest.param("sqlite", True, marks=pytest.mark.long), ("postgresql", False)],
     indirect=["site"],
     ids=["SQLite, with JavaScript", "PostgreSQL, without JavaScript"],
 )

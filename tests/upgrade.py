@@ -33,6 +33,7 @@ from tests import crew
 from tests.crew import Program
 from tests.findings import Finding, none, report
 from tests.machines_crowd import Crowd, ask
+from tests.ports import free_port
 from tests.race import ENGINES, settings_for
 
 VISITORS = 6
@@ -65,7 +66,7 @@ def upgrade(settings: Settings, folder: Path, *, commit: str) -> Sequence[Findin
         subprocess.run([sys.executable, "-m", "forums.cli", *words], cwd=old, env=told, check=True, capture_output=True)
     before = _revision(settings)
     migrations.alone(settings, _fill)
-    (port,) = crew._free_ports(1)
+    port = free_port()
     program = Program(["serve"], told | {"PORT": str(port)}, folder / "serve.log", port)
     program.where = old
     with crew.running([program]):

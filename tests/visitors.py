@@ -18,7 +18,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import secret_links
 from forums.models import Forum, Registration
 
-PATIENCE = 60.0
+# In seconds: until a server is there, and until it has answered, which on a slow machine takes what it takes.
+PATIENCE, ANSWER = 60.0, 600.0
 
 BROKEN = (OSError, EOFError, TimeoutError)
 
@@ -67,7 +68,7 @@ class Visitor:
         reader, writer = self._streams or await self._connect()
         try:
             writer.write(_request(path, body))
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER):
                 return await _answer(reader)
         except BROKEN:
             self.leave()
