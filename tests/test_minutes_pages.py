@@ -318,5 +318,8 @@ async def test_among_many_questions_a_search_finds_any_and_keeps_what_was_typed_
         assert f'name="questions" value="{far.code}"' in each.text
         assert f'value="{desk.codes[0]}" checked' in each.text
         assert "Mon titre" in each.text
+        pressed_by_enter = re.search(r"<form[^>]*data-draft.*?<button([^>]*)>", each.text, re.DOTALL)
+        assert pressed_by_enter
+        assert "chercher" not in pressed_by_enter[1]
     assert await desk.held() == []
     assert "Que deviennent les zèbres" in (await desk.site.get(f"{agenda}?cherche=z%C3%A8bres")).text
