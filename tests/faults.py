@@ -38,7 +38,7 @@ from forums.settings import Settings
 from tests import crew, factories
 from tests.crew import Program
 from tests.faults_disk import disk, may_mount
-from tests.findings import Finding, none, report
+from tests.findings import Finding, bounded, none, report
 from tests.race import ENGINES, settings_for
 from tests.visitors import Visitor
 
@@ -46,6 +46,8 @@ CUTS = 40
 SLOW = 400
 MB = 1024 * 1024
 VISITORS = 8
+LONGEST = 900
+"""Seconds one fault may take, on the average."""
 
 
 class Registering:
@@ -531,8 +533,10 @@ NEED_A_DISK = ("full-disk", "power-cuts")
 def main() -> int:
     parser = argparse.ArgumentParser(description="Faults of the machine, one after the other.")
     parser.add_argument("--only", choices=FAULTS, nargs="+", default=list(FAULTS))
+    only = parser.parse_args().only
+    bounded(len(only) * LONGEST)
     kept = []
-    for name in parser.parse_args().only:
+    for name in only:
         if name in NEED_A_DISK and not may_mount():
             print(f"{name}: left out, it needs root and a loop device\n")
             continue

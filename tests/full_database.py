@@ -141,7 +141,7 @@ def every_step(settings: Settings, *, rows: int, seed: int = 1) -> list[Finding]
     for revision in revisions:
         command.upgrade(config, revision)
         after = migrations.alone(settings, read)
-        wrong += _of_a_step(before, after, SAID.get(revision, Said()), revision, compared)
+        wrong += of_a_step(before, after, SAID.get(revision, Said()), revision, compared)
         migrations.alone(settings, lambda connection: Filler(connection, chance, filled).fill(rows))
         before = migrations.alone(settings, read)
     return [
@@ -173,7 +173,7 @@ def read(connection: Connection) -> Rows:
     return found
 
 
-def _of_a_step(before: Rows, after: Rows, said: Said, revision: str, compared: Counter[str]) -> Counter[str]:
+def of_a_step(before: Rows, after: Rows, said: Said, revision: str, compared: Counter[str]) -> Counter[str]:
     """What is wrong, counted; the first of each kind is said."""
     wrong = Counter({words: held(before, after) for words, held in said.holds.items()})
     for table, rows in before.items():

@@ -1,9 +1,11 @@
-"""A schema change while the site serves: `python -m tests.upgrade`, on both engines.
+"""Schema changes: `python -m tests.upgrade`, on both engines.
 
-The program as it was before the newest migration serves a database full of data at the revision before it. While
-people read, register and ask, today's `forums migrate` brings the database up; the old program goes on serving,
-then today's takes its place. Nobody may be refused, and nothing answered be lost. Needs the repository's history,
-where the old program is. Prints a table; exit status 1 if a promise is broken.
+First each migration from the first to the last, over a database in which every table of every step is full of
+rows (`tests.full_database`): none may be lost, nor a value changed. Then the newest while the site serves: the
+program as it was before it serves a database full of data at the revision before it. While people read, register
+and ask, today's `forums migrate` brings the database up; the old program goes on serving, then today's takes its
+place. Nobody may be refused, and nothing answered be lost. That needs the repository's history, where the old
+program is. Prints a table; exit status 1 if a promise is broken.
 """
 
 import forums  # noqa: F401 — first: it puts the safe SQLite in place
@@ -29,15 +31,21 @@ from forums import migrations
 from forums.database import Database
 from forums.models import Question, Registration
 from forums.settings import ROOT, Settings
-from tests import crew
+from tests import crew, full_database
 from tests.crew import Program
-from tests.findings import Finding, none, report
+from tests.findings import Finding, bounded, none, report
 from tests.machines_crowd import Crowd, ask
 from tests.race import ENGINES, settings_for
 
 VISITORS = 6
 FULL = 20_000
 """Rows more of what there is most of: registrations and questions."""
+
+ROWS = 60
+"""In each table, at each step of the migrations."""
+
+LONGEST = 900
+"""Seconds one engine may take."""
 
 
 def newest() -> Path:
@@ -160,20 +168,28 @@ async def _lost(settings: Settings, crowd: Crowd) -> int:
     return len(crowd.registered - registered) + len(crowd.asked - asked)
 
 
+def every_migration(settings: Settings, _: Path, *, rows: int) -> Sequence[Finding]:
+    return full_database.every_step(settings, rows=rows)
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="A schema change while the site serves, on both engines.")
+    parser = argparse.ArgumentParser(description="Every migration on a full database, and the newest while the site serves.")
     parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
+    parser.add_argument("--rows", type=int, default=ROWS, help="in each table, at each step")
     asked = parser.parse_args()
-    commit = before_it()
-    if commit is None:
-        print("left out: the history of the repository, where the program before the newest migration is, is not here")
-        return 0
+    engines, commit = list(ENGINES) if asked.engine == "both" else [asked.engine], before_it()
+    bounded(len(engines) * LONGEST)
     kept = []
-    for engine in ENGINES if asked.engine == "both" else [asked.engine]:
+    for engine in engines:
         with ENGINES[engine]() as url:
-            kept.append(
-                report(f"{engine}: {newest().stem} while the program before it serves", partial(upgrade, settings_for(url), commit=commit))
-            )
+            title = f"{engine}: every migration, with {asked.rows} rows more in each table at each step"
+            kept.append(report(title, partial(every_migration, settings_for(url), rows=asked.rows)))
+        if commit is None:
+            print("left out: the history of the repository, where the program before the newest migration is, is not here")
+            continue
+        with ENGINES[engine]() as url:
+            title = f"{engine}: {newest().stem} while the program before it serves"
+            kept.append(report(title, partial(upgrade, settings_for(url), commit=commit)))
     return 0 if all(kept) else 1
 
 
