@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from forums.settings import ROOT
@@ -52,7 +53,7 @@ class Inside(Program):
     namespace: str = ""
 
     def start(self) -> None:
-        self.starts, self.proved = self.starts + 1, False
+        self.started_at, self.starts, self.proved = datetime.now(UTC), self.starts + 1, False
         command = ["ip", "netns", "exec", self.namespace, sys.executable, *self.words]
         with self.log.open("a") as log:
             # A session of its own: where others work too, Linux shares the processors out by session, and two hosts,
