@@ -50,7 +50,7 @@ OTHER_FORUMS = 8
 SETTLED = ("sent", "dropped")
 """A message is dropped when the seat it speaks of was given back before it went."""
 
-LONG_ENOUGH = 8.0
+LONG_ENOUGH = 30.0
 """After which a process counts as at work, though nothing was seen of it."""
 
 LONGEST = 600
