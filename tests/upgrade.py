@@ -41,7 +41,7 @@ VISITORS = 6
 FULL = 20_000
 """Rows more of what there is most of: registrations and questions."""
 
-ROWS = 60
+ROWS = 30
 """In each table, at each step of the migrations."""
 
 LONGEST = 900
