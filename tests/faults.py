@@ -195,7 +195,10 @@ def power_cuts(folder: Path, cuts: int) -> Sequence[Finding]:
 
                 async def live(people: Registering = people, program: Program = program) -> None:
                     everybody = [asyncio.create_task(people.go_on()) for _ in range(VISITORS)]
-                    await asyncio.sleep(random.uniform(0.4, 0.9))
+                    async with asyncio.timeout(60):
+                        while len(people.acknowledged) < 3 * VISITORS:  # noqa: ASYNC110 — the cut comes to a site at work
+                            await asyncio.sleep(0.02)
+                    await asyncio.sleep(random.uniform(0, 0.5))
                     own.cut_off()
                     before = len(people.acknowledged)
                     program.process.kill()
