@@ -53,7 +53,7 @@ faults: $(VENV)/.test ## full disk, 40 power cuts, locks, a database gone, slow 
 machines: $(VENV)/.test ## two hosts behind nginx, killed, cut off, restarted, straight and through PgBouncer (needs root, nginx, pgbouncer)
 	$(BIN)/python -m tests.machines
 
-upgrade: $(VENV)/.test ## the newest migration while the program before it serves, on both engines
+upgrade: $(VENV)/.test ## every migration over full tables, and the newest while the program before it serves, on both engines
 	$(BIN)/python -m tests.upgrade
 
 fuzz-api: $(VENV)/.test ## the API asked 10,000 times what its description allows, and what it does not

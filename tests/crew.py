@@ -115,7 +115,7 @@ def running(programs: Sequence[Program]) -> Iterator[None]:
 
 
 def _wait_for(server: Program) -> None:
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 600  # a busy machine starts slowly
     while not _answers(server.port):
         if server.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"it did not start: {server.last_words}")

@@ -38,7 +38,7 @@ from forums.settings import Settings
 from tests import crew, factories
 from tests.crew import Program
 from tests.faults_disk import disk, may_mount
-from tests.findings import Finding, none, report
+from tests.findings import Finding, bounded, none, report
 from tests.race import ENGINES, settings_for
 from tests.visitors import Visitor
 
@@ -46,6 +46,8 @@ CUTS = 40
 SLOW = 400
 MB = 1024 * 1024
 VISITORS = 8
+LONGEST = 900
+"""Seconds one fault may take, on the average."""
 
 
 class Registering:
@@ -193,17 +195,23 @@ def power_cuts(folder: Path, cuts: int) -> Sequence[Finding]:
 
                 async def live(people: Registering = people, program: Program = program) -> None:
                     everybody = [asyncio.create_task(people.go_on()) for _ in range(VISITORS)]
-                    await asyncio.sleep(random.uniform(0.4, 0.9))
+                    async with asyncio.timeout(60):
+                        while len(people.acknowledged) < 3 * VISITORS:  # noqa: ASYNC110 — the cut comes to a site at work
+                            await asyncio.sleep(0.02)
+                    await asyncio.sleep(random.uniform(0, 0.5))
                     own.cut_off()
                     before = len(people.acknowledged)
                     program.process.kill()
                     program.process.wait()
                     people.over = True
+                    # They read what was said before the cut; nobody will answer them any more.
+                    _, knocking = await asyncio.wait(everybody, timeout=2)
+                    for each in knocking:
+                        each.cancel()
                     await asyncio.gather(*everybody, return_exceptions=True)
                     assert len(people.acknowledged) - before <= VISITORS
 
-                with contextlib.suppress(TimeoutError):
-                    asyncio.run(live())
+                asyncio.run(live())
             acknowledged |= people.acknowledged
             asked += people.other.total()
             own.back()
@@ -531,8 +539,10 @@ NEED_A_DISK = ("full-disk", "power-cuts")
 def main() -> int:
     parser = argparse.ArgumentParser(description="Faults of the machine, one after the other.")
     parser.add_argument("--only", choices=FAULTS, nargs="+", default=list(FAULTS))
+    only = parser.parse_args().only
+    bounded(len(only) * LONGEST)
     kept = []
-    for name in parser.parse_args().only:
+    for name in only:
         if name in NEED_A_DISK and not may_mount():
             print(f"{name}: left out, it needs root and a loop device\n")
             continue

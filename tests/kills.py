@@ -33,7 +33,7 @@ from forums.outbox.ledger import UNWRITTEN
 from forums.settings import Settings, Smtp
 from tests import crew, factories, witness
 from tests.crew import Program
-from tests.findings import Finding, none, report
+from tests.findings import Finding, bounded, none, report
 from tests.kills_load import Load
 from tests.kills_relay import Relay, Taken
 from tests.race import ENGINES, settings_for
@@ -51,8 +51,11 @@ OTHER_FORUMS = 8
 SETTLED = ("sent", "dropped")
 """A message is dropped when the seat it speaks of was given back before it went."""
 
-LONG_ENOUGH = 8.0
+LONG_ENOUGH = 30.0
 """After which a process counts as at work, though nothing was seen of it."""
+
+LONGEST = 600
+"""Seconds one engine may take beside its kills."""
 
 NOTHING_MOVES = 60.0
 """For that long, and what is left will never be sent."""
@@ -254,8 +257,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100, help="on each engine")
     parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
     asked = parser.parse_args()
+    engines = list(ENGINES) if asked.engine == "both" else [asked.engine]
+    bounded(len(engines) * (LONGEST + 12 * asked.kills))
     kept = []
-    for engine in ENGINES if asked.engine == "both" else [asked.engine]:
+    for engine in engines:
         title = f"{engine}: {asked.kills} kills, {SERVERS} servers, {WORKERS} workers, {VISITORS} visitors"
         with ENGINES[engine]() as url:
             kept.append(report(title, partial(run, settings_for(url), kills=asked.kills)))

@@ -28,14 +28,20 @@ class Seen(NamedTuple):
     method: str
     path: str
     status: int | None
+    begun: float
     after: float
+
+    def was_under_way(self, moment: float) -> bool:
+        """Whether it was asked, and not answered yet, at that moment."""
+        return self.begun <= moment <= self.begun + self.after
 
 
 class Crowd:
     """Everybody's requests, one connection each, and what came of them in each phase."""
 
-    def __init__(self, address: str, port: int, forums: Sequence[str]) -> None:
+    def __init__(self, address: str, port: int, forums: Sequence[str], sources: Sequence[str] = ("",)) -> None:
         self.address, self.port, self.forums, self.phase, self.over = address, port, forums, "calm", False
+        self.sources = itertools.cycle(sources)
         self.pages = [*PAGES, f"/forums/{forums[0]}"]
         self.numbers = itertools.count()
         self.answered: Counter[tuple[str, str]] = Counter()
@@ -43,24 +49,26 @@ class Crowd:
         self.registered: set[str] = set()
         self.asked: set[str] = set()
         self.slowest: dict[str, float] = {}
+        self.blows: dict[str, tuple[float, int]] = {}
 
-    async def visit(self) -> None:
+    async def visit(self, source: str) -> None:
         while not self.over:
             kind = random.random()
             if kind < 0.6:
-                await self.one("GET", random.choice(self.pages), "", None)
+                await self.one("GET", random.choice(self.pages), "", None, source)
             elif kind < 0.85:
                 email = f"n{next(self.numbers)}@example.org"
-                await self.one("POST", f"/forums/{random.choice(self.forums)}/inscription", form(email), (self.registered, email))
+                await self.one("POST", f"/forums/{random.choice(self.forums)}/inscription", form(email), (self.registered, email), source)
             else:
                 email = f"q{next(self.numbers)}@example.org"
                 typed = {"kind": "question", "text": f"Une question de {email} ?", "email": email, "context": "", "commitment": ""}
-                await self.one("POST", "/questions/poser", urlencode(typed | {"author_name": "", "site_web": ""}), (self.asked, email))
+                body = urlencode(typed | {"author_name": "", "site_web": ""})
+                await self.one("POST", "/questions/poser", body, (self.asked, email), source)
             await asyncio.sleep(random.uniform(0, 0.1))
 
-    async def one(self, method: str, path: str, body: str, promise: tuple[set[str], str] | None) -> None:
+    async def one(self, method: str, path: str, body: str, promise: tuple[set[str], str] | None, source: str) -> None:
         phase, begun = self.phase, time.monotonic()
-        status = await ask(self.address, self.port, method, path, body)
+        status = await ask(self.address, self.port, method, path, body, source)
         took = time.monotonic() - begun
         self.slowest[phase] = max(self.slowest.get(phase, 0), took)
         if status == (303 if promise else 200):
@@ -68,11 +76,11 @@ class Crowd:
             if promise:
                 promise[0].add(promise[1])
         else:
-            self.wrong.append(Seen(phase, method, path, status, round(took, 1)))
+            self.wrong.append(Seen(phase, method, path, status, begun, took))
 
     @contextlib.asynccontextmanager
     async def meanwhile(self, visitors: int) -> AsyncIterator[None]:
-        visits = [asyncio.create_task(self.visit()) for _ in range(visitors)]
+        visits = [asyncio.create_task(self.visit(next(self.sources))) for _ in range(visitors)]
         yield
         self.over = True
         await asyncio.gather(*visits)
@@ -81,18 +89,27 @@ class Crowd:
         self.phase = phase
         return f"{phase}, after {self.answered.total()} answers, {len(self.wrong)} errors"
 
-    def errors(self, phase: str, method: str) -> int:
-        return sum(each.phase == phase and each.method == method for each in self.wrong)
+    def suffers(self, blow: str, in_flight: int) -> None:
+        """Now something was killed or cut off that had so many requests."""
+        self.blows[blow] = time.monotonic(), in_flight
+
+    def errors(self) -> dict[str, list[Seen]]:
+        """Each error under the blow that came while it was asked, or under none."""
+        found: dict[str, list[Seen]] = {blow: [] for blow in self.blows} | {"none": []}
+        for each in self.wrong:
+            struck = [blow for blow, (moment, _) in self.blows.items() if each.was_under_way(moment)]
+            found[struck[0] if struck else "none"].append(each)
+        return found
 
 
-async def ask(address: str, port: int, method: str, path: str, body: str = "") -> int | None:
+async def ask(address: str, port: int, method: str, path: str, body: str = "", source: str = "") -> int | None:
     """The status of the answer, read to its end; None when there is none."""
     head = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", "Sec-Fetch-Site: same-origin"]
     if method == "POST":
         head += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
     try:
         async with asyncio.timeout(PATIENCE):
-            reader, writer = await asyncio.open_connection(address, port)
+            reader, writer = await asyncio.open_connection(address, port, local_addr=(source, 0) if source else None)
             writer.write("\r\n".join([*head, "", body]).encode())
             answer = await reader.read()
             writer.close()

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from forums.settings import ROOT
@@ -25,6 +26,9 @@ from tests.crew import Program
 from tests.factories import SECRET_KEY
 
 NEEDED = {"ip": "iproute2", "nginx": "nginx-light", "pgbouncer": "pgbouncer"}
+ADDRESSES = 4
+"""From where the visitors come: the proxy lets forty at once in from each."""
+
 NGINX_PORT, DATABASE_PORT, POOL_PORT, WEB_PORT = 8080, 5432, 6432, 8000
 
 # The clock's turn is every ten minutes; nobody waits as long here.
@@ -49,10 +53,12 @@ class Inside(Program):
     namespace: str = ""
 
     def start(self) -> None:
-        self.starts, self.proved = self.starts + 1, False
+        self.started_at, self.starts, self.proved = datetime.now(UTC), self.starts + 1, False
         command = ["ip", "netns", "exec", self.namespace, sys.executable, *self.words]
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
+            # A session of its own: where others work too, Linux shares the processors out by session, and two hosts,
+            # a proxy and a pool would have to do with one share between them.
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log, start_new_session=True)
 
     @property
     def children(self) -> list[int]:
@@ -107,11 +113,12 @@ class Host:
 
 @dataclass
 class Network:
-    """The hosts, the address of the proxy, and another from where nobody is trusted."""
+    """The hosts, the address of the proxy, and others from where nobody is trusted: the first of them, and the visitors'."""
 
     hosts: list[Host]
     address: str
     outside: str
+    visitors: list[str]
 
     @property
     def url(self) -> str:
@@ -123,11 +130,13 @@ def network(count: int = 2) -> Iterator[Network]:
     """So many hosts with a cable each to one bridge."""
     mark, third = f"fod{os.getpid() % 100_000}", 20 + os.getpid() % 200
     bridge, address, outside = f"{mark}b", f"10.213.{third}.1", f"10.213.{third}.9"
+    visitors = [f"10.213.{third}.{101 + number}" for number in range(ADDRESSES)]
     hosts = [Host(f"{mark}h{number}", f"10.213.{third}.{11 + number}", f"{mark}v{number}") for number in range(count)]
     try:
         run("ip", "link", "add", bridge, "type", "bridge")
         run("ip", "address", "add", f"{address}/24", "dev", bridge)
-        run("ip", "address", "add", f"{outside}/24", "dev", bridge)
+        for each in (outside, *visitors):
+            run("ip", "address", "add", f"{each}/24", "dev", bridge)
         run("ip", "link", "set", bridge, "up")
         for host in hosts:
             run("ip", "netns", "add", host.namespace)
@@ -137,7 +146,7 @@ def network(count: int = 2) -> Iterator[Network]:
             run(*inside, "address", "add", f"{host.address}/24", "dev", "eth0")
             run(*inside, "link", "set", "eth0", "up")
             run(*inside, "link", "set", "lo", "up")
-        yield Network(hosts, address, outside)
+        yield Network(hosts, address, outside, visitors)
     finally:
         for host in hosts:
             subprocess.run(["ip", "netns", "delete", host.namespace], capture_output=True)
@@ -193,7 +202,9 @@ def pgbouncer(host: object, port: int, address: str, *, listen: int = POOL_PORT,
         file = Path(place) / "pgbouncer.ini"
         file.write_text(POOLER.format(host=host, port=port, address=address, listen=listen, size=size))
         with (Path(place) / "said").open("w") as said:
-            process = subprocess.Popen(["pgbouncer", str(file)], user="nobody", group="nogroup", stdout=said, stderr=said, cwd="/")
+            process = subprocess.Popen(
+                ["pgbouncer", str(file)], user="nobody", group="nogroup", stdout=said, stderr=said, cwd="/", start_new_session=True
+            )
         try:
             _await(address, listen, process, Path(place) / "said")
             yield f"postgresql://postgres@{address}:{listen}/postgres?pgbouncer=true"
@@ -220,7 +231,7 @@ def nginx(net: Network, folder: Path) -> Iterator[Path]:
     paths = "".join(f"{each}_temp_path {place}/{each};\n" for each in ("client_body", "proxy", "fastcgi", "scgi", "uwsgi"))
     main = f"user root;\nworker_processes 2;\npid {place}/pid;\nerror_log {place}/said warn;\nevents {{ worker_connections 4096; }}\n"
     (place / "nginx.conf").write_text(f"{main}http {{\naccess_log off;\n{paths}{recipe}\n}}\n")
-    process = subprocess.Popen(["nginx", "-c", str(place / "nginx.conf"), "-p", str(place), "-g", "daemon off;"])
+    process = subprocess.Popen(["nginx", "-c", str(place / "nginx.conf"), "-p", str(place), "-g", "daemon off;"], start_new_session=True)
     try:
         _await(net.address, NGINX_PORT, process, place / "said")
         yield place / "said"

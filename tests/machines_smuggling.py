@@ -35,19 +35,24 @@ TRICKS = {
 
 async def smuggling(net: Network) -> list[Finding]:
     hidden = 0
-    answers: dict[str, list[str]] = {"through nginx": [], "the site alone": []}
+    let_in: dict[str, list[str]] = {"through nginx": [], "the site alone": []}
     for place, (address, port) in {
         "through nginx": (net.address, NGINX_PORT),
         "the site alone": (net.hosts[0].address, WEB_PORT),
     }.items():
-        for trick in TRICKS.values():
+        for name, trick in TRICKS.items():
             # The next one on the same connection must get its own answer.
             statuses = await _statuses(address, port, trick)
             hidden += statuses.count(404)
-            answers[place].append("/".join(map(str, statuses)) or "closed")
+            if statuses and statuses[0] < 400:
+                let_in[place].append(f"{name} {'/'.join(map(str, statuses))}")
     size, took = await _too_large(net)
     return [
-        *(Finding(f"{len(found)} tricks {place}: refused", sum(each[0] in "4c" for each in found)) for place, found in answers.items()),
+        # One that is let in is read by both in the same way, or it would be among those hidden.
+        *(
+            Finding(f"{len(TRICKS)} tricks {place}: refused {found or ''}".strip(), len(TRICKS) - len(found))
+            for place, found in let_in.items()
+        ),
         none("hidden requests that were answered", hidden),
         Finding("a post of 900 MB through nginx: the answer", size, size != 413),
         Finding("taken before that, MB", f"{took / MB:.1f}", took > 16 * MB),
@@ -55,9 +60,9 @@ async def smuggling(net: Network) -> list[Finding]:
     ]
 
 
-async def _statuses(address: str, port: int, request: bytes, *, source: str = "") -> list[int]:
+async def _statuses(address: str, port: int, request: bytes) -> list[int]:
     """Those of everything answered on one connection."""
-    reader, writer = await asyncio.open_connection(address, port, local_addr=(source, 0) if source else None)
+    reader, writer = await asyncio.open_connection(address, port)
     writer.write(request + b"\r\n\r\n")
     found = b""
     with contextlib.suppress(OSError, TimeoutError):
@@ -83,12 +88,62 @@ async def _too_large(net: Network) -> tuple[int | None, int]:
     return None, sent
 
 
+LIES = (
+    *(b"%s: 127.0.0.1" % name for name in (b"X-Forwarded-For", b"x-forwarded-for", b"X-Real-IP", b"X-Client-IP", b"True-Client-IP")),
+    b"Forwarded: for=127.0.0.1;proto=https",
+    b"X-Forwarded-For: 127.0.0.1, 127.0.0.1",
+    b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1",
+    b"X-Forwarded-For: ::1",
+    b"X-Forwarded-For: 127.0.0.1:80",
+    b"X-Forwarded-For : 127.0.0.1",
+    b"X_Forwarded_For: 127.0.0.1",
+    b"X-Forwarded-For: %(proxy)s",
+    b"X-Forwarded-For: 127.0.0.1, %(proxy)s",
+)
+"""Who may read `/metriques` is the machine itself and the proxy: each says to be one of the two."""
+
+PRETENCES = (
+    *(b"X-Forwarded-Proto: " + proto for proto in (b"https", b"ftp", b"javascript", b"https\r\nX-Forwarded-Proto: http")),
+    b"X-Forwarded-Host: ailleurs.example",
+    b"X-Forwarded-Port: 4444",
+    b"X-Forwarded-Prefix: /ailleurs.example",
+    b"Forwarded: host=ailleurs.example;proto=https",
+    b"X-Original-URL: /ailleurs.example",
+    b"X-Rewrite-URL: /ailleurs.example",
+)
+"""What must change nothing in the page: neither its links, nor its cookies, nor where it sends one."""
+
+
 async def _lies(net: Network) -> list[Finding]:
-    """`/metriques` answers 127.0.0.1 alone: whoever says to be there, and is not, must be refused."""
-    lie = b"GET /metriques HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s: 127.0.0.1\r\n\r\n"
-    names = (b"X-Forwarded-For", b"X-Real-IP", b"Forwarded", b"X-Client-IP", b"x-forwarded-for")
     found = []
     for words, address, port in (("nginx", net.address, NGINX_PORT), ("the site", net.hosts[0].address, WEB_PORT)):
-        answers = [await _statuses(address, port, lie % name, source=net.outside) for name in names]
-        found.append(none(f"said to {words} to be 127.0.0.1, and believed", sum(each != [404] for each in answers)))
-    return found
+        lies = [lie % {b"proxy": net.address.encode()} if b"%" in lie else lie for lie in LIES]
+        answers = [await _answer(address, port, "/metriques", lie, source=net.outside) for lie in lies]
+        statuses = [answer[9:12] for answer, _ in answers]
+        # Some are refused for their form already.
+        found.append(none(f"{len(lies)} false addresses said to {words}: believed", sum(each not in (b"404", b"400") for each in statuses)))
+        plain = await _answer(address, port, "/", b"X-Nothing: 1", source=net.outside)
+        changed = 0
+        for pretence in PRETENCES:
+            head, page = await _answer(address, port, "/", pretence, source=net.outside)
+            changed += page != plain[1] or _settled(head) != _settled(plain[0]) or b"ailleurs" in head + page
+        found.append(none(f"{len(PRETENCES)} pretences to {words}: pages changed by them", changed))
+    own, _ = await _answer(net.address, NGINX_PORT, "/metriques", b"X-Nothing: 1", source=net.address)
+    # Were nobody answered, the refusals above would say nothing.
+    return [*found, Finding("whose address is the proxy's: the answer", own[9:12].decode(), not own.startswith(b"HTTP/1.1 200"))]
+
+
+def _settled(head: bytes) -> list[bytes]:
+    return [line for line in head.split(b"\r\n") if not line.lower().startswith((b"date:", b"age:", b"server-timing:"))]
+
+
+async def _answer(address: str, port: int, path: str, line: bytes, *, source: str) -> tuple[bytes, bytes]:
+    """Head and body of what is answered to whoever says that line."""
+    reader, writer = await asyncio.open_connection(address, port, local_addr=(source, 0))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode() + line + b"\r\n\r\n")
+    answer = b""
+    with contextlib.suppress(OSError, TimeoutError):
+        answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body

@@ -26,12 +26,15 @@ from forums.database import Database
 from forums.models import Forum, Registration
 from forums.settings import Settings
 from tests import crew, factories, witness
-from tests.findings import Finding, none, report
+from tests.findings import Finding, bounded, none, report
 from tests.race import ENGINES, settings_for
 from tests.visitors import Person, Visitor, who_asked
 
 CONNECTIONS = 12
 """To each server."""
+
+LONGEST = 1200
+"""Seconds one engine may take."""
 
 GIVE_UP, COME_BACK = 1 / 3, 1 / 2
 
@@ -178,8 +181,10 @@ def main() -> int:
     parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
     asked = parser.parse_args()
     sizes = {"people": asked.people, "seats": asked.seats, "processes": asked.processes}
+    engines = list(ENGINES) if asked.engine == "both" else [asked.engine]
+    bounded(len(engines) * LONGEST)
     kept = []
-    for engine in ENGINES if asked.engine == "both" else [asked.engine]:
+    for engine in engines:
         title = f"{engine}: {asked.people} people, {asked.seats} seats, {asked.processes} servers of {CONNECTIONS} connections"
         with ENGINES[engine]() as url:
             kept.append(report(title, partial(stress, settings_for(url), **sizes)))

@@ -7,6 +7,7 @@ from typing import Any
 import uvicorn
 
 from forums.serving import Server
+from forums.settings import ROOT
 
 CALL = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -47,3 +48,13 @@ async def test_who_waits_behind_the_door_when_it_closes_is_answered():
         each.close()
     with socket.socket() as late:
         assert late.connect_ex(address) != 0
+
+
+def test_the_proxy_is_told_what_no_client_may_say_and_tries_the_other_host_only_for_what_it_can_mend():
+    recipe = (ROOT / "docs" / "nginx.conf").read_text()
+    said = {line.split("#")[0].strip().rstrip(";") for line in recipe.splitlines()}
+
+    assert {"proxy_set_header X-Forwarded-For $remote_addr", "proxy_set_header X-Forwarded-Proto $scheme"} <= said
+    (tried_again,) = (line.split()[1:] for line in said if line.startswith("proxy_next_upstream "))
+    # A form must not go twice; and a busy database says 503 through both hosts: nginx would take both for dead.
+    assert set(tried_again) == {"error", "timeout", "http_502"}

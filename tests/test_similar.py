@@ -1,5 +1,7 @@
 """Similar questions: found in French in other words, kept up to date, and shown before a question is sent."""
 
+import asyncio
+import itertools
 import re
 from datetime import timedelta
 from html import unescape
@@ -13,7 +15,7 @@ from forums.database import Database
 from forums.models import Question, RateCount
 from forums.pages.questions import typing
 from forums.questions import CorrectForm, DeclineForm, UnpublishForm
-from forums.questions.similar import ALIKE, _Index
+from forums.questions.similar import A_FEW, ALIKE, _Index, _indexes
 from forums.questions.words import stems_of
 from tests.bench_similar import measure, others, pairs, publish
 from tests.factories import NOW, a_question
@@ -69,6 +71,25 @@ async def test_both_engines_find_the_same_among_hundreds(database: Database) -> 
         found = await measure(session)
 
     assert (found.among_five >= 72, found.near_first <= 13) == (True, True)
+
+
+async def test_everybody_else_has_their_turn_while_many_are_read_into_the_index(session: AsyncSession) -> None:
+    """Twenty thousand of them once held up a whole process, pages and all, for as long as that took."""
+    await publish(session, others(A_FEW * 4))
+    index = _indexes.setdefault(session.get_bind(), _Index())
+    known = [0]
+
+    async def somebody_else() -> None:
+        while True:
+            known.append(len(index.questions))
+            await asyncio.sleep(0)
+
+    turns = asyncio.create_task(somebody_else())
+    await questions.similar_to(session, ASKED)
+    turns.cancel()
+
+    assert len(index.questions) == A_FEW * 4
+    assert max(later - before for before, later in itertools.pairwise(known)) <= A_FEW
 
 
 async def test_what_has_nothing_to_do_with_it_is_not_shown(session: AsyncSession) -> None:

@@ -65,8 +65,8 @@ class Visitor:
 
     async def post(self, path: str, body: str = "") -> int | None:
         """The status of the answer; None when the connection broke first."""
-        reader, writer = self._streams or await self._connect()
         try:
+            reader, writer = self._streams or await self._connect()
             writer.write(_request(path, body))
             async with asyncio.timeout(ANSWER):
                 return await _answer(reader)

@@ -6,6 +6,7 @@ typing errors and related words. Each process keeps its index and follows what w
 or withdrawn by any of them: one cheap query says whether anything changed, and only that is read again.
 """
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -26,6 +27,9 @@ ALIKE = 0.34
 LETTERS = 0.25
 """What triplets of letters weigh beside stems."""
 
+A_FEW = 50
+"""Questions read into the index before everybody else has their turn: many thousands would keep them for seconds."""
+
 
 @dataclass
 class _Indexed:
@@ -42,6 +46,7 @@ class _Index:
     version: tuple[Any, ...] | None = None
     questions: dict[UUID, _Indexed] = field(default_factory=dict)
     by_stem: dict[str, set[UUID]] = field(default_factory=dict)
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def put(self, key: UUID, edition: int, code: str, text: str) -> None:
         self.remove(key)
@@ -102,11 +107,17 @@ async def similar_to(
 
 async def _up_to_date(session: AsyncSession) -> _Index:
     index = _indexes.setdefault(session.get_bind(), _Index())
-    # Publishing changes the first and the last, correcting the second, withdrawing or merging the first.
-    now_is = select(func.count(), func.coalesce(func.sum(Question.edition), 0), func.max(Question.decided_at))
-    version = tuple((await session.exec(now_is.where(Question.status == "published"))).one())
-    if version == index.version:
-        return index
+    async with index.one_at_a_time:
+        # Publishing changes the first and the last, correcting the second, withdrawing or merging the first.
+        now_is = select(func.count(), func.coalesce(func.sum(Question.edition), 0), func.max(Question.decided_at))
+        version = tuple((await session.exec(now_is.where(Question.status == "published"))).one())
+        if version != index.version:
+            await _follow(session, index)
+            index.version = version
+    return index
+
+
+async def _follow(session: AsyncSession, index: _Index) -> None:
     listed = select(Question.id, Question.edition).where(Question.status == "published")
     editions = dict((await session.exec(listed)).all())
     changed = [key for key, edition in editions.items() if key not in index.questions or index.questions[key].edition != edition]
@@ -116,7 +127,7 @@ async def _up_to_date(session: AsyncSession) -> _Index:
     rows = (await session.exec(read)).all() if changed else []
     for key in index.questions.keys() - editions.keys():
         index.remove(key)
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
         index.put(*row)
-    index.version = version
-    return index
+        if number % A_FEW == 0:
+            await asyncio.sleep(0)
