@@ -187,9 +187,10 @@ class Courier:
             lane.add_done_callback(self._lanes.discard)
 
     async def carried(self) -> None:
-        """Return once nothing is in hand any more."""
+        """Return once nothing is in hand any more, and what became of it is written."""
         while self._lanes:
             await asyncio.wait(self._lanes)
+        await self.ledger.settled()
 
     async def _lane(self) -> None:
         """One message after the other, as long as there are some."""
