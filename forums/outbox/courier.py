@@ -89,6 +89,7 @@ class Courier:
         self.sent = 0
         self._hand: deque[Letter] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
+        self._look: asyncio.Task[None] | None = None
         self._pause: Pause | None = None
         self._faults = 0
         self._more_is_due = False
@@ -117,11 +118,11 @@ class Courier:
         await self._hand_back(self._late())
         self._start_lanes(len(self._lanes) + 1)  # what still waits since the last turn may wait behind a slow answer
         self._hand_is_low.clear()
-        self._more_is_due = False
+        more_is_due, self._more_is_due = self._more_is_due, False
         room = limit - len(self._hand)
         if room < limit // 2 or await self._stopped():
             return
-        rows = await ledger.claim(self.database, self.smtp, self.now(), room)
+        rows = await ledger.claim(self.database, self.smtp, self.now(), room, look=not more_is_due)
         self._more_is_due = len(rows) == room
         taken_at = time.monotonic()
         for first in range(0, len(rows), TOGETHER):
@@ -202,8 +203,11 @@ class Courier:
 
     async def _next(self) -> Letter | None:
         async with self._choosing:
-            if self._hand and time.monotonic() - self._hand[0].wanted_at > LOOK_AGAIN_AFTER:
-                await self._forget_those_taken_back()
+            unseen = time.monotonic() - self._hand[0].wanted_at if self._hand else 0
+            if unseen > LOOK_AGAIN_AFTER * 0.75 and (self._look is None or self._look.done()):
+                self._look = asyncio.create_task(self._forget_those_taken_back())
+            if unseen > LOOK_AGAIN_AFTER and self._look is not None:
+                await self._look  # else it is known in time, while others go
             await self._hand_back(self._late())
             letter = self._hand.popleft() if self._hand else None
         if self._more_is_due and len(self._hand) <= IN_HAND // 2:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, bindparam, case, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select, update
 
@@ -22,7 +22,6 @@ from forums import limits
 from forums.database import Database, DatabaseUnavailable, with_rows
 from forums.limits import Limit
 from forums.models import DeliveryAttempt, OutboxMessage
-from forums.outbox.promising import without_secret
 from forums.outbox.relay import Verdict
 from forums.settings import Smtp
 
@@ -49,10 +48,10 @@ class Taken:
     recipient: str
     language: str
     facts: dict[str, Any]
+    """Empty once its bytes are there, which say all of it."""
     content: bytes | None
     attempts: int
     created_at: datetime
-    next_attempt_at: datetime
 
 
 class Outcome(NamedTuple):
@@ -68,12 +67,15 @@ class Outcome(NamedTuple):
 # -- In hand ---------------------------------------------------------------------------------------------
 
 
-async def claim(database: Database, smtp: Smtp, now: datetime, limit: int) -> Sequence[Taken]:
-    """Take what is due, the longest due first, as far as the relay's rate allows; nobody else has it then."""
-    # A look before taking the one writer: an idle worker costs the site nothing.
-    async with database.reading() as session:
-        if not (await session.exec(_DUE, params={"now": now, "limit": 1})).first():
-            return []
+async def claim(database: Database, smtp: Smtp, now: datetime, limit: int, *, look: bool = True) -> Sequence[Taken]:
+    """Take what is due, the longest due first, as far as the relay's rate allows; nobody else has it then.
+
+    With `look`, it is looked whether anything is before the one writer is taken: an idle worker costs the site nothing.
+    """
+    if look:
+        async with database.reading() as session:
+            if not (await session.exec(_DUE, params={"now": now, "limit": 1})).first():
+                return []
     if smtp.rate is not None:
         return await _claim_what_may_go(database, smtp, smtp.rate, now, limit)
     return await database.write_at_once(lambda connection: _take(connection, _lock(connection, now, limit), now))
@@ -93,8 +95,8 @@ def _lock(connection: Connection, now: datetime, limit: int) -> Sequence[UUID]:
 
 
 def _take(connection: Connection, ids: Sequence[UUID], now: datetime) -> Sequence[Taken]:
-    rows = connection.execute(_TAKEN, {"ids": ids, "until": now + LEASE}).all()
-    return sorted((Taken(*row) for row in rows), key=lambda row: (row.next_attempt_at, row.created_at))
+    rows = {row.id: Taken(*row) for row in connection.execute(_TAKEN, {"ids": ids, "until": now + LEASE})}
+    return [rows[each] for each in ids]
 
 
 # Built once: what is done all the time costs SQLAlchemy more to put together than the database to do.
@@ -109,11 +111,12 @@ _DUE = (
     .order_by(col(OutboxMessage.next_attempt_at))
     .limit(bindparam("limit"))
 )
+_READ = {"facts": case((col(OutboxMessage.content).is_(None), OutboxMessage.facts), else_=text("'{}'"))}
 _TAKEN = (
     update(OutboxMessage)
     .where(col(OutboxMessage.id).in_(bindparam("ids", expanding=True)))
     .values(status="sending", lease_until=bindparam("until"), attempts=OutboxMessage.attempts + 1)
-    .returning(*(getattr(OutboxMessage, each.name) for each in fields(Taken)))
+    .returning(*(_READ.get(each.name, getattr(OutboxMessage, each.name)) for each in fields(Taken)))
 )
 
 
@@ -216,31 +219,36 @@ class Ledger:
 
 def write(connection: Connection, outcomes: Sequence[Outcome]) -> None:
     """Write down what became of these messages, and one attempt for each."""
-    if sent := [_as_sent(each) for each in outcomes if each.verdict == "sent"]:
-        with_rows(connection, _SENT, OutboxMessage, sent)
+    attempts = [_as_attempt(each) for each in outcomes]
+    if sent := [attempt for attempt, each in zip(attempts, outcomes, strict=True) if each.verdict == "sent"]:
+        with_rows(connection, _SENT_ON[connection.dialect.name], DeliveryAttempt, sent)
     for each in outcomes:
         if each.verdict != "sent":
             # What was taken back meanwhile stays so; only a message that did go is told as sent in any case.
             mine = update(OutboxMessage).where(col(OutboxMessage.id) == each.row.id, col(OutboxMessage.status) == "sending")
             connection.execute(mine.values(**_after_fault(each)))
-    with_rows(connection, _ATTEMPT, DeliveryAttempt, [_as_attempt(each) for each in outcomes])
+    with_rows(connection, _ATTEMPT, DeliveryAttempt, attempts)
 
 
 _SENT = """
 UPDATE outbox_message
-SET status = 'sent', sent_at = typed.sent_at, facts = typed.facts, lease_until = NULL, last_error = NULL, content = NULL
-FROM {rows} WHERE outbox_message.id = typed.id
+SET status = 'sent', sent_at = typed.at, facts = {without_secret}, lease_until = NULL, last_error = NULL, content = NULL
+FROM {rows} WHERE outbox_message.id = typed.message_id
 """
+# As the function of that name leaves the facts, without their travelling here and back.
+_WITHOUT_SECRET = {
+    "sqlite": "json_replace(facts, '$.token', '…')",
+    "postgresql": """jsonb_set(facts::jsonb, '{token}', '"…"', false)::json""",
+}
+_SENT_ON = {
+    dialect: _SENT.replace("{without_secret}", said.replace("{", "{{").replace("}", "}}")) for dialect, said in _WITHOUT_SECRET.items()
+}
 
 # Only if the row is there: a person who was erased meanwhile has none, and then no attempt.
 _ATTEMPT = """
 INSERT INTO delivery_attempt (id, message_id, at, code, outcome) SELECT typed.id, message_id, at, code, outcome
 FROM {rows} JOIN outbox_message ON outbox_message.id = message_id
 """
-
-
-def _as_sent(outcome: Outcome) -> dict[str, Any]:
-    return {"id": outcome.row.id, "sent_at": outcome.at, "facts": without_secret(outcome.row.facts)}
 
 
 def _as_attempt(outcome: Outcome) -> dict[str, Any]:
