@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import JSON, Connection, CursorResult, Dialect, Engine, Table, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
@@ -49,7 +50,8 @@ _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 # FileNotFoundError: PostgreSQL takes its UNIX socket away when it stops.
 DatabaseUnavailable = (OperationalError, PoolTimeoutError, TimeoutError, ConnectionError, FileNotFoundError, socket.gaierror)
 
-_CHANGED = "changed"
+_CHANGED, _USED = "changed", "used"
+_PAUSE = 1.0  # second
 
 _SILENCE = 5000  # milliseconds that the other side may leave what it was sent unacknowledged
 
@@ -140,12 +142,14 @@ def _postgresql(settings: Settings) -> AsyncEngine:
         pool_size=most - most // 3,
         max_overflow=most // 3,
         pool_timeout=5,
-        pool_pre_ping=True,
         connect_args={"timeout": 5, "server_settings": said if pooled else said | _TIMEOUTS | _NOTICED}
         | (_WITHOUT_NAMES if pooled else {}),
     )
     event.listen(engine.sync_engine, "do_connect", _reach)
     event.listen(engine.sync_engine, "connect", _tire_of_silence)
+    event.listen(engine.sync_engine, "connect", _note_use)
+    event.listen(engine.sync_engine, "checkin", _note_use)
+    event.listen(engine.sync_engine, "checkout", _ping_after_a_pause)
     if pooled:
         event.listen(engine.sync_engine, "begin", _for_this_transaction)
     return engine
@@ -170,6 +174,22 @@ def _tire_of_silence(connection: Any, record: Any) -> None:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 2)):
                 ours.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _note_use(connection: Any, record: Any) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _ping_after_a_pause(connection: Any, record: Any, proxy: Any) -> None:
+    """Ask a connection whether it still answers before a transaction counts on it, if it was not used a moment ago.
+
+    `pool_pre_ping` asks each time, by three statements: more than many transactions have of their own.
+    """
+    if connection.driver_connection.is_closed() or time.monotonic() - record.info[_USED] > _PAUSE:
+        try:
+            connection.ping()
+        except connection.dbapi.Error as error:
+            raise InvalidatePoolError from error
 
 
 # In transaction mode each transaction may meet another server, which knows no statement prepared before. A statement

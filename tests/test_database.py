@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import QueuePool
 from sqlmodel import text
 
+import forums.database
 import forums.settings
 from forums.database import Database, connections
 from forums.settings import BadSetting, Settings
@@ -78,3 +79,25 @@ async def test_a_machine_no_way_leads_to_is_a_database_that_does_not_answer() ->
 
     assert not await database.answers()
     await database.close()
+
+
+async def server_of(database: Database) -> int:
+    async with database.reading() as session:
+        pid: int = (await (await session.connection()).execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        return pid
+
+
+@pytest.mark.parametrize("pause", [60.0, 0.0], ids=["used a moment ago", "used long ago"])
+async def test_a_connection_that_was_cut_is_replaced_before_anybody_counts_on_it(
+    opened: Database, settings: Settings, postgres_with_tables: str, monkeypatch: pytest.MonkeyPatch, pause: float
+) -> None:
+    monkeypatch.setattr(forums.database, "_PAUSE", pause)
+    cutter = Database(replace(settings, database_url=postgres_with_tables))
+    first = await server_of(opened)
+    kept = await server_of(opened)
+    async with cutter.reading() as session:
+        await (await session.connection()).execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": first})
+    await cutter.close()
+
+    assert kept == first
+    assert await server_of(opened) != first
