@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forums import clock
+from forums.calendar_feed import EventsOfAll
 from forums.database import Database, DatabaseUnavailable
 from forums.language import LANGUAGES
 from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
@@ -386,6 +387,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     site.state.settings = settings
     site.state.database = database
     site.state.own_figures = own_figures = metrics.OwnFigures()
+    site.state.calendar = EventsOfAll(settings.mail_from, settings.public_url)
     site.state.openid = None
     if settings.oidc:
         from forums.openid.provider import Provider  # heavy, and most sites have none

@@ -1,13 +1,16 @@
 """Forums as iCalendar (RFC 5545, RFC 7986), for feeds and for invitations.
 
 The UID never changes; SEQUENCE and DTSTAMP rise together at every visible change; a cancelled forum
-stays, as CANCELLED. An event is formatted once for the facts it holds and joined as bytes ever after.
+stays, as CANCELLED. An event is formatted once for the facts it holds and joined as bytes ever after; the feed of
+all reads only the forums that changed since it was last made.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from email.headerregistry import Address
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,6 +18,7 @@ from icalendar import Calendar, Event, vCalAddress, vDuration, vText, vUri
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import calendar_index
 from forums.models import Forum, ForumCommitment
 from forums.models.forum import PARIS
 
@@ -100,7 +104,7 @@ async def announced_forums(session: AsyncSession, slug: str | None = None, commi
     if commitment_ids is not None:
         about = select(ForumCommitment.forum_id).where(col(ForumCommitment.commitment_id).in_(commitment_ids))
         query = query.where(col(Forum.id).in_(about))
-    rows = (await session.exec(query.order_by(col(Forum.day), col(Forum.number)))).all()
+    rows = (await session.exec(query.order_by(col(Forum.day), col(Forum.number), col(Forum.uid)))).all()
     return [Announced._make(row) for row in rows]
 
 
@@ -109,8 +113,60 @@ def announced(forum: Forum) -> Announced:
     return Announced(**{name: getattr(forum, name) for name in Announced._fields})
 
 
+def events(forums: Sequence[Announced], *, organiser: Address, public_url: str, with_link: bool = False) -> bytes:
+    """What a feed says of these forums."""
+    return b"".join(_event(forum, organiser.display_name, organiser.addr_spec, public_url, with_link) for forum in forums)
+
+
+class EventsOfAll:
+    """What the feed of all says of its forums, for one process: those that changed since the last look are read, and no other."""
+
+    def __init__(self, organiser: Address, public_url: str) -> None:
+        self.organiser, self.public_url = organiser, public_url
+        self._kept: dict[UUID, _Kept] = {}
+        self._since, self._joined = 0, b""
+        self._one_at_a_time = asyncio.Lock()
+
+    async def read(self, session: AsyncSession) -> bytes:
+        """The same as `events` of `announced_forums`."""
+        async with self._one_at_a_time:
+            if not await self._look(session):
+                # What was kept is of another past: the database was put back, or lost its last transactions with its machine.
+                self._kept, self._since = {}, 0
+                await self._look(session)
+            return self._joined
+
+    async def _look(self, session: AsyncSession) -> bool:
+        """Whether all that is kept is what the database holds now."""
+        connection = await session.connection()
+        rows = (await connection.execute(calendar_index.changes(connection.dialect.name), {"since": self._since})).all()
+        count, marks, since = rows[0][:3]
+        changed = {row.forum_id: self._keep(row.mark, row.announced_at, Announced._make(row[5:-1])) for row in rows if row.forum_id}
+        if changed:
+            self._kept |= changed
+            self._joined = b"".join(map(attrgetter("event"), sorted(self._kept.values())))
+        self._since = since
+        return (len(self._kept), sum(map(attrgetter("mark"), self._kept.values()))) == (count, marks)
+
+    def _keep(self, mark: int, announced_at: datetime | None, forum: Announced) -> "_Kept":
+        if announced_at is None or forum.day is None:  # or none of it is there any more
+            return _Kept(date.min, 0, "", mark, b"")
+        event = events([forum], organiser=self.organiser, public_url=self.public_url)
+        return _Kept(forum.day, forum.number, forum.uid, mark, event)
+
+
+class _Kept(NamedTuple):
+    """An event ready, empty when calendars are not told; what feeds are ordered by comes first."""
+
+    day: date
+    number: int
+    uid: str
+    mark: int
+    event: bytes
+
+
 def feed(
-    forums: Sequence[Announced],
+    events: bytes,
     *,
     name: str,
     description: str,
@@ -118,12 +174,10 @@ def feed(
     address: str,
     organiser: Address,
     public_url: str,
-    with_link: bool = False,
     dues: Sequence[Due] = (),
 ) -> bytes:
-    """A subscription. `page` and `address` are paths; `address` is the feed's own (RFC 7986 SOURCE)."""
+    """A subscription to `events`. `page` and `address` are paths; `address` is the feed's own (RFC 7986 SOURCE)."""
     days = b"".join(_due(due, organiser.display_name, organiser.addr_spec, public_url) for due in dues)
-    events = b"".join(_event(forum, organiser.display_name, organiser.addr_spec, public_url, with_link) for forum in forums)
     return _calendar_head("PUBLISH", name, description, public_url + page, public_url + address) + events + days + b"END:VCALENDAR\r\n"
 
 

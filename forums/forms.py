@@ -13,7 +13,6 @@ from datetime import date, datetime, time
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
@@ -26,7 +25,8 @@ _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]
 class Form(BaseModel):
     """What was typed, once it is valid. Fields absent from a request count as left empty."""
 
-    model_config = ConfigDict(frozen=True)
+    # What validates a form is made when the first is sent: of all of them it is a twentieth of a start.
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 def clean(text: str) -> str:
@@ -69,6 +69,9 @@ def choice(*allowed: str, message: str) -> BeforeValidator:
 
 
 def _address(text: str) -> str:
+    # Its patterns take as long to compile as all of our own: imported when somebody gives an address.
+    from email_validator import EmailNotValidError, validate_email
+
     text = clean(text)
     if not text:
         raise refuse(N_("Indiquez votre adresse électronique, par exemple nom@example.com."))

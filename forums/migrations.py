@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
-from forums import models, search_index, standing_index  # noqa: F401 — models: what SQLModel.metadata is to hold
+from forums import calendar_index, models, search_index, standing_index  # noqa: F401 — models: what SQLModel.metadata is to hold
 from forums.database import Database
 from forums.settings import ROOT, BadSetting, Settings
 
@@ -99,8 +99,8 @@ def _differences(connection: Connection) -> list[Any]:
 
 
 def is_known(_: Any, name: str | None, *others: Any) -> bool:
-    """What the database keeps by itself is no business of the models: the index of the search, the standings."""
-    return not search_index.is_ours(name) and not standing_index.is_ours(name)
+    """What the database keeps by itself is no business of the models: the index of the search, the standings, what changed in calendars."""
+    return not any(kept.is_ours(name) for kept in (search_index, standing_index, calendar_index))
 
 
 def _config(settings: Settings) -> "Config":

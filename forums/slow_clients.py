@@ -54,23 +54,22 @@ class Deadlines(HttpToolsProtocol):
             self._sent_by = self.loop.time() + self.head
 
     def on_url(self, url: bytes) -> None:
-        self._count(url)
+        self._fields += len(url)
+        if self._fields > self.head_bytes:
+            raise Ambiguous  # which the parser turns into a 400
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(name + value)
+        self._fields += len(name) + len(value)
+        if self._fields > self.head_bytes:
+            raise Ambiguous
         super().on_header(name, value)
 
-    def _count(self, part: bytes) -> None:
-        self._fields += len(part)
-        if self._fields > self.head_bytes:
-            raise Ambiguous  # which the parser turns into a 400
-
     def on_headers_complete(self) -> None:
-        said = {name: [value for each, value in self.headers if each == name] for name in (b"host", b"transfer-encoding")}
-        if self.parser.get_http_version() == "1.1" and len(said[b"host"]) != 1:
+        said = [name for name, _ in self.headers]
+        if said.count(b"host") != 1 and self.parser.get_http_version() == "1.1":
             raise Ambiguous
-        if [value.lower() for value in said[b"transfer-encoding"]] not in ([], [b"chunked"]):
+        if b"transfer-encoding" in said and [value.lower() for name, value in self.headers if name == b"transfer-encoding"] != [b"chunked"]:
             raise Ambiguous
         self._went_on = True
         super().on_headers_complete()

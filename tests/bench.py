@@ -37,6 +37,7 @@ from sqlmodel import col, func, select, update
 
 import forums.settings
 from forums import calendar_feed
+from forums.calendar_feed import EventsOfAll
 from forums.database import Database
 from forums.models import Forum, Registration
 from forums.settings import ROOT, Settings
@@ -198,12 +199,13 @@ def first_render(bench: Bench) -> Measured:
 
 async def renders(settings: Settings, rounds: int, profile: cProfile.Profile | None = None) -> list[Pair]:
     database, pairs = Database(settings), []
+    kept = EventsOfAll(settings.mail_from, settings.public_url)
     try:
         for number in range(rounds + 1):
             await change_one(database, number)
             if profile:
                 profile.enable()
-            ours, content = await timed(partial(render, database, settings))
+            ours, content = await timed(partial(render, database, kept))
             if profile:
                 profile.disable()
             ready = re.findall(rb"BEGIN:VEVENT.*?END:VEVENT\r\n", content, re.DOTALL)
@@ -222,11 +224,11 @@ async def change_one(database: Database, number: int) -> None:
         await session.exec(changed.values(**facts, sequence=Forum.sequence + 1))
 
 
-async def render(database: Database, settings: Settings) -> bytes:
+async def render(database: Database, kept: EventsOfAll) -> bytes:
     async with database.reading() as session:
-        forums = await calendar_feed.announced_forums(session)
+        events = await kept.read(session)
     facts = {"name": "Forums Open d'État", "description": "", "page": "/forums", "address": "/calendrier.ics"}
-    content = calendar_feed.feed(forums, **facts, organiser=settings.mail_from, public_url=settings.public_url)
+    content = calendar_feed.feed(events, **facts, organiser=kept.organiser, public_url=kept.public_url)
     hashlib.sha256(content).hexdigest()
     return content
 

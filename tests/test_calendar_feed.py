@@ -38,7 +38,7 @@ SITE = "https://forums.example.fr"
 
 def feed(forums: Sequence[Announced]) -> bytes:
     return calendar_feed.feed(
-        forums,
+        calendar_feed.events(forums, organiser=ORGANISER, public_url=SITE),
         name="Forums Open d'État",
         description="Tous les forums ; passés, à venir, annulés.",
         page="/forums",
@@ -392,7 +392,8 @@ async def with_dates(session: AsyncSession, **filters: Any) -> bytes:
     given = {"name": "Forums", "description": "Forums", "page": "/forums", "address": "/calendrier.ics?echeances=1"}
     dues = await due_dates.due_dates(session, **filters)
     forums = await calendar_feed.announced_forums(session, **filters)
-    return calendar_feed.feed(forums, organiser=ORGANISER, public_url=SITE, dues=dues, **given)
+    events = calendar_feed.events(forums, organiser=ORGANISER, public_url=SITE)
+    return calendar_feed.feed(events, organiser=ORGANISER, public_url=SITE, dues=dues, **given)
 
 
 async def a_milestone(session: AsyncSession, commitment: Commitment, **facts: Any) -> Milestone:

@@ -8,7 +8,7 @@ from sqlalchemy import event, text
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import migrations, search, search_index, standing_index
+from forums import calendar_index, migrations, search, search_index, standing_index
 from forums.database import Database
 from forums.models import Answer, Commitment, Forum, Institution, MinutesEntry, Question
 from forums.settings import Settings
@@ -188,7 +188,7 @@ def test_after_every_migration_the_index_is_whole(settings: Settings) -> None:
 
     with closing(sqlite3.connect(settings.sqlite_path)) as connection:
         kept = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
-    assert kept == {*search_index.triggers(), *standing_index.triggers()}
+    assert kept == {*search_index.triggers(), *standing_index.triggers(), *calendar_index.triggers()}
 
 
 async def test_an_index_made_anew_finds_what_was_there(database: Database) -> None:

@@ -62,7 +62,7 @@ class Row(BaseModel):
     the dates of a search are about, `parts` what a code is made of, where it is more than one thing.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     file: ClassVar[str]
     title: ClassVar[str]

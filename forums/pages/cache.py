@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -42,6 +43,7 @@ _COMPRESSIBLE = (
 _FOR_OTHERS = (b"access-control-allow-origin", b"access-control-expose-headers", b"cross-origin-resource-policy")
 
 Key = tuple[str, bytes]
+Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,19 @@ class Kept:
     generation: int | None
     """The commit after which it is rendered anew before its time; None when it was rendered for one a moment ago, or never changes."""
     etag: bytes
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    zipped: bytes | None
-    head_304: list[tuple[bytes, bytes]]
+    plain: "Sent"
+    zipped: "Sent | None"
+    not_modified: "Sent"
 
     @property
     def size(self) -> int:
-        return len(self.body) + len(self.zipped or b"") + _ENTRY
+        return len(self.plain.body) + (len(self.zipped.body) if self.zipped else 0) + _ENTRY
+
+
+class Sent(NamedTuple):
+    status: int
+    headers: Headers
+    body: bytes
 
 
 class PageCache:
@@ -93,10 +100,10 @@ class PageCache:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             return await self.app(scope, receive, send)
-        if self.private is not None and self.private.fullmatch(scope["path"]):
-            return await self.app({**scope, "method": "GET"}, receive, _bodiless(send) if scope["method"] == "HEAD" else send)
         key = (scope["path"], scope["query_string"])
         found: Kept | list[Message] | None = self.kept.get(key)
+        if found is None and self.private is not None and self.private.fullmatch(scope["path"]):
+            return await self.app({**scope, "method": "GET"}, receive, _bodiless(send) if scope["method"] == "HEAD" else send)
         anew = self._is_signed_in(scope)
         if anew or not self._is_fresh(found):
             lock = self.rendering.setdefault(key, asyncio.Lock())
@@ -172,10 +179,9 @@ def _keep(start: Message, body: bytes, began: float, until: float, generation: i
     plain = [(name, value) for name, value in start["headers"] if name not in (b"content-length", b"etag", b"vary")]
     found = dict(plain)
     zipped = None
+    headers = [*plain, (b"etag", etag)]
     if found.get(b"content-type", b"").startswith(_COMPRESSIBLE) and len(body) > 500:
         zipped = gzip.compress(body, 6, mtime=0)
-    headers = [*plain, (b"etag", etag)]
-    if zipped is not None:
         headers.append((b"vary", b"Accept-Encoding"))
     immutable = b"immutable" in found[b"cache-control"]
     kept_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified", *_FOR_OTHERS)
@@ -184,31 +190,28 @@ def _keep(start: Message, body: bytes, began: float, until: float, generation: i
         until=float("inf") if immutable else until,
         generation=None if immutable else generation,
         etag=etag,
-        headers=headers,
-        body=body,
-        zipped=zipped,
-        head_304=[(name, value) for name, value in headers if name in kept_304],
+        plain=Sent(200, [*headers, _length_of(body)], body),
+        zipped=Sent(200, [*headers, _length_of(zipped), (b"content-encoding", b"gzip")], zipped) if zipped is not None else None,
+        not_modified=Sent(304, [(name, value) for name, value in headers if name in kept_304], b""),
     )
 
 
+def _length_of(body: bytes) -> tuple[bytes, bytes]:
+    return b"content-length", b"%d" % len(body)
+
+
 async def _send_kept(kept: Kept, scope: Scope, send: Send, *, anew: bool) -> None:
-    accepts = b""
+    sent = kept.plain
     for name, value in scope["headers"]:
         if name == b"if-none-match" and (value == b"*" or kept.etag in value.replace(b"W/", b"")):
-            await send({"type": "http.response.start", "status": 304, "headers": _never_stale(kept.head_304) if anew else kept.head_304})
-            await send({"type": "http.response.body", "body": b""})
-            return
+            sent = kept.not_modified
+            break
         if name == b"accept-encoding":
-            accepts = value
-    zipped = kept.zipped is not None and b"gzip" in accepts
-    body = kept.zipped if zipped and kept.zipped is not None else kept.body
-    headers = [*(_never_stale(kept.headers) if anew else kept.headers), (b"content-length", b"%d" % len(body))]
-    if zipped:
-        headers.append((b"content-encoding", b"gzip"))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+            sent = kept.zipped if kept.zipped is not None and b"gzip" in value else kept.plain
+    await send({"type": "http.response.start", "status": sent.status, "headers": _never_stale(sent.headers) if anew else sent.headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else sent.body})
 
 
-def _never_stale(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _never_stale(headers: Headers) -> Headers:
     """Who just changed something must not be shown what their browser kept from before."""
     return [(name, value.partition(b", stale-while-revalidate")[0] if name == b"cache-control" else value) for name, value in headers]

@@ -65,12 +65,16 @@ async def _feed(
     config = page.settings(request)
     with_dues = request.query_params.get("echeances") == "1"
     async with page.reading(request) as session:
-        forums = await calendar_feed.announced_forums(session, slug, about)
+        if slug is None and about is None:
+            events = await request.app.state.calendar.read(session)
+        else:
+            forums = await calendar_feed.announced_forums(session, slug, about)
+            events = calendar_feed.events(forums, organiser=config.mail_from, public_url=config.public_url)
         dues = await due_dates.due_dates(session, slug, about) if with_dues else []
     told = "Les forums où la société civile interroge les administrations sur leurs engagements"
     told += ", et les échéances : fin des questions, comptes rendus, jalons." if with_dues else "."
     content = calendar_feed.feed(
-        forums,
+        events,
         name=f"{name}, avec les échéances" if with_dues else name,
         description=told,
         page=page_path,

@@ -5,12 +5,13 @@ from our own pages (Sec-Fetch-Site, or else Origin): no token is needed in a for
 stay the same for everybody.
 """
 
+import asyncio
 import contextlib
 import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TextIO
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
@@ -29,6 +30,7 @@ Page = Callable[[Request], Awaitable[Response]]
 
 PRIVATE = "private, no-store"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_AT_ONCE = 30  # lines: fewer than the 4,096 bytes that several processes may write to one pipe without mixing them
 _INSIDE = re.compile(r"/organisation(/[a-z0-9-]+)*")
 
 
@@ -42,6 +44,8 @@ class AccessLog:
         self.app = app
         outputs = logging.getLogger("forums").handlers
         self.stream = next((each.stream for each in outputs if isinstance(each, logging.StreamHandler)), None)
+        self.lines: list[str] = []
+        self.second, self.moment = 0, ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not log.isEnabledFor(logging.INFO):
@@ -65,9 +69,18 @@ class AccessLog:
         if self.stream is None:
             log.info(line)
             return
+        if (second := int(time.time())) != self.second:
+            self.second, self.moment = second, time.strftime(LOG_MOMENT, time.gmtime(second))
+        self.lines.append(f"{self.moment} {log.name} INFO {line}\n")
+        if len(self.lines) == 1:  # who was answered in the same turn of the loop is written with it
+            asyncio.get_running_loop().call_soon(self._write, self.stream)
+
+    def _write(self, stream: TextIO) -> None:
+        lines, self.lines = self.lines, []
         with contextlib.suppress(OSError, ValueError):  # a full disk or a closed output stops the log, not the site
-            self.stream.write(f"{time.strftime(LOG_MOMENT, time.gmtime())} {log.name} INFO {line}\n")
-            self.stream.flush()
+            for start in range(0, len(lines), _AT_ONCE):
+                stream.write("".join(lines[start : start + _AT_ONCE]))
+                stream.flush()
 
 
 class SecurityHeaders:

@@ -7,9 +7,8 @@ subject apart is what they ask of it, so that "when", "how many" and "where" cou
 import re
 import unicodedata
 from collections import Counter
-from functools import lru_cache
-
-import snowballstemmer  # type: ignore[import-untyped]
+from functools import cache, lru_cache
+from typing import Any
 
 _STOP_WORDS = frozenset(
     re.findall(
@@ -115,7 +114,6 @@ _SAME_THING = """
     controle | controles | controlent | controlee | verifie | verification | audit
     vendues | vendre | acheter | vente | ventes
 """
-_stemmer = snowballstemmer.stemmer("french")
 
 
 def stems_of(text: str) -> Counter[str]:
@@ -142,10 +140,17 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", "".join(letter for letter in plain if not unicodedata.combining(letter)))
 
 
+@cache
+def _stemmer() -> Any:
+    import snowballstemmer  # type: ignore[import-untyped]  # thirty languages: imported when words are first compared
+
+    return snowballstemmer.stemmer("french")
+
+
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """A word without its ending. Accents are gone before, since many people type none: their endings are mended here."""
-    found: str = _stemmer.stemWord(word)
+    found: str = _stemmer().stemWord(word)
     found = found.removesuffix("e")
     return found[:-2] + "c" if found.endswith("qu") else found
 

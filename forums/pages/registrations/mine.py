@@ -106,15 +106,20 @@ async def invitation(request: Request) -> Response:
         forum = await _forum_of(session, registration)
     facts = calendar_feed.announced(forum)
     # As new as the last invitation that was mailed: their calendar may hold it already.
-    content = calendar_feed.feed(
+    event = calendar_feed.events(
         [calendar_feed.bumped(facts, registration.bump, registration.decided_at or facts.changed_at)],
+        organiser=config.mail_from,
+        public_url=config.public_url,
+        with_link=registration.status == "registered" and registration.attendance == "remote",
+    )
+    content = calendar_feed.feed(
+        event,
         name=f"Forum Open d'État n° {forum.number}",
         description="",
         page=f"/forums/{forum.slug}",
         address=f"/forums/{forum.slug}.ics",
         organiser=config.mail_from,
         public_url=config.public_url,
-        with_link=registration.status == "registered" and registration.attendance == "remote",
     )
     return Response(content, media_type="text/calendar; charset=utf-8", headers={"content-disposition": 'attachment; filename="forum.ics"'})
 
