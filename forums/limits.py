@@ -98,7 +98,7 @@ def _add(connection: Connection, times: Mapping[tuple[str, datetime], int]) -> d
     # In one order: two processes that count the same keys must not wait for each other.
     rows = [{"key": key, "since": since, "count": count} for (key, since), count in sorted(times.items())]
     found = with_rows(connection, _COUNTED, RateCount, rows)
-    return {(key, _moment(since)): count for key, since, count in found}
+    return {(row[0], _moment(row[1])): row[2] for row in found}
 
 
 def _moment(found: datetime | str) -> datetime:

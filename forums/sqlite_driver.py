@@ -36,7 +36,7 @@ class Cursor(AsyncAdapt_aiosqlite_cursor):
             execute(operation, parameters)
             return self._cursor.fetchall() if self._cursor.description else ()
 
-        self._rows = deque(await self._connection._execute(executed))  # type: ignore[attr-defined]
+        self._rows = deque(await self._connection._execute(executed))
 
     async def _async_soft_close(self) -> None:
         """Every row was fetched: nothing is left to close."""

@@ -108,9 +108,9 @@ def support_at_once(
     if question.author_key in (key, person):
         return
     typed = {"email": form.email, "wants_news": form.wants_news, "language": language}
-    row = {"id": uuid4(), "question_id": question.id, "email_key": key, **typed, "created_at": now, "mailed_at": now}
+    row: dict[str, Any] = {"id": uuid4(), "question_id": question.id, "email_key": key, **typed, "created_at": now, "mailed_at": now}
     if add_rows(connection, Support, [row], same=["question_id", "email_key"]):
-        _mail_link(connection, Support(**row), question, form, language, person, now)
+        _mail_link(connection, Support.model_construct(**row), question, form, language, person, now)
         return
     table = SQLModel.metadata.tables["support"]
     same = update(table).where(table.c.question_id == question.id, table.c.email_key == key)
