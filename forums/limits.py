@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlmodel import col, delete
@@ -97,8 +97,8 @@ ON CONFLICT (key, since) DO UPDATE SET count = rate_count.count + excluded.count
 def _add(connection: Connection, times: Mapping[tuple[str, datetime], int]) -> dict[tuple[str, datetime], int]:
     # In one order: two processes that count the same keys must not wait for each other.
     rows = [{"key": key, "since": since, "count": count} for (key, since), count in sorted(times.items())]
-    found = with_rows(connection, _COUNTED, RateCount, rows)
-    return {(row[0], _moment(row[1])): row[2] for row in found}
+    found: Any = with_rows(connection, _COUNTED, RateCount, rows)
+    return {(key, _moment(since)): count for key, since, count in found}
 
 
 def _moment(found: datetime | str) -> datetime:

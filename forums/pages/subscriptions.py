@@ -13,7 +13,7 @@ from forums.models import Subscription
 from forums.pages import page
 from forums.pages.page import Filled
 from forums.refusals import Refusal, TooManyRequests
-from forums.subscriptions import FollowForm, LinkForm, MoreForm, RhythmForm, UnknownScope
+from forums.subscriptions import FollowForm, LinkForm, MoreForm, RhythmForm
 
 
 async def index(request: Request) -> Response:
@@ -53,17 +53,13 @@ async def ask(request: Request) -> Response:
 async def _ask(request: Request, form: FollowForm) -> None:
     language, secret_key = page.language(request), page.settings(request).secret_key
     async with page.reading(request) as session:
-        about = await news.named(session, form.scope)
-    if about is None:
-        raise UnknownScope
+        names = await subscriptions.names_for(session, form, secret_key=secret_key)
 
-    def write(connection: Connection) -> bool:
+    def write(connection: Connection) -> None:
         page.spend_at_once(connection, request)
-        return subscriptions.ask_at_once(connection, about, form, language=language, secret_key=secret_key, now=page.now())
+        subscriptions.ask_at_once(connection, names, form, language=language, secret_key=secret_key, now=page.now())
 
-    if not await page.write_at_once(request, write):
-        async with page.transaction(request) as session:
-            await subscriptions.ask(session, form, language=language, secret_key=secret_key, now=page.now())
+    await page.write_at_once(request, write)
 
 
 async def sent(request: Request) -> Response:

@@ -10,13 +10,13 @@ from forums.subscriptions.asking import (
     LinkForm,
     MoreForm,
     RhythmForm,
-    UnknownScope,
     ask,
     ask_at_once,
     ask_for_link,
     confirm,
     follow_more,
     keep_rhythm,
+    names_for,
 )
 from forums.subscriptions.keeping import end, end_announcements, forget_unconfirmed, subscribe, unsubscribe
 from forums.subscriptions.queries import Followed, followed_by, subscription_of, subscription_of_link, wants_announcements
@@ -28,7 +28,6 @@ __all__ = [
     "LinkForm",
     "MoreForm",
     "RhythmForm",
-    "UnknownScope",
     "ask",
     "ask_at_once",
     "ask_for_link",
@@ -39,6 +38,7 @@ __all__ = [
     "followed_by",
     "forget_unconfirmed",
     "keep_rhythm",
+    "names_for",
     "send_digests",
     "subscribe",
     "subscription_of",
