@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from sqlalchemy import Connection
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -71,6 +72,14 @@ async def current_commitments(session: AsyncSession) -> Sequence[Commitment]:
     """The commitments people choose from in a form: those of the current plan."""
     query = select(Commitment).join(ActionPlan).where(col(ActionPlan.current)).order_by(col(Commitment.number))
     return (await session.exec(query)).all()
+
+
+def current_commitment(connection: Connection, number: str) -> UUID | None:
+    """The key of the one a person chose from them, by its number as the form holds it. A plain function, for `write_at_once`."""
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", number):
+        return None
+    query = select(Commitment.id).join(ActionPlan).where(col(ActionPlan.current), Commitment.number == int(number))
+    return connection.execute(query).scalar()
 
 
 async def leads(session: AsyncSession, commitments: Sequence[Commitment]) -> dict[UUID, list[Institution]]:

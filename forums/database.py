@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import sqlite_driver
 from forums.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ class Database:
     async def write_at_once(self, work: Callable[[Connection], T]) -> T:
         """Do `work`, a plain function, in a transaction of its own. Returns its answer once everything is on disk.
 
-        Through SQLite's asynchronous driver each statement changes threads three times, which is most of
-        what a short write costs; here the thread is changed once. Nothing it writes may show on a cached page.
+        Through SQLite's asynchronous driver each statement changes threads, which is most of what a
+        short write costs; here the thread is changed once. Nothing it writes may show on a cached page.
         """
         if not self.is_sqlite:
             async with self.writer.begin() as connection:
@@ -314,5 +315,7 @@ def _configure_sqlite(engine: Engine, begin: str) -> None:
             cursor.execute(pragma)
         cursor.close()
 
+    if engine.dialect.is_async:
+        event.listen(engine, "do_connect", sqlite_driver.connect)
     event.listen(engine, "connect", connect)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))

@@ -10,14 +10,15 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from sqlalchemy import Connection
 from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.database import insert_into
+from forums.database import with_rows
 from forums.models import RateCount
 
 _KEPT = timedelta(days=2)
@@ -39,8 +40,14 @@ MAILS_A_DAY = Limit(10, timedelta(days=1))
 
 async def spend(session: AsyncSession, key: str, limit: Limit, *, now: datetime, times: int = 1) -> int:
     """Count that something is done `times` more. Returns how many of them are still allowed, 0 to `times`."""
+    connection = await session.connection()
+    return await connection.run_sync(partial(spend_at_once, key=key, limit=limit, now=now, times=times))
+
+
+def spend_at_once(connection: Connection, key: str, limit: Limit, *, now: datetime, times: int = 1) -> int:
+    """The same, as a plain function, for `write_at_once`."""
     window = _kept(key, limit), _beginning(now, int(limit.per.total_seconds()))
-    count = (await _add(session, {window: times}))[window]
+    count = _add(connection, {window: times})[window]
     return max(0, min(times, limit.most - (count - times)))
 
 
@@ -71,7 +78,8 @@ class Tally:
         if not self.is_due:
             return
         here, self._here, self._shared_at = self._here, {}, self._clock()
-        counts = await _add(session, {(_kept(key, limit), since): times for (key, limit, since), times in here.items()})
+        times = {(_kept(key, limit), since): count for (key, limit, since), count in here.items()}
+        counts = await (await session.connection()).run_sync(_add, times)
         known = self._everywhere | {window: counts[_kept(window[0], window[1]), window[2]] for window in here}
         self._everywhere = {window: count for window, count in known.items() if now < window[2] + window[1].per}
 
@@ -81,16 +89,21 @@ def _kept(key: str, limit: Limit) -> str:
     return f"{key} {int(limit.per.total_seconds())}"
 
 
-async def _add(session: AsyncSession, times: Mapping[tuple[str, datetime], int]) -> dict[tuple[str, datetime], int]:
+_COUNTED = """
+INSERT INTO rate_count (key, since, count) SELECT key, since, count FROM {rows} WHERE true
+ON CONFLICT (key, since) DO UPDATE SET count = rate_count.count + excluded.count RETURNING key, since, count"""
+
+
+def _add(connection: Connection, times: Mapping[tuple[str, datetime], int]) -> dict[tuple[str, datetime], int]:
     # In one order: two processes that count the same keys must not wait for each other.
     rows = [{"key": key, "since": since, "count": count} for (key, since), count in sorted(times.items())]
-    added = insert_into(session, RateCount)
-    total = added.table.c.count + added.excluded["count"]
-    counted = added.on_conflict_do_update(index_elements=["key", "since"], set_={"count": total}).returning(
-        added.table.c.key, added.table.c.since, added.table.c["count"]
-    )
-    found = await (await session.connection()).execute(counted, rows)
-    return {(key, since): count for key, since, count in found}
+    found: Any = with_rows(connection, _COUNTED, RateCount, rows)
+    return {(key, _moment(since)): count for key, since, count in found}
+
+
+def _moment(found: datetime | str) -> datetime:
+    """A plain statement gives what the database keeps: SQLite's is text."""
+    return datetime.fromisoformat(found).replace(tzinfo=UTC) if isinstance(found, str) else found
 
 
 def _beginning(now: datetime, seconds: int) -> datetime:

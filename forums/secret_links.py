@@ -7,13 +7,20 @@ object; reading it changes nothing, and what is used once is used by one conditi
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Literal
+from uuid import UUID, uuid4
 
+from sqlalchemy import Connection
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.models import Comment, Member, Question, Registration, SecretLink, Subscription, Support
+from forums import limits
+from forums.database import add_rows
+from forums.emails import Message
+from forums.limits import MAILS_A_DAY
+from forums.models import Comment, Member, OutboxMessage, Question, Registration, SecretLink, Subscription, Support
 from forums.models.people import LinkPurpose
 
 SIGN_IN_LASTS = timedelta(minutes=10)
@@ -51,6 +58,30 @@ def link_for(subject: Subject, *, now: datetime, lasts: timedelta | None = None)
     link = SecretLink(token_hash=hash_of(token), purpose=purpose, created_at=now, expires_at=now + lasts if lasts else None)
     setattr(link, column, subject.id)
     return token, link
+
+
+def mail(
+    connection: Connection,
+    person: str,
+    purpose: Literal["question", "support", "subscription"],
+    subject: UUID,
+    message: Callable[[str], Message],
+    *,
+    now: datetime,
+    lasts: timedelta | None = None,
+) -> None:
+    """Write down a link and the message that carries it, unless so many were promised to that person today.
+
+    Each of many forms would be one more message to whoever owns the address that was typed. A plain function,
+    for `write_at_once`.
+    """
+    if not limits.spend_at_once(connection, f"mail:{person}", MAILS_A_DAY, now=now):
+        return
+    token = new_token()
+    link = {"token_hash": hash_of(token), "purpose": purpose, f"{purpose}_id": subject, "created_at": now}
+    add_rows(connection, SecretLink, [link | {"expires_at": now + lasts if lasts else None}])
+    waiting = {"id": uuid4(), "status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now}
+    add_rows(connection, OutboxMessage, [vars(message(token)) | waiting])
 
 
 async def find(session: AsyncSession, token: str, purpose: LinkPurpose, *, now: datetime) -> SecretLink | None:

@@ -6,7 +6,7 @@ with status 422, a summary on top, a sentence beside each field and everything t
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
+from sqlalchemy import Connection
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -35,6 +36,7 @@ from forums.rendering import environment
 from forums.settings import Settings
 
 F = TypeVar("F", bound=Form)
+T = TypeVar("T")
 
 # What a page says after an action, named in the address it goes on to (`?fait=annonce`).
 DONE = {
@@ -244,6 +246,12 @@ def transaction(request: Request) -> AbstractAsyncContextManager[AsyncSession]:
     return database.transaction()
 
 
+async def write_at_once(request: Request, work: Callable[[Connection], T]) -> T:
+    """For a form that anybody may send, and that nothing public shows before its author has confirmed it."""
+    database: Database = request.app.state.database
+    return await database.write_at_once(work)
+
+
 def reading(request: Request) -> AbstractAsyncContextManager[AsyncSession]:
     database: Database = request.app.state.database
     return database.reading()
@@ -271,8 +279,12 @@ def client(request: Request) -> str | None:
 
 async def spend(session: AsyncSession, request: Request) -> None:
     """Count one form sent by this connection. Raises `TooManyRequests`."""
+    await (await session.connection()).run_sync(spend_at_once, request)
+
+
+def spend_at_once(connection: Connection, request: Request) -> None:
     limit, whose = client_limit(settings(request)), client(request)
-    if limit and whose and not await limits.spend(session, f"client:{whose}", limit, now=now()):
+    if limit and whose and not limits.spend_at_once(connection, f"client:{whose}", limit, now=now()):
         raise TooManyRequests
 
 

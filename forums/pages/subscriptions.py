@@ -1,7 +1,9 @@
 """Subscriptions: by calendar and Atom for everybody; by mail, asked for here and kept behind the mailed link."""
 
+import time
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,18 +37,29 @@ async def ask(request: Request) -> Response:
     filled = await page.read(request, FollowForm)
     if filled.form is None:
         return await _index(request, filled, status=422)
+    began = time.monotonic()
     try:
-        async with page.transaction(request) as session:
-            await page.spend(session, request)
-            secret_key = page.settings(request).secret_key
-            await subscriptions.ask(session, filled.form, language=page.language(request), secret_key=secret_key, now=page.now())
+        await _ask(request, filled.form)
     except TooManyRequests as refusal:
         filled.refuse("email", refusal)
         return page.too_many(await _index(request, filled, status=429))
     except Refusal as refusal:
         filled.refuse("scope", refusal)
         return await _index(request, filled, status=422)
+    await page.same_time(began)
     return page.go(request, "/abonnements/envoye")
+
+
+async def _ask(request: Request, form: FollowForm) -> None:
+    language, secret_key = page.language(request), page.settings(request).secret_key
+    async with page.reading(request) as session:
+        names = await subscriptions.names_for(session, form, secret_key=secret_key)
+
+    def write(connection: Connection) -> None:
+        page.spend_at_once(connection, request)
+        subscriptions.ask_at_once(connection, names, form, language=language, secret_key=secret_key, now=page.now())
+
+    await page.write_at_once(request, write)
 
 
 async def sent(request: Request) -> Response:
@@ -64,6 +77,7 @@ async def ask_for_link(request: Request) -> Response:
     filled = await page.read(request, LinkForm)
     if filled.form is None:
         return page.show(request, "subscriptions/link.html", status=422, filled=filled)
+    began = time.monotonic()
     try:
         async with page.transaction(request) as session:
             await page.spend(session, request)
@@ -71,6 +85,7 @@ async def ask_for_link(request: Request) -> Response:
     except TooManyRequests as refusal:
         filled.refuse("email", refusal)
         return page.too_many(page.show(request, "subscriptions/link.html", status=429, filled=filled))
+    await page.same_time(began)
     return page.go(request, "/abonnements/lien/envoye")
 
 

@@ -5,7 +5,7 @@ has published it; then its address answers for ever, even merged or withdrawn. T
 overwrite each other: the first decision stands and the second is told.
 """
 
-from forums.questions.asking import CONFIRM_WITHIN, QuestionForm, ask, confirm, question_of_link
+from forums.questions.asking import CONFIRM_WITHIN, QuestionForm, ask, ask_at_once, confirm, question_of_link
 from forums.questions.moderation import (
     CorrectForm,
     DecisionForm,
@@ -44,9 +44,11 @@ from forums.questions.supports import (
     SupportForm,
     confirm_support,
     support,
+    support_at_once,
     support_counts,
     support_key,
     support_of_link,
+    supported,
     supporters_to_tell,
     tell_supporters,
     withdraw_support,
@@ -64,6 +66,7 @@ __all__ = [
     "UnpublishForm",
     "are_open",
     "ask",
+    "ask_at_once",
     "concerns",
     "confirm",
     "confirm_support",
@@ -89,9 +92,11 @@ __all__ = [
     "similar_to",
     "states_of",
     "support",
+    "support_at_once",
     "support_counts",
     "support_key",
     "support_of_link",
+    "supported",
     "supporters_to_tell",
     "tell_supporters",
     "to_moderate",

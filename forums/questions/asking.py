@@ -2,19 +2,21 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated
+from uuid import UUID
 
-from sqlmodel import col, select, update
+from sqlalchemy import Connection, update
+from sqlmodel import SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import answers, emails, limits, outbox, secret_links
-from forums.database import insert_new
+from forums import answers, emails, outbox, secret_links
+from forums.database import add_rows
 from forums.forms import Email, Form, Tick, choice, line, prose
 from forums.language import N_
 from forums.models import Commitment, Forum, Question
 from forums.questions.queries import are_open
 from forums.refusals import QuestionsClosed
-from forums.registrations import MAILS_A_DAY
 
 CONFIRM_WITHIN = timedelta(days=7)
 MAIL_AGAIN_AFTER = timedelta(minutes=15)
@@ -50,55 +52,64 @@ async def ask(
 
     Raises `QuestionsClosed`.
     """
+    about = commitment.id if commitment else None
+    asked = partial(ask_at_once, forum=forum, commitment_id=about, form=form, language=language, secret_key=secret_key, now=now)
+    await (await session.connection()).run_sync(asked)
+
+
+def ask_at_once(
+    connection: Connection,
+    forum: Forum | None,
+    commitment_id: UUID | None,
+    form: QuestionForm,
+    *,
+    language: str,
+    secret_key: str,
+    now: datetime,
+) -> None:
+    """The same, as a plain function, for `write_at_once`."""
     if forum is not None and not are_open(forum, now=now):
         raise QuestionsClosed
     if form.site_web:
         return  # a robot: it sees the same page as everyone
     question = Question(
         forum_id=forum.id if forum else None,
-        commitment_id=commitment.id if commitment else None,
+        commitment_id=commitment_id,
         kind=form.kind,  # type: ignore[arg-type]
         text=form.text,
         context=form.context,
         email=form.email,
         author_key=secret_links.person_key(secret_key, form.email),
-        text_hash=_hash_of(form.text, forum, commitment),
+        text_hash=_hash_of(form.text, forum, commitment_id),
         author_name=form.author_name,
         show_name=form.show_name and bool(form.author_name),
         language=language,
         created_at=now,
         mailed_at=now,
     )
-    if await insert_new(session, Question, [question.model_dump()], same=["author_key", "text_hash"]):
-        # Each of many texts would be one more message to whoever owns the address that was typed.
-        if await limits.spend(session, f"mail:{question.author_key}", MAILS_A_DAY, now=now):
-            _mail_link(session, question, now)
+    if add_rows(connection, Question, [question.model_dump()], same=["author_key", "text_hash"]):
+        _mail_link(connection, question, now)
     else:
-        await _mail_again(session, question.author_key, question.text_hash, now)
+        _mail_again(connection, question.author_key, question.text_hash, now)
 
 
-def _mail_link(session: AsyncSession, question: Question, now: datetime) -> None:
-    token, link = secret_links.link_for(question, now=now, lasts=CONFIRM_WITHIN)
-    session.add(link)
-    outbox.enqueue(session, emails.confirm_question(question, token), now=now)
+def _mail_link(connection: Connection, question: Question, now: datetime) -> None:
+    message = partial(emails.confirm_question, question)
+    secret_links.mail(connection, question.author_key, "question", question.id, message, now=now, lasts=CONFIRM_WITHIN)
 
 
-async def _mail_again(session: AsyncSession, author_key: str, text_hash: str, now: datetime) -> None:
+def _mail_again(connection: Connection, author_key: str, text_hash: str, now: datetime) -> None:
     """A fresh link for who lost the first, at most every quarter of an hour: the limit is inside the statement."""
-    allowed = await session.exec(
-        update(Question)
-        .where(col(Question.author_key) == author_key, col(Question.text_hash) == text_hash)
-        .where(col(Question.status) == "unconfirmed", col(Question.mailed_at) <= now - MAIL_AGAIN_AFTER)
-        .values(mailed_at=now, created_at=now)
-    )
-    if allowed.rowcount == 1 and await limits.spend(session, f"mail:{author_key}", MAILS_A_DAY, now=now):
-        query = select(Question).where(Question.author_key == author_key, Question.text_hash == text_hash)
-        _mail_link(session, (await session.exec(query)).one(), now)
+    table = SQLModel.metadata.tables["question"]
+    same = table.c.author_key == author_key, table.c.text_hash == text_hash
+    due = update(table).where(*same, table.c.status == "unconfirmed", table.c.mailed_at <= now - MAIL_AGAIN_AFTER)
+    for row in connection.execute(due.values(mailed_at=now, created_at=now).returning(*table.c)).mappings().all():
+        _mail_link(connection, Question.model_construct(**row), now)
 
 
-def _hash_of(text: str, forum: Forum | None, commitment: Commitment | None) -> str:
+def _hash_of(text: str, forum: Forum | None, commitment_id: UUID | None) -> str:
     """The same words about another forum or commitment are another question."""
-    about = [str(each.id) if each else "" for each in (forum, commitment)]
+    about = [str(forum.id) if forum else "", str(commitment_id or "")]
     return hashlib.sha256("\n".join([*about, text.casefold()]).encode()).hexdigest()
 
 

@@ -100,17 +100,23 @@ async def similar_to(
     """The published questions that resemble a text, the most alike first."""
     index = await _up_to_date(session)
     keys = [key for likeness, key in index.nearest(text, limit + len(without)) if likeness >= alike and key not in without][:limit]
+    if not keys:
+        return []
     query = select(Question).where(col(Question.id).in_(keys), Question.status == "published")
     found = {question.id: question for question in (await session.exec(query)).all()}
     return [found[key] for key in keys if key in found]
 
 
+# Publishing changes the first and the last, correcting the second, withdrawing or merging the first.
+_NOW_IS = select(func.count(), func.coalesce(func.sum(Question.edition), 0), func.max(Question.decided_at)).where(
+    Question.status == "published"
+)
+
+
 async def _up_to_date(session: AsyncSession) -> _Index:
     index = _indexes.setdefault(session.get_bind(), _Index())
     async with index.one_at_a_time:
-        # Publishing changes the first and the last, correcting the second, withdrawing or merging the first.
-        now_is = select(func.count(), func.coalesce(func.sum(Question.edition), 0), func.max(Question.decided_at))
-        version = tuple((await session.exec(now_is.where(Question.status == "published"))).one())
+        version = tuple((await session.exec(_NOW_IS)).one())
         if version != index.version:
             await _follow(session, index)
             index.version = version

@@ -7,20 +7,24 @@ unless the person asked to be told of the answer. Nothing here tells a stranger 
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
-from uuid import UUID
+from functools import partial
+from typing import Annotated, Any, cast
+from uuid import UUID, uuid4
 
-from sqlmodel import col, delete, func, select, update
+from sqlalchemy import Connection
+from sqlmodel import SQLModel, col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, limits, outbox, secret_links
-from forums.database import insert_new
+from forums import emails, outbox, secret_links
+from forums.database import add_rows
 from forums.forms import Email, Form, Tick, line
 from forums.language import N_
 from forums.models import Question, SecretLink, Support
 from forums.questions.asking import CONFIRM_WITHIN, MAIL_AGAIN_AFTER
+from forums.questions.queries import PUBLIC
 from forums.refusals import Refusal
-from forums.registrations import MAILS_A_DAY
+
+_NOT_PUBLISHED = N_("Cette question n'est plus publiée : on ne peut plus la soutenir.")
 
 
 class SupportForm(Form):
@@ -74,38 +78,55 @@ async def support(session: AsyncSession, question: Question, form: SupportForm, 
 
     Raises `Refusal` when the question is not published any more.
     """
+
+    def write(connection: Connection) -> None:
+        held = supported(connection, question.code)
+        if held is None:
+            raise Refusal(_NOT_PUBLISHED)
+        support_at_once(connection, held, form, language=language, secret_key=secret_key, now=now)
+
+    await (await session.connection()).run_sync(write)
+
+
+def supported(connection: Connection, code: str) -> Question | None:
+    """The question of a public address, held until the end of the transaction: a merge that moves the supports waits."""
+    table = SQLModel.metadata.tables["question"]
+    query = cast(Any, select)(table).where(table.c.code == code, table.c.status.in_(PUBLIC)).with_for_update(read=True)
+    row = connection.execute(query).mappings().first()
+    return Question.model_construct(**row) if row else None
+
+
+def support_at_once(
+    connection: Connection, question: Question, form: SupportForm, *, language: str, secret_key: str, now: datetime
+) -> None:
+    """As `support`, for `write_at_once`; the question is as `supported` gave it."""
     if form.site_web:
         return  # a robot: it sees the same page as everyone
-    if not await _still_published(session, question.id):
-        raise Refusal(N_("Cette question n'est plus publiée : on ne peut plus la soutenir."))
-    key = support_key(secret_key, form.email)
-    if question.author_key in (key, secret_links.person_key(secret_key, form.email)):
+    if question.status != "published":
+        raise Refusal(_NOT_PUBLISHED)
+    key, person = support_key(secret_key, form.email), secret_links.person_key(secret_key, form.email)
+    if question.author_key in (key, person):
         return
-    row = Support(
-        question_id=question.id,
-        email=form.email,
-        email_key=key,
-        wants_news=form.wants_news,
-        language=language,
-        created_at=now,
-        mailed_at=now,
-    )
-    if not await insert_new(session, Support, [row.model_dump()], same=["question_id", "email_key"]):
-        same = update(Support).where(col(Support.question_id) == question.id, col(Support.email_key) == key)
-        # While nothing is confirmed, the last answers count; afterwards a stranger changes nothing.
-        undecided = same.where(col(Support.confirmed_at).is_(None))
-        await session.exec(undecided.values(email=form.email, wants_news=form.wants_news, language=language))
-        # The limit is inside the statement: processes that race send one message between them.
-        again = await session.exec(same.where(col(Support.mailed_at) <= now - MAIL_AGAIN_AFTER).values(mailed_at=now))
-        if again.rowcount != 1:
-            return
-    person = secret_links.person_key(secret_key, form.email)
-    if await limits.spend(session, f"mail:{person}", MAILS_A_DAY, now=now):
-        written = select(Support).where(Support.question_id == question.id, Support.email_key == key)
-        support = (await session.exec(written.execution_options(populate_existing=True))).one()
-        token, link = secret_links.link_for(support, now=now)
-        session.add(link)
-        outbox.enqueue(session, emails.confirm_support(support, question, form.email, language, token), now=now)
+    typed = {"email": form.email, "wants_news": form.wants_news, "language": language}
+    row: dict[str, Any] = {"id": uuid4(), "question_id": question.id, "email_key": key, **typed, "created_at": now, "mailed_at": now}
+    if add_rows(connection, Support, [row], same=["question_id", "email_key"]):
+        _mail_link(connection, Support.model_construct(**row), question, form, language, person, now)
+        return
+    table = SQLModel.metadata.tables["support"]
+    same = update(table).where(table.c.question_id == question.id, table.c.email_key == key)
+    # While nothing is confirmed, the last answers count; afterwards a stranger changes nothing.
+    connection.execute(same.where(table.c.confirmed_at.is_(None)).values(typed))
+    # The limit is inside the statement: processes that race send one message between them.
+    again = same.where(table.c.mailed_at <= now - MAIL_AGAIN_AFTER).values(mailed_at=now).returning(*table.c)
+    for known in connection.execute(again).mappings().all():
+        _mail_link(connection, Support.model_construct(**known), question, form, language, person, now)
+
+
+def _mail_link(
+    connection: Connection, support: Support, question: Question, form: SupportForm, language: str, person: str, now: datetime
+) -> None:
+    message = partial(emails.confirm_support, support, question, form.email, language)
+    secret_links.mail(connection, person, "support", support.id, message, now=now)
 
 
 async def _still_published(session: AsyncSession, question_id: UUID) -> bool:

@@ -5,7 +5,19 @@ deletes it. Every message carries a link of its own, so that one forwarded mail 
 ends what that message was sent for. The clock tells the news in turns, each thing once, also after a crash.
 """
 
-from forums.subscriptions.asking import FollowForm, LinkForm, MoreForm, RhythmForm, ask, ask_for_link, confirm, follow_more, keep_rhythm
+from forums.subscriptions.asking import (
+    FollowForm,
+    LinkForm,
+    MoreForm,
+    RhythmForm,
+    ask,
+    ask_at_once,
+    ask_for_link,
+    confirm,
+    follow_more,
+    keep_rhythm,
+    names_for,
+)
 from forums.subscriptions.keeping import end, end_announcements, forget_unconfirmed, subscribe, unsubscribe
 from forums.subscriptions.queries import Followed, followed_by, subscription_of, subscription_of_link, wants_announcements
 from forums.subscriptions.telling import send_digests, tell_news
@@ -17,6 +29,7 @@ __all__ = [
     "MoreForm",
     "RhythmForm",
     "ask",
+    "ask_at_once",
     "ask_for_link",
     "confirm",
     "end",
@@ -25,6 +38,7 @@ __all__ = [
     "followed_by",
     "forget_unconfirmed",
     "keep_rhythm",
+    "names_for",
     "send_digests",
     "subscribe",
     "subscription_of",

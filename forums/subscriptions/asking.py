@@ -4,23 +4,27 @@ The page answers the same whether the address is known or not. What a stranger t
 owner of the address, who confirms it or lets it go; it changes nothing they had confirmed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Annotated
-from uuid import uuid4
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID, uuid4
 
-from sqlmodel import col, func, select, update
+from sqlalchemy import Connection
+from sqlalchemy import select as plain_select
+from sqlmodel import SQLModel, col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, limits, news, outbox, secret_links
-from forums.database import insert_new
+from forums import emails, news, secret_links
+from forums.database import with_rows
 from forums.forms import Email, Form, choice, line
 from forums.language import N_
-from forums.limits import MAIL_AGAIN_AFTER, MAILS_A_DAY
+from forums.limits import MAIL_AGAIN_AFTER
 from forums.models import ClockMark, Subscription, SubscriptionScope
+from forums.news import Scope
 from forums.refusals import Refusal
 from forums.subscriptions.keeping import follow
-from forums.subscriptions.queries import followed_by, scopes_of, subscription_of
+from forums.subscriptions.queries import scopes_of
 from forums.subscriptions.telling import tell_week
 
 # Nobody follows so many things one by one, and nobody shall make others.
@@ -59,54 +63,95 @@ class UnknownScope(Refusal):
     sentence = N_("Choisissez ce que vous voulez suivre dans la liste.")
 
 
+# The last answers count until something is confirmed: whoever types an address changes nothing that its owner follows.
+_DECIDED = "EXISTS (SELECT 1 FROM subscription_scope WHERE subscription_id = subscription.id AND confirmed_at IS NOT NULL)"
+_COLUMNS = "id, email, email_key, language, rhythm, told_until, created_at, mailed_at"
+_ASKED = f"""
+INSERT INTO subscription ({_COLUMNS}) SELECT {_COLUMNS} FROM {{rows}} WHERE true ON CONFLICT (email_key) DO UPDATE SET
+language = CASE WHEN {_DECIDED} THEN subscription.language ELSE excluded.language END,
+rhythm = CASE WHEN {_DECIDED} THEN subscription.rhythm ELSE excluded.rhythm END
+RETURNING id, email, email_key, language, rhythm"""  # noqa: S608 — names of our own columns
+
+_WAITS = f"""
+INSERT INTO subscription_scope (subscription_id, scope, asked_at) SELECT subscription_id, scope, asked_at FROM {{rows}}
+WHERE (SELECT count(*) FROM subscription_scope AS theirs WHERE theirs.subscription_id = typed.subscription_id) < {MOST}
+ON CONFLICT (subscription_id, scope) DO UPDATE SET asked_at = excluded.asked_at WHERE subscription_scope.confirmed_at IS NULL"""  # noqa: S608 — a number of our own
+
+
 async def ask(session: AsyncSession, form: FollowForm, *, language: str, secret_key: str, now: datetime) -> None:
     """Write down what is asked for and promise the message that confirms it. Raises `UnknownScope`."""
+    names = await names_for(session, form, secret_key=secret_key)
+    asked = partial(ask_at_once, names=names, form=form, language=language, secret_key=secret_key, now=now)
+    await (await session.connection()).run_sync(asked)
+
+
+async def names_for(session: AsyncSession, form: FollowForm, *, secret_key: str) -> dict[str, Scope]:
+    """The names the message may hold: of what is asked for, and of what waits under that address. Raises `UnknownScope`."""
+    names = await _names_waiting(session, secret_links.person_key(secret_key, form.email), form.scope)
+    if form.scope not in names and not form.site_web:
+        raise UnknownScope
+    return names
+
+
+async def _names_waiting(session: AsyncSession, email_key: str, *asked: str) -> dict[str, Scope]:
+    waiting = select(SubscriptionScope.scope).join(Subscription).where(Subscription.email_key == email_key)
+    waiting = waiting.where(col(SubscriptionScope.confirmed_at).is_(None))
+    return await news.scopes_named(session, [*asked, *(await session.exec(waiting)).all()])
+
+
+def ask_at_once(
+    connection: Connection, names: Mapping[str, Scope], form: FollowForm, *, language: str, secret_key: str, now: datetime
+) -> None:
+    """As `ask`, for `write_at_once`: the same few statements whether the address is known or not."""
     if form.site_web:
         return  # a robot: it sees the same page as everyone
-    about = await news.named(session, form.scope)
-    if about is None:
-        raise UnknownScope
-    email_key = secret_links.person_key(secret_key, form.email)
-    chosen = {"language": language, "rhythm": form.rhythm}
-    row = {"id": uuid4(), "email": form.email, "email_key": email_key, "told_until": now, "created_at": now, "mailed_at": now}
-    new = await insert_new(session, Subscription, [row | chosen], same=["email_key"])
-    subscription = await subscription_of(session, email_key)
-    assert subscription is not None
-    following = select(SubscriptionScope.subscription_id).where(col(SubscriptionScope.confirmed_at).is_not(None))
-    undecided = update(Subscription).where(col(Subscription.id) == subscription.id, col(Subscription.id).not_in(following))
-    await session.exec(undecided.values(chosen))
-    if len(await scopes_of(session, subscription)) < MOST:
-        await follow(session, subscription.id, form.scope, confirmed_at=None, now=now)
-    if new or await _may_mail_again(session, email_key, now):
-        await _mail_link(session, email_key, now)
+    key, email_key = uuid4(), secret_links.person_key(secret_key, form.email)
+    typed = {"id": key, "email": form.email, "email_key": email_key, "language": language, "rhythm": form.rhythm}
+    dated = {"told_until": now, "created_at": now, "mailed_at": now}
+    kept = _kept(with_rows(connection, _ASKED, Subscription, [typed | dated]).one())
+    with_rows(connection, _WAITS, SubscriptionScope, [{"subscription_id": kept.id, "scope": form.scope, "asked_at": now}])
+    for each in [kept] if kept.id == key else _due(connection, email_key, now):
+        _mail_link(connection, each, names, now)
+
+
+def _kept(row: Any) -> Subscription:
+    """From a plain statement, which gives what the database keeps."""
+    key, email, email_key, language, rhythm = row
+    return Subscription.model_construct(id=UUID(hex=str(key)), email=email, email_key=email_key, language=language, rhythm=rhythm)
 
 
 async def ask_for_link(session: AsyncSession, form: LinkForm, *, secret_key: str, now: datetime) -> None:
     """Mail a fresh link to who follows something; do nothing for anyone else, in the same way for the eye."""
-    email_key = secret_links.person_key(secret_key, form.email)
-    if not form.site_web and await _may_mail_again(session, email_key, now):
-        await _mail_link(session, email_key, now)
-
-
-async def _may_mail_again(session: AsyncSession, email_key: str, now: datetime) -> bool:
-    # The limit is inside the statement: processes that race send one message between them.
-    again = update(Subscription).where(col(Subscription.email_key) == email_key, col(Subscription.mailed_at) <= now - MAIL_AGAIN_AFTER)
-    return (await session.exec(again.values(mailed_at=now))).rowcount == 1
-
-
-async def _mail_link(session: AsyncSession, email_key: str, now: datetime) -> None:
-    if not await limits.spend(session, f"mail:{email_key}", MAILS_A_DAY, now=now):
+    if form.site_web:
         return
-    subscription = await subscription_of(session, email_key)
-    assert subscription is not None
-    token, link = secret_links.link_for(subscription, now=now)
-    session.add(link)
-    followed = await followed_by(session, subscription)
-    asked = [each.about for each in followed if each.about and not each.confirmed]
-    known = any(each.confirmed for each in followed)
-    outbox.enqueue(
-        session, emails.confirm_subscription(subscription, [(a.sentence, dict(a.figures)) for a in asked], token, known=known), now=now
-    )
+    email_key = secret_links.person_key(secret_key, form.email)
+    names = await _names_waiting(session, email_key)
+
+    def write(connection: Connection) -> None:
+        for each in _due(connection, email_key, now):
+            _mail_link(connection, each, names, now)
+
+    await (await session.connection()).run_sync(write)
+
+
+def _due(connection: Connection, email_key: str, now: datetime) -> list[Subscription]:
+    """The one of that address, if it may be written to again."""
+    # The limit is inside the statement: processes that race send one message between them.
+    table = SQLModel.metadata.tables["subscription"]
+    again = update(table).where(table.c.email_key == email_key, table.c.mailed_at <= now - MAIL_AGAIN_AFTER).values(mailed_at=now)
+    again = again.returning(table.c.id, table.c.email, table.c.email_key, table.c.language, table.c.rhythm)
+    return [_kept(row) for row in connection.execute(again)]
+
+
+def _mail_link(connection: Connection, subscription: Subscription, names: Mapping[str, Scope], now: datetime) -> None:
+    table = SQLModel.metadata.tables["subscription_scope"]
+    theirs = plain_select(table.c.scope, table.c.confirmed_at).where(table.c.subscription_id == subscription.id)
+    followed = connection.execute(theirs.order_by(table.c.asked_at, table.c.scope)).all()
+    asked = [names[scope] for scope, confirmed_at in followed if confirmed_at is None and scope in names]
+    known = any(confirmed_at for _, confirmed_at in followed)
+    facts = [(each.sentence, dict(each.figures)) for each in asked]
+    message = partial(emails.confirm_subscription, subscription, facts, known=known)
+    secret_links.mail(connection, subscription.email_key, "subscription", subscription.id, message, now=now)
 
 
 # -- From the page of the link: whoever holds it has proved the address ------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -104,19 +105,14 @@ async def _not_shown_yet(request: Request, filled: Filled[QuestionForm]) -> Sequ
 async def _ask(request: Request, forum: Forum | None, filled: Filled[QuestionForm]) -> bool:
     if filled.form is None:
         return False
-    async with page.transaction(request) as session:
-        await page.spend(session, request)
-        chosen = filled.form.commitment
-        commitments = {str(each.number): each for each in await action_plan.current_commitments(session)}
-        await questions.ask(
-            session,
-            forum,
-            commitments.get(chosen),
-            filled.form,
-            language=page.language(request),
-            secret_key=page.settings(request).secret_key,
-            now=page.now(),
-        )
+    form, language, secret_key = filled.form, page.language(request), page.settings(request).secret_key
+
+    def write(connection: Connection) -> None:
+        page.spend_at_once(connection, request)
+        chosen = action_plan.current_commitment(connection, form.commitment)
+        questions.ask_at_once(connection, forum, chosen, form, language=language, secret_key=secret_key, now=page.now())
+
+    await page.write_at_once(request, write)
     return True
 
 

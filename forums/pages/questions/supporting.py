@@ -1,5 +1,6 @@
 """A question supported: asked for with an address, confirmed and withdrawn by a button behind the mailed link."""
 
+from sqlalchemy import Connection
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,18 +33,17 @@ async def support(request: Request) -> Response:
     code = request.path_params["code"]
     if filled.form is None:
         return await _form(request, filled, status=422)
+    form, language, secret_key = filled.form, page.language(request), page.settings(request).secret_key
+
+    def write(connection: Connection) -> None:
+        question = questions.supported(connection, code)
+        if question is None:
+            raise page.not_found()
+        page.spend_at_once(connection, request)
+        questions.support_at_once(connection, question, form, language=language, secret_key=secret_key, now=page.now())
+
     try:
-        async with page.transaction(request) as session:
-            question = await _published(session, code)
-            await page.spend(session, request)
-            await questions.support(
-                session,
-                question,
-                filled.form,
-                language=page.language(request),
-                secret_key=page.settings(request).secret_key,
-                now=page.now(),
-            )
+        await page.write_at_once(request, write)
     except TooManyRequests as refusal:
         filled.refuse("email", refusal)
         return page.too_many(await _form(request, filled, status=429))
