@@ -7,6 +7,7 @@ and exit status, and ends by the very lines `python -m forums.cli` ends by.
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryFile, mkdtemp
 
 from forums.settings import ROOT
+from tests import templates
 
 
 class Forked:
@@ -77,7 +79,7 @@ def _exactly(line: socket.socket, size: int) -> bytes:
 def _parent() -> str:
     """The address of the process that forks, started by the first who asks; it ends with the tests."""
     address = Path(mkdtemp(prefix="forums-forks-")) / "socket"
-    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", templates.KEPT_IN)}
     command = [sys.executable, "-m", "tests.forked", str(address)]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     atexit.register(process.communicate)  # the end of its standard input tells it to go
@@ -147,10 +149,14 @@ def _watched(line: socket.socket) -> tuple[str, list[str]]:
 
 
 if __name__ == "__main__":
+    if templates.KEPT_IN in os.environ:
+        templates.share()
     # What it imports is what `forums.cli` does by itself, and libraries: a command that lacks an import of ours still falls.
     for name in ("forums.cli", "time_machine", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.lifespan.on",
                  "aiosqlite", "asyncpg", "sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.dialects.postgresql.asyncpg"):  # fmt: skip
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # each of its children would look through all that for what may be forgotten, and so copy it: a second of processor
     module, sys.argv[1:] = _serve(sys.argv[1])
     sys.modules.pop(module, None)  # it is run anew, as the main one
     runpy.run_module(module, run_name="__main__", alter_sys=True)

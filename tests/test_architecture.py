@@ -3,9 +3,9 @@
 import ast
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
-import pytest
 from jinja2 import nodes
 
 from forums.rendering import environment
@@ -64,6 +64,15 @@ MODULES = sorted(ROOT.glob("forums/**/*.py"))
 TEMPLATES = sorted(path.relative_to(ROOT / "templates").as_posix() for path in ROOT.glob("templates/**/*.[hm][td]*"))
 
 
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), name_of(path))
+
+
 def word_of(path: Path) -> str:
     return path.relative_to(ROOT / "forums").parts[0].removesuffix(".py")
 
@@ -71,7 +80,7 @@ def word_of(path: Path) -> str:
 def imported_words(path: Path) -> set[str]:
     """The words of `forums` a module imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.module == "forums":
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("forums."):
@@ -85,11 +94,14 @@ def level(word: str) -> int:
     return next(number for number, words in enumerate(ORDER) if word in words)
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if word_of(path) != "__init__"], ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_run_one_way(path: Path):
-    mine = level(word_of(path))
+def test_imports_run_one_way():
+    upwards = {
+        name_of(path): [word for word in sorted(imported_words(path)) if level(word) > level(word_of(path))]
+        for path in MODULES
+        if word_of(path) != "__init__"
+    }
 
-    assert [word for word in sorted(imported_words(path)) if level(word) > mine] == []
+    assert {name: words for name, words in upwards.items() if words} == {}
 
 
 def test_the_words_of_the_trade_do_not_import_each_other_in_circles():
@@ -101,40 +113,44 @@ def test_the_words_of_the_trade_do_not_import_each_other_in_circles():
     assert [word for word in words if reaches(word, word)] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_starlette_appears_only_where_the_web_is(path: Path):
-    imports = {node.module or "" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}
-    web = word_of(path) in ("app", "cli", "pages")
+def test_starlette_appears_only_where_the_web_is():
+    elsewhere = [path for path in MODULES if word_of(path) not in ("app", "cli", "pages")]
 
-    assert web or not any(module.startswith("starlette") for module in imports)
+    assert [name_of(path) for path in elsewhere if any(module.startswith("starlette") for module in imported_from(path))] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_opens_with_its_promise_and_no_name_says_nothing(path: Path):
-    tree = ast.parse(path.read_text())
-    defined = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
-
-    assert ast.get_docstring(tree)
-    assert [name for name in [path.stem, *defined] if EMPTY_WORDS.search(name.lower())] == []
+def imported_from(path: Path) -> set[str]:
+    return {node.module or "" for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom)}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_reads_the_environment_or_the_host_header(path: Path):
-    text = path.read_text()
-    allowed = path.stem in ("settings", "cli")
+def test_a_module_opens_with_its_promise_and_no_name_says_nothing():
+    defined = {
+        path: [node.name for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+        for path in MODULES
+    }
 
-    assert allowed or "os.environ" not in text
-    assert not re.search(r"\burl_for\b|\bbase_url\b|request\.url\b(?!\.path)", text)
+    assert [name_of(path) for path in MODULES if not ast.get_docstring(parsed(path))] == []
+    assert [
+        (name_of(path), name) for path, names in defined.items() for name in (path.stem, *names) if EMPTY_WORDS.search(name.lower())
+    ] == []
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_a_template_compiles_and_holds_no_inline_style_or_script(name: str):
-    source, _, _ = environment("fr").loader.get_source(environment("fr"), name)  # type: ignore[union-attr]
-    tree = environment("fr").parse(source)
+def test_nothing_reads_the_environment_or_the_host_header():
+    texts = {path: path.read_text() for path in MODULES}
 
-    assert isinstance(tree, nodes.Template)
-    if not name.startswith("emails/"):
-        assert not re.search(r"\sstyle=|<style|\son\w+=|<script(?![^>]*\ssrc=)|\|\s*safe", source)
+    assert [name_of(path) for path, text in texts.items() if path.stem not in ("settings", "cli") and "os.environ" in text] == []
+    assert [name_of(path) for path, text in texts.items() if re.search(r"\burl_for\b|\bbase_url\b|request\.url\b(?!\.path)", text)] == []
+
+
+def test_a_template_compiles_and_holds_no_inline_style_or_script():
+    in_page = re.compile(r"\sstyle=|<style|\son\w+=|<script(?![^>]*\ssrc=)|\|\s*safe")
+    found = []
+    for name in TEMPLATES:
+        source, filename, _ = environment("fr").loader.get_source(environment("fr"), name)  # type: ignore[union-attr]
+        assert isinstance(environment("fr").parse(source, name, filename), nodes.Template)  # an error names the file and its line
+        found += [(name, each[0]) for each in in_page.finditer(source) if not name.startswith("emails/")]
+
+    assert found == []
 
 
 def test_every_word_has_its_four_places():

@@ -1,7 +1,7 @@
 """Every form of the site, found by itself, against what people and machines may send.
 
-A crawler starts at the home page and at the organisers' table, follows each link and keeps each form
-it meets, so that a new form is tested the day it is written. Each hostile filling gets a clear
+A crawler starts at the home page and at the organisers' table of a language, follows each link and keeps each
+form it meets, so that a new form is tested the day it is written. Each hostile filling gets a clear
 sentence in the page, or is kept as one row: never a 500, and nothing typed is lost.
 """
 
@@ -97,7 +97,8 @@ async def read(site: Site, path: str) -> Reader:
 
 
 async def forms_of(site: Site, *starts: str, within: str = "") -> list[Found]:
-    """Every form within reach of these pages, one per address it is sent to; pages elsewhere than `within` are left out."""
+    """Every form within reach of these pages, in their language and `within` that part of the site: one per address it is sent to."""
+    english = is_english(starts[0])
     seen: set[str] = set()
     waiting, forms = list(starts), dict[tuple[str, str], Found]()
     shapes: dict[str, int] = {}
@@ -106,7 +107,7 @@ async def forms_of(site: Site, *starts: str, within: str = "") -> list[Found]:
         shape = re.sub(
             r"(?<=/institutions)/[\w-]+|/[0-9a-f-]{36}|/\d+|=[^&]*|/[2-9a-hjkmnp-z]{8}(?=$|/)|(2018-2019|2021|demonstration)-\d", "/…", path
         )
-        if path in seen or shapes.get(shape, 0) >= 3 or NO_PAGE.search(path) or not path.removeprefix("/en").startswith(within):
+        if path in seen or shapes.get(shape, 0) >= 3 or NO_PAGE.search(path) or not path.startswith(within) or is_english(path) != english:
             continue
         seen.add(path)
         shapes[shape] = shapes.get(shape, 0) + 1
@@ -118,20 +119,29 @@ async def forms_of(site: Site, *starts: str, within: str = "") -> list[Found]:
     return list(forms.values())
 
 
-_CRAWLED: list[Found] = []  # the same in every test: each starts from a copy of one database
+def is_english(path: str) -> bool:
+    return path == "/en" or path.startswith(("/en/", "/en?"))
 
 
-async def all_forms(site: Site) -> list[Found]:
-    """The forms of the whole site, in front of someone signed in; links mailed anew in each test."""
+_CRAWLED: dict[str, list[Found]] = {}  # the same in every test: each starts from a copy of one database
+
+
+async def all_forms(site: Site, language: str) -> list[Found]:
+    """The forms of the whole site in a language, in front of someone signed in; links mailed anew in each test."""
     held = await held_by_link(site)
-    if not _CRAWLED:
-        _CRAWLED.extend(await forms_of(site, "/", "/en"))
+    if language not in _CRAWLED:
+        root = "" if language == "fr" else "/en"
+        found = await forms_of(site, root or "/")
         await site.sign_in("admin")
         # The draft first: three pages of a shape are read, and only a draft is announced or discarded.
         # A public page is the same for a member (test_app.py), and its forms are known by now.
-        _CRAWLED.extend(await forms_of(site, "/organisation", "/organisation/forums/demonstration-5", within="/organisation"))
+        desk = f"{root}/organisation"
+        _CRAWLED[language] = found + await forms_of(site, desk, f"{desk}/forums/demonstration-5", within=desk)
     await site.sign_in("admin")
-    return [replace(form, fields=dict(form.fields)) for form in _CRAWLED] + held
+    return [replace(form, fields=dict(form.fields)) for form in _CRAWLED[language]] + held
+
+
+LANGUAGES = ["fr", pytest.param("en", marks=pytest.mark.long)]
 
 
 async def held_by_link(site: Site) -> list[Found]:
@@ -170,8 +180,10 @@ def is_clear(response) -> bool:
     return response.status_code in (404, 409, 413, 422) and said
 
 
-async def test_the_crawler_finds_the_forms_people_know(site: Site):
-    actions = {re.sub(r"/forums/[^/]+", "/forums/…", form.action) for form in await all_forms(site)}
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_crawler_finds_the_forms_people_know(site: Site, language: str):
+    found = {form.action for form in await all_forms(site, language)}
+    actions = {re.sub(r"/forums/[^/]+", "/forums/…", action.removeprefix("" if language == "fr" else "/en")) for action in found}
 
     assert actions >= {
         "/questions",
@@ -190,9 +202,10 @@ async def test_the_crawler_finds_the_forms_people_know(site: Site):
     }
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("filling", [each if each == "hostile HTML" else pytest.param(each, marks=pytest.mark.long) for each in FILLINGS])
-async def test_every_form_answers_clearly_whatever_is_typed(site: Site, filling: str):
-    forms = [form for form in await all_forms(site) if not form.action.endswith("/deconnexion")]
+async def test_every_form_answers_clearly_whatever_is_typed(site: Site, filling: str, language: str):
+    forms = [form for form in await all_forms(site, language) if not form.action.endswith("/deconnexion")]
     for form in forms:
         hostile = form.fields | dict.fromkeys(form.typed, FILLINGS[filling])
         for values in (hostile, dict.fromkeys(form.fields, FILLINGS[filling])):
@@ -203,8 +216,9 @@ async def test_every_form_answers_clearly_whatever_is_typed(site: Site, filling:
 
 
 @pytest.mark.long
-async def test_every_form_survives_one_field_wrong_at_a_time_and_keeps_the_others(site: Site):
-    for form in await all_forms(site):
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_every_form_survives_one_field_wrong_at_a_time_and_keeps_the_others(site: Site, language: str):
+    for form in await all_forms(site, language):
         if form.method == "get" or form.action.endswith("/deconnexion"):
             continue
         for name in form.typed:
@@ -235,8 +249,9 @@ def _is_free_text(name: str) -> bool:
     )
 
 
-async def test_a_mebibyte_of_text_is_refused_in_plain_words(site: Site):
-    for form in await all_forms(site):
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_mebibyte_of_text_is_refused_in_plain_words(site: Site, language: str):
+    for form in await all_forms(site, language):
         if form.method == "post" and form.typed:
             response = await send(site, form, form.fields | dict.fromkeys(form.typed, "é" * 512 * 1024))
 
@@ -249,7 +264,8 @@ async def test_a_mebibyte_of_text_is_refused_in_plain_words(site: Site):
 
 
 @pytest.mark.long
-async def test_a_form_sent_as_json_multipart_or_noise_never_fails(site: Site):
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_form_sent_as_json_multipart_or_noise_never_fails(site: Site, language: str):
     noises = [
         {"content": b"\xff\xfe\x00" * 100, "headers": OURS | {"content-type": "application/x-www-form-urlencoded"}},
         {"content": b"%zz=%u1234&&&=&a[]=1", "headers": OURS | {"content-type": "application/x-www-form-urlencoded"}},
@@ -259,7 +275,7 @@ async def test_a_form_sent_as_json_multipart_or_noise_never_fails(site: Site):
         {"files": {"email": ("a.txt", b"un fichier", "text/plain")}, "headers": OURS},
         {"content": b"&".join(b"a%d=1" % n for n in range(2000)), "headers": OURS | {"content-type": "application/x-www-form-urlencoded"}},
     ]
-    for form in await all_forms(site):
+    for form in await all_forms(site, language):
         if form.method == "post" and form.typed:
             for noise in noises:
                 response = await site.client.post(form.action, **noise)
