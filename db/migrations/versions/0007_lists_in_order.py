@@ -1,0 +1,37 @@
+"""Indexes that hold a list in the order it is read, and count it: a forum's questions, the journal, the outbox."""
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+# What the others begin with, and take the place of.
+REPLACED = (
+    ("question", "ix_question_forum_id", ["forum_id"]),
+    ("question", "ix_question_commitment_id", ["commitment_id"]),
+    ("question", "ix_question_status", ["status"]),
+    ("audit_event", "ix_audit_event_at", ["at"]),
+)
+MADE = (
+    ("question", "ix_question_forum_id_status", ["forum_id", "status", "created_at", "code"]),
+    ("question", "ix_question_commitment_id_status", ["commitment_id", "status", "created_at", "code"]),
+    ("question", "ix_question_status_confirmed_at", ["status", "confirmed_at", "code"]),
+    ("audit_event", "ix_audit_event_at_id", ["at", "id"]),
+    ("outbox_message", "ix_outbox_message_status_created_at", ["status", "created_at", "id"]),
+)
+
+
+def upgrade() -> None:
+    for table, name, columns in MADE:
+        op.create_index(op.f(name), table, columns)
+    for table, name, _ in REPLACED:
+        op.drop_index(op.f(name), table_name=table)
+
+
+def downgrade() -> None:
+    for table, name, columns in REPLACED:
+        op.create_index(op.f(name), table, columns)
+    for table, name, _ in MADE:
+        op.drop_index(op.f(name), table_name=table)
