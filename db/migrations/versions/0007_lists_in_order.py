@@ -1,6 +1,8 @@
-"""Indexes that hold a list in the order it is read, and count it: a forum's questions, the journal, the outbox."""
+"""Indexes that hold a list in the order it is read, and count it: a forum's questions, institutions' work, the journal, the outbox."""
 
 from alembic import op
+
+from forums import standing_index
 
 revision = "0007"
 down_revision = "0006"
@@ -28,6 +30,7 @@ def upgrade() -> None:
         op.create_index(op.f(name), table, columns)
     for table, name, _ in REPLACED:
         op.drop_index(op.f(name), table_name=table)
+    standing_index.create(op.get_bind())
 
 
 def downgrade() -> None:
