@@ -17,8 +17,8 @@ REPLACED = (
     ("audit_event", "ix_audit_event_at", ["at"]),
 )
 MADE = (
-    ("question", "ix_question_forum_id_status", ["forum_id", "status", "created_at", "code"]),
-    ("question", "ix_question_commitment_id_status", ["commitment_id", "status", "created_at", "code"]),
+    ("question", "ix_question_forum_id_created_at", ["forum_id", "created_at", "code", "status"]),
+    ("question", "ix_question_commitment_id_created_at", ["commitment_id", "created_at", "code", "status"]),
     ("question", "ix_question_status_confirmed_at", ["status", "confirmed_at", "code"]),
     ("audit_event", "ix_audit_event_at_id", ["at", "id"]),
     ("outbox_message", "ix_outbox_message_status_created_at", ["status", "created_at", "id"]),
@@ -30,10 +30,14 @@ def upgrade() -> None:
         op.create_index(op.f(name), table, columns)
     for table, name, _ in REPLACED:
         op.drop_index(op.f(name), table_name=table)
+    op.drop_index(op.f("ix_question_status_decided_at"), table_name="question")
+    op.create_index(op.f("ix_question_status_decided_at"), "question", ["status", "decided_at", "code", "id"])
     standing_index.create(op.get_bind())
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_question_status_decided_at"), table_name="question")
+    op.create_index(op.f("ix_question_status_decided_at"), "question", ["status", "decided_at", "code"])
     for table, name, columns in REPLACED:
         op.create_index(op.f(name), table, columns)
     for table, name, _ in MADE:
