@@ -51,5 +51,4 @@ async def upkeep(database: Database, settings: Settings, *, now: datetime) -> pr
         await openid.forget_old(session, now=now)
         await limits.forget_old(session, now=now)
         await metrics.note_turn(session, now=now)
-    await database.learn_sizes()
     return purged

@@ -49,9 +49,6 @@ _SAFE_WAL = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 # FileNotFoundError: PostgreSQL takes its UNIX socket away when it stops.
 DatabaseUnavailable = (OperationalError, PoolTimeoutError, TimeoutError, ConnectionError, FileNotFoundError, socket.gaierror)
 
-# A connection of SQLite reads how large the tables are when it opens: one that lasts would plan for those of long ago.
-RENEWED = 600  # seconds
-
 _CHANGED = "changed"
 
 _SILENCE = 5000  # milliseconds that the other side may leave what it was sent unacknowledged
@@ -71,8 +68,8 @@ class Database:
         if self.is_sqlite:
             settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
             url = f"sqlite+aiosqlite:///{settings.sqlite_path}"
-            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=20, pool_recycle=RENEWED)
-            self.reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=20, pool_recycle=RENEWED)
+            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=20)
+            self.reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=20)
             _configure_sqlite(self.writer.sync_engine, begin="BEGIN IMMEDIATE")
             _configure_sqlite(self.reader.sync_engine, begin="BEGIN")
         else:
@@ -108,16 +105,6 @@ class Database:
             _configure_sqlite(self._plain, begin="BEGIN IMMEDIATE")
             self._thread = ThreadPoolExecutor(1, "forums-writer")
         return await asyncio.get_running_loop().run_in_executor(self._thread, _in_one_go, self._plain, work)
-
-    async def learn_sizes(self) -> None:
-        """Let SQLite look at its tables again, those that became ten times larger or smaller; PostgreSQL does by itself.
-
-        Until it has looked, it believes that ten questions are published, and reads all of them to find one. A look at 100,000
-        questions takes it about two seconds, a few times in the life of a site.
-        """
-        if self.is_sqlite:
-            async with self.writer.begin() as connection:
-                await connection.exec_driver_sql("PRAGMA optimize=0x10002")  # every table, not only those of this connection
 
     async def answers(self) -> bool:
         """Whether a statement gets through, for `/sante`."""

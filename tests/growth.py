@@ -194,8 +194,7 @@ async def grown(settings: Settings, size: Size, clock: Clock) -> AsyncIterator[G
             connection = await session.connection()
             await connection.run_sync(standing_index.create)
             if not filling.is_sqlite:
-                await connection.execute(text("ANALYZE"))  # which it does by itself, within the minute
-        await filling.learn_sizes()  # as the clock does
+                await connection.execute(text("ANALYZE"))
     app = create_app(settings)
     cache = app.app  # type: ignore[attr-defined]
     inside = cache

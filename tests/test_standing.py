@@ -327,7 +327,8 @@ async def _erase(session: AsyncSession, table: type[SQLModel], row: Any) -> None
 CHANGES: tuple[Change, ...] = (
     a_question_is_asked, one_is_withdrawn, one_is_merged, one_goes_to_another_forum, one_is_put_to_another_institution,
     one_is_put_to_an_institution_less, an_answer_is_prepared, an_answer_is_published, one_is_changed,
-    it_goes_to_another_question, an_answer_is_erased, minutes_are_published, minutes_are_withdrawn, a_passage_says_otherwise, a_passage_speaks_of_another_question,
+    it_goes_to_another_question, an_answer_is_erased, minutes_are_published,
+    minutes_are_withdrawn, a_passage_says_otherwise, a_passage_speaks_of_another_question,
     passages_are_numbered_otherwise, a_passage_goes, a_question_is_put_on_an_agenda, another_agenda_is_published, an_item_goes,
     a_commitment_changes_hands, a_forum_moves, a_forum_goes_to_another_season, a_commitment_goes, a_forum_goes, a_question_goes,
 )  # fmt: skip

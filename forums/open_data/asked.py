@@ -70,7 +70,8 @@ SITUATION: Any = case(
 def _standing_is(french: str) -> Any:
     """The questions that stand there, by what is kept of each."""
     state = next((word for word, name in OUTCOMES.items() if name == french), "waiting")
-    found = (col(Question.status) == "published") & (STANDING.c.state == state)
+    # Looked up question by question: what is kept is joined from outside, and would otherwise be gone through first.
+    found = (col(Question.status) == "published") & (func.coalesce(STANDING.c.state, "waiting") == state)
     return found if state != "waiting" else found & (ON_AGENDA if french == "a_l_ordre_du_jour" else ~ON_AGENDA)
 
 
