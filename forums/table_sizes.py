@@ -39,7 +39,11 @@ ALIKE = {
     "question_institution": {"ix_question_institution_institution_id": "580"},
     "registration": {"ix_registration_status": "380", "ix_registration_forum_id": "100"},
     "standing_elsewhere": {"ix_standing_elsewhere": "250 13 6 4 3 3 1"},
-    "standing_question": {"ix_standing_question": "830 35 12 7 5 5 1"},
+    "standing_question": {
+        "ix_standing_question": "830 35 12 7 5 5 1",
+        "ix_standing_question_since": "830 1 1",
+        "ix_standing_question_forum": "250 40 1 1",
+    },
     "subscription_scope": {"ix_subscription_scope_scope": "250"},
 }  # fmt: skip
 
