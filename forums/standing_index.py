@@ -29,11 +29,13 @@ STANDING = Table(
     Column("question_id", Uuid, primary_key=True),
     Column("status", String, nullable=False),
     Column("commitment_id", Uuid),
+    Column("forum_id", Uuid),
     Column("season_id", Uuid),
     Column("state", String, nullable=False),
     Column("deferred_to", Date),
     Column("taken_up", Integer, nullable=False),
     Column("since", _INSTANT, nullable=False),
+    sqlite_with_rowid=False,  # so that each of its indexes names the question, and a list is read from it alone
 )
 
 # The published ones that are put to an institution which does not lead their commitment, once more for each.
@@ -48,6 +50,7 @@ ELSEWHERE = Table(
     Column("deferred_to", Date),
     Column("taken_up", Integer, nullable=False),
     Column("since", _INSTANT, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # The work of institutions: each question put to one, waiting or published, with the `stage` of its answer: `to_answer`, `prepared`
@@ -123,8 +126,8 @@ WHERE agenda_item.id = tie.agenda_item_id AND forum.id = agenda_item.forum_id
     AND agenda_item.version = forum.agenda_version AND forum.agenda_version > 0 AND tie.question_id {these}"""
 
 _DERIVED = """
-INSERT INTO standing_question (question_id, status, commitment_id, season_id, state, deferred_to, taken_up, since)
-SELECT question.id, question.status, question.commitment_id, forum.season_id, coalesce(said.outcome, 'waiting'),
+INSERT INTO standing_question (question_id, status, commitment_id, forum_id, season_id, state, deferred_to, taken_up, since)
+SELECT question.id, question.status, question.commitment_id, question.forum_id, forum.season_id, coalesce(said.outcome, 'waiting'),
     CASE WHEN said.outcome = 'deferred' THEN said.deferred_to END,
     CASE WHEN said.outcome IS NULL AND question.id IN ({on_agenda}) THEN 1 ELSE 0 END,
     coalesce(question.decided_at, question.created_at)
@@ -158,8 +161,10 @@ WHERE put.question_id {these} AND question.id = put.question_id AND question.sta
 _KINDS = (_DERIVED, _ELSEWHERE, _WORK)
 _AGAIN = (*(f"DELETE FROM {table} WHERE question_id {{these}}" for table in _KEPT.tables), *_KINDS)  # noqa: S608 — our own tables
 
-# What is counted is read from these alone.
+# What is counted or listed is read from these alone.
 _INDEXES = (
+    "CREATE INDEX ix_standing_question_since ON standing_question (status, since, question_id)",
+    "CREATE INDEX ix_standing_question_forum ON standing_question (forum_id, status, since, question_id)",
     "CREATE INDEX ix_standing_question ON standing_question (status, commitment_id, season_id, state, deferred_to, taken_up, since)",
     "CREATE INDEX ix_standing_elsewhere ON standing_elsewhere"
     " (institution_id, commitment_id, season_id, state, deferred_to, taken_up, since)",

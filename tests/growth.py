@@ -27,7 +27,7 @@ from uuid import UUID
 from sqlalchemy import event, text
 
 import forums.settings
-from forums import members, open_data, standing_index
+from forums import members, open_data, standing_index, table_sizes
 from forums.app import ADDRESSES, create_app
 from forums.models import Member
 from forums.pages.gate import cookie_name
@@ -193,6 +193,7 @@ async def grown(settings: Settings, size: Size, clock: Clock) -> AsyncIterator[G
         async with filling.transaction() as session:
             connection = await session.connection()
             await connection.run_sync(standing_index.create)
+            await connection.run_sync(table_sizes.tell)
             if not filling.is_sqlite:
                 await connection.execute(text("ANALYZE"))
     app = create_app(settings)

@@ -15,7 +15,7 @@ from forums.settings import ROOT
 ORDER = [
     {"settings"},
     {"models"},
-    {"database", "language", "plan_files", "search_index", "standing_index", "event_markup", "ogp_files"},
+    {"database", "language", "plan_files", "search_index", "standing_index", "table_sizes", "event_markup", "ogp_files"},
     {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients", "serving"},
     {"calendar_feed", "entry_codes"},
     {"emails"},

@@ -102,7 +102,8 @@ async def _kept(database: Database) -> tuple[list[Row], ...]:
     async with database.reading() as session:
         connection = await session.connection()
         each = STANDING.c
-        names = (each.question_id, each.status, each.commitment_id, each.season_id, each.state, each.deferred_to, each.taken_up, each.since)
+        of_each = ("question_id", "status", "commitment_id", "forum_id", "season_id", "state", "deferred_to", "taken_up", "since")
+        names = [each[name] for name in of_each]
         standings = [tuple(row) for row in await connection.execute(select(*names))]  # type: ignore[call-overload]
         put = ELSEWHERE.c
         named = (put.question_id, put.institution_id, put.commitment_id, put.season_id, put.state, put.deferred_to, put.taken_up, put.since)
@@ -138,7 +139,7 @@ async def _recounted(database: Database) -> tuple[list[Row], ...]:
         season = forums[question.forum_id].season_id if question.forum_id else None
         known = (question.commitment_id, season, state, until if state == "deferred" else None)
         known = (*known, int(state == "waiting" and question.id in taken), question.decided_at or question.created_at)
-        standings.append((question.id, question.status, *known))
+        standings.append((question.id, question.status, question.commitment_id, question.forum_id, *known[1:]))
         put_to = [each.institution_id for each in rows[QuestionInstitution] if each.question_id == question.id]
         others = [each for each in put_to if (question.commitment_id, each) not in led]
         elsewhere += [(question.id, each, *known) for each in others if question.status == "published"]
