@@ -58,7 +58,9 @@ MORE = (
     "/suites?etat=tenues", "/suites?etat=en-retard", "/suites?plan={plan}&engagement=1", "/redevabilite?plan=ancien",
     "/redevabilite/indicateurs?etat=a-jour", "/recherche?q=hasard", "/recherche?q=hasard&page=2", "/recherche?q=march%C3%A9s",
     "/calendrier.ics?echeances=1", "/engagements/1?page=2", "/engagements/1?voir=questions", "/organisation/questions?page=2",
-    "/organisation/messages?etat=failed", "/organisation/journal?page=50", "/organisation/reponses?etape=late",
+    "/organisation/messages?etat=failed", "/organisation/journal?page={journal page}",
+    "/organisation/reponses?etape=en-retard", "/organisation/reponses?etape=a-repondre&page=2",
+    "/organisation/reponses?etape=publiees&page=2",
     "/api/v1/questions?situation=en_attente", "/api/v1/questions?engagement={plan}/1&page=10", "/api/v1/passages?forum={held}",
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from forums.answers.queries import (
     assignments,
     awaited,
     given,
+    of_question,
     outcomes_of,
 )
 from forums.answers.routing import (
@@ -49,6 +50,7 @@ __all__ = [
     "institutions_called",
     "institutions_of",
     "may_publish",
+    "of_question",
     "opens_at",
     "outcomes_of",
     "proposed",

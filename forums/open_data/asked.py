@@ -49,12 +49,16 @@ SUPPORTS = (
     .correlate(Question)
     .scalar_subquery()
 )
-ON_AGENDA = col(Question.id).in_(
+_ANNOUNCED = (
     plain_select(col(AgendaItemQuestion.question_id))
     .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
     .join(Later, col(Later.id) == col(AgendaItem.forum_id))
     .where(col(AgendaItem.version) == col(Later.agenda_version), col(AgendaItem.version) > 0, announced(Later))
+    .where(col(AgendaItemQuestion.question_id) == col(Question.id))
+    .correlate(Question)
 )
+# What is kept of it says which few are to be looked at: those an agenda takes up, of a forum announced or not yet.
+ON_AGENDA = (STANDING.c.taken_up == 1) & _ANNOUNCED.exists()
 SITUATION: Any = case(
     (col(Question.status) == "merged", None),
     *((STANDING.c.state == word, french) for word, french in OUTCOMES.items()),
@@ -66,8 +70,8 @@ SITUATION: Any = case(
 def _standing_is(french: str) -> Any:
     """The questions that stand there, by what is kept of each."""
     state = next((word for word, name in OUTCOMES.items() if name == french), "waiting")
-    there = plain_select(STANDING.c.question_id).where(STANDING.c.status == "published", STANDING.c.state == state)
-    found = col(Question.id).in_(there)
+    # Looked up question by question: what is kept is joined from outside, and would otherwise be gone through first.
+    found = (col(Question.status) == "published") & (func.coalesce(STANDING.c.state, "waiting") == state)
     return found if state != "waiting" else found & (ON_AGENDA if french == "a_l_ordre_du_jour" else ~ON_AGENDA)
 
 

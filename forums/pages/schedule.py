@@ -173,8 +173,8 @@ async def desk(request: Request) -> Response:
         season = await schedule.season_of(session, forum)
         commitments = await schedule.commitments_of(session, forum)
         line = await steps.line_of(session, forum, now=page.now())
-        _, total = await questions.published(session, forum=forum, limit=1)
-        held = await registrations.holders(session, forum)
+        total = await questions.how_many_published(session, forum)
+        registered, waiting = await registrations.how_many_hold(session, forum)
     return page.show(
         request,
         "schedule/desk.html",
@@ -185,8 +185,8 @@ async def desk(request: Request) -> Response:
         questions_total=total,
         state=registrations.state_of(forum, now=page.now()),
         warnings=schedule.warnings(forum.day) if forum.day and not forum.is_past(page.now()) else [],
-        registered=sum(each.status == "registered" for each in held),
-        waiting=sum(each.status == "waiting" for each in held),
+        registered=registered,
+        waiting=waiting,
     )
 
 
@@ -271,7 +271,7 @@ async def move_form(request: Request) -> Response:
 async def _move_form(request: Request, filled: Filled[MoveForm], *, status: int = 200) -> Response:
     async with page.reading(request) as session:
         forum = await page.forum(session, request, drafts=True)
-        told = len(await registrations.holders(session, forum))
+        told = sum(await registrations.how_many_hold(session, forum))
         own = await schedule.own_dates(session, forum)
     return page.show(request, "schedule/move.html", status=status, forum=forum, told=told, own=own, filled=filled)
 
@@ -302,7 +302,7 @@ async def cancel_form(request: Request) -> Response:
 async def _cancel_form(request: Request, filled: Filled[CancelForm], *, status: int = 200) -> Response:
     async with page.reading(request) as session:
         forum = await page.forum(session, request, drafts=True)
-        told = len(await registrations.holders(session, forum))
+        told = sum(await registrations.how_many_hold(session, forum))
     return page.show(request, "schedule/cancel.html", status=status, forum=forum, told=told, filled=filled)
 
 
