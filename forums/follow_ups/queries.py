@@ -178,7 +178,7 @@ def bears_on_none() -> ColumnElement[bool]:
 def is_of(plan: ActionPlan) -> ColumnElement[bool]:
     """On a commitment of the plan; on none, made at one of its forums, those of a season of no plan being of the current one."""
     of_plan = select(FollowUpCommitment.follow_up_id).join(Commitment, col(Commitment.id) == col(FollowUpCommitment.commitment_id))
-    seasons = col(Season.plan_id) == plan.id
+    seasons: ColumnElement[bool] = col(Season.plan_id) == plan.id
     if plan.current:
         seasons = seasons | col(Season.plan_id).is_(None)
     made_there = col(Forum.season_id).in_(select(Season.id).where(seasons))

@@ -92,7 +92,7 @@ async def published(
         found += answers.standing_in(str(state), now=now)
     total = (await session.exec(select(func.count()).select_from(STANDING).where(*found))).one()
     # The id settles ties: without it a question could be on two pages, or on none.
-    keys = [kept.since, kept.question_id]
+    keys: list[Any] = [kept.since, kept.question_id]
     if by_support:
         supported = select(func.count()).where(Support.question_id == kept.question_id, col(Support.confirmed_at).is_not(None))
         keys.insert(0, supported.scalar_subquery().label("supported"))
@@ -118,7 +118,7 @@ def _put_to(institution: Institution) -> ColumnElement[bool]:
 def are_of(plan: ActionPlan) -> ColumnElement[bool]:
     """What `STANDING` says of its questions: on its commitments; on none, for its forums, or for none when it is the current plan."""
     kept = STANDING.c
-    seasons = col(Season.plan_id) == plan.id
+    seasons: ColumnElement[bool] = col(Season.plan_id) == plan.id
     if plan.current:
         seasons = seasons | col(Season.plan_id).is_(None)
     asked = kept.season_id.in_(select(Season.id).where(seasons))
