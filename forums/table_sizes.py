@@ -59,7 +59,9 @@ def tell(connection: Connection) -> None:
         return
     connection.exec_driver_sql("ANALYZE sqlite_schema")  # counts nothing: it makes the table that is written here
     connection.exec_driver_sql("DELETE FROM sqlite_stat1")
-    told = [(table, index, f"{ROWS[table]} {left}") for table, indexes in ALIKE.items() for index, left in indexes.items()]
+    told: list[tuple[str, str | None, str]] = [
+        (table, index, f"{ROWS[table]} {left}") for table, indexes in ALIKE.items() for index, left in indexes.items()
+    ]
     told += [(table, None, str(rows)) for table, rows in ROWS.items() if table not in ALIKE]
     connection.exec_driver_sql("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", told)
     connection.exec_driver_sql("ANALYZE sqlite_schema")

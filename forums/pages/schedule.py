@@ -27,7 +27,7 @@ from forums import (
 )
 from forums.forms import refuse
 from forums.language import N_
-from forums.models import Forum, Institution, Member, MinutesEntry
+from forums.models import Institution, Member, MinutesEntry
 from forums.models.forum import PARIS
 from forums.pages import citing, page
 from forums.pages.agenda import chosen
@@ -41,15 +41,12 @@ from forums.schedule import CancelForm, ForumForm, MoveForm
 async def index(request: Request) -> Response:
     async with page.reading(request) as session:
         found = await schedule.public_forums(session)
-        written = {forum.id for forum, _ in found if await _has_minutes(session, forum)}
+        written = await minutes.published_of(session, [forum for forum, _ in found])
+    written |= {forum.id for forum, _ in found if forum.minutes_elsewhere is not None}
     coming = [forum for forum, _ in found if not forum.is_past(page.now()) and forum.starts_at]
     coming.sort(key=lambda forum: (forum.day, forum.slug))
     past = [(forum, season) for forum, season in found if forum not in coming]
     return page.show(request, "schedule/index.html", coming=coming, past=past, written=written, state_of=registrations.state_of)
-
-
-async def _has_minutes(session: AsyncSession, forum: Forum) -> bool:
-    return forum.minutes_elsewhere is not None or await minutes.published(session, forum) is not None
 
 
 async def show(request: Request) -> Response:
@@ -65,7 +62,7 @@ async def show(request: Request) -> Response:
         states = await questions.states_of(session, asked)
         supports = await questions.support_counts(session, asked)
         written = await minutes.published(session, forum)
-        entries = [each.entry for each in await minutes.entries_of(session, written)] if written else []
+        entries = await minutes.passages_of(session, written) if written else []
         carried = await follow_ups.carried_to(session, forum)
         made = await follow_ups.made_at(session, forum)
         line = await steps.line_of(session, forum, now=page.now())

@@ -21,6 +21,7 @@ from forums.questions.moderation import (
 )
 from forums.questions.queries import (
     PUBLIC,
+    are_of,
     are_open,
     concerns,
     for_forum,
@@ -59,6 +60,7 @@ __all__ = [
     "QuestionForm",
     "SupportForm",
     "UnpublishForm",
+    "are_of",
     "are_open",
     "ask",
     "concerns",

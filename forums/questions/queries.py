@@ -84,7 +84,7 @@ async def published(
     if institution is not None:
         found.append(_put_to(institution))
     if plan is not None:
-        found.append(_of_plan(plan))
+        found.append(are_of(plan))
     if season is not None:
         found.append(kept.season_id == season.id)
     found += [{"forum": kept.forum_id, "commitment": kept.commitment_id}[absent].is_(None) for absent in without]
@@ -92,7 +92,7 @@ async def published(
         found += answers.standing_in(str(state), now=now)
     total = (await session.exec(select(func.count()).select_from(STANDING).where(*found))).one()
     # The id settles ties: without it a question could be on two pages, or on none.
-    keys = [kept.since, kept.question_id]
+    keys: list[Any] = [kept.since, kept.question_id]
     if by_support:
         supported = select(func.count()).where(Support.question_id == kept.question_id, col(Support.confirmed_at).is_not(None))
         keys.insert(0, supported.scalar_subquery().label("supported"))
@@ -115,10 +115,10 @@ def _put_to(institution: Institution) -> ColumnElement[bool]:
     return STANDING.c.commitment_id.in_(led) | STANDING.c.question_id.in_(beside)
 
 
-def _of_plan(plan: ActionPlan) -> ColumnElement[bool]:
-    """The questions on its commitments; of those on none, the ones asked for its forums, and for none when it is the current plan."""
+def are_of(plan: ActionPlan) -> ColumnElement[bool]:
+    """What `STANDING` says of its questions: on its commitments; on none, for its forums, or for none when it is the current plan."""
     kept = STANDING.c
-    seasons = col(Season.plan_id) == plan.id
+    seasons: ColumnElement[bool] = col(Season.plan_id) == plan.id
     if plan.current:
         seasons = seasons | col(Season.plan_id).is_(None)
     asked = kept.season_id.in_(select(Season.id).where(seasons))
