@@ -8,12 +8,12 @@ Institutions are few and found by their name alone: they are looked through one 
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import literal, text, union_all
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -73,11 +73,13 @@ async def find(session: AsyncSession, asked: str, *, kind: str | None = None, pa
     if not words:
         return Found([], Counter(), 0, capped=False)
     ranked = await _ranked(session, words)
-    visible = await _visible(session, ranked, [prefix for word in words for prefix in prefixes_of(word)])
-    found = [*await _institutions(session, words), *(visible[key] for key in ranked if key in visible)]
-    counts = Counter(hit.kind for hit in found)
-    wanted = [hit for hit in found if kind is None or hit.kind == kind]
-    return Found(wanted[(page - 1) * PER_PAGE : page * PER_PAGE], counts, len(wanted), capped=len(ranked) == MOST)
+    public = await _public(session, ranked)
+    hits = {(hit.kind, hit.institution.id): hit for hit in await _institutions(session, words) if hit.institution}
+    found = [*hits, *(key for key in ranked if key in public)]
+    wanted = [key for key in found if kind in (None, key[0])]
+    shown = wanted[(page - 1) * PER_PAGE : page * PER_PAGE]
+    hits |= await _read(session, shown, [prefix for word in words for prefix in prefixes_of(word)])
+    return Found([hits[key] for key in shown], Counter(of for of, _ in found), len(wanted), capped=len(ranked) == MOST)
 
 
 async def questions_about(session: AsyncSession, asked: str, *, but: Sequence[str] = (), limit: int) -> list[Question]:
@@ -118,8 +120,10 @@ def _folded(given: str) -> list[str]:
 Key = tuple[str, UUID]
 
 _ON_SQLITE = f"""
-    SELECT entry.kind, entry.object_id FROM search_words JOIN search_entry AS entry ON entry.number = search_words.rowid
-    WHERE search_words MATCH :asked ORDER BY bm25(search_words, 4.0, 1.0), entry.number LIMIT {MOST}
+    SELECT kind, object_id FROM (
+        SELECT rowid AS number, bm25(search_words, 4.0, 1.0) AS place FROM search_words WHERE search_words MATCH :asked
+        ORDER BY place, number LIMIT {MOST}
+    ) AS best JOIN search_entry USING (number) ORDER BY place, number
 """
 _ON_POSTGRESQL = (
     "WITH asked AS (SELECT to_tsquery('french'::regconfig, :asked) AS words) SELECT kind, id FROM ("
@@ -145,9 +149,44 @@ async def _ranked(session: AsyncSession, words: Sequence[str]) -> list[Key]:
 # -- What is public of it ---------------------------------------------------------------------------------------
 
 
-async def _visible(session: AsyncSession, ranked: Sequence[Key], prefixes: Sequence[str]) -> dict[Key, Hit]:
-    """One statement for each kind, whatever was found."""
-    ids = {kind: [found for each, found in ranked if each == kind] for kind in KINDS}
+def _of_answers(query: Any) -> Any:
+    return query.join(Question, col(Question.id) == col(Answer.question_id)).where(
+        col(Answer.published_at).is_not(None), Question.status == "published"
+    )
+
+
+def _of_passages(query: Any) -> Any:
+    query = query.join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id)).join(Forum, col(Forum.id) == col(Minutes.forum_id))
+    return query.where(col(Minutes.published_at).is_not(None), Forum.status != "draft")
+
+
+def _of_promises(query: Any) -> Any:
+    return query.join(Forum, col(Forum.id) == col(FollowUp.forum_id)).where(follow_ups.is_public())
+
+
+# What the public may read of each kind.
+_PUBLIC: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "engagement": (Commitment.id, lambda query: query),
+    "question": (Question.id, lambda query: query.where(Question.status == "published")),
+    "passage": (MinutesEntry.id, _of_passages),
+    "reponse": (Answer.id, _of_answers),
+    "suite": (FollowUp.id, _of_promises),
+    "forum": (Forum.id, lambda query: query.where(Forum.status != "draft")),
+}
+
+
+async def _public(session: AsyncSession, ranked: Sequence[Key]) -> set[Key]:
+    """Those the public may read: one statement, and no text."""
+    asked: list[Any] = [
+        only(cast(Any, select)(literal(kind), key)).where(col(key).in_([found for of, found in ranked if of == kind]))
+        for kind, (key, only) in _PUBLIC.items()
+    ]
+    return {(kind, found) for kind, found in await session.exec(cast(Any, union_all(*asked)))}
+
+
+async def _read(session: AsyncSession, keys: Sequence[Key], prefixes: Sequence[str]) -> dict[Key, Hit]:
+    """Those of one page, which are public: one statement for each kind, whatever was found."""
+    ids = {kind: [found for each, found in keys if each == kind] for kind in KINDS}
     seen: dict[Key, Hit] = {}
     commitments = select(Commitment, ActionPlan).join(ActionPlan, col(ActionPlan.id) == col(Commitment.plan_id))
     for commitment, plan in await session.exec(commitments.where(col(Commitment.id).in_(ids["engagement"]))):
@@ -157,25 +196,23 @@ async def _visible(session: AsyncSession, ranked: Sequence[Key], prefixes: Seque
             "engagement", f"{base}/{commitment.number}", *_shown(title, body, prefixes), plan=plan, number=commitment.number
         )
     questions = select(Question, Forum).outerjoin(Forum, (col(Forum.id) == col(Question.forum_id)) & (col(Forum.status) != "draft"))
-    for question, forum in await session.exec(questions.where(col(Question.id).in_(ids["question"]), Question.status == "published")):
+    for question, forum in await session.exec(questions.where(col(Question.id).in_(ids["question"]))):
         shown = _shown(question.text, question.context, prefixes)
         seen["question", question.id] = Hit("question", f"/questions/{question.code}", *shown, forum=forum)
     answers = (
         select(Answer, Question, Institution)
         .join(Question, col(Question.id) == col(Answer.question_id))
         .join(Institution, col(Institution.id) == col(Answer.institution_id))
-        .where(col(Answer.id).in_(ids["reponse"]), col(Answer.published_at).is_not(None), Question.status == "published")
     )
-    for answer, question, institution in await session.exec(answers):
+    for answer, question, institution in await session.exec(answers.where(col(Answer.id).in_(ids["reponse"]))):
         shown = _shown(question.text, f"{answer.text} {answer.reason or ''}", prefixes)
         seen["reponse", answer.id] = Hit("reponse", f"/questions/{question.code}", *shown, institution=institution)
     passages = (
         select(MinutesEntry, Forum)
         .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
         .join(Forum, col(Forum.id) == col(Minutes.forum_id))
-        .where(col(MinutesEntry.id).in_(ids["passage"]), col(Minutes.published_at).is_not(None), Forum.status != "draft")
     )
-    for entry, forum in await session.exec(passages):
+    for entry, forum in await session.exec(passages.where(col(MinutesEntry.id).in_(ids["passage"]))):
         shown = _shown(entry.title, entry.text, prefixes)
         seen["passage", entry.id] = Hit(
             "passage", f"/forums/{forum.slug}/compte-rendu#p-{entry.number}", *shown, forum=forum, number=entry.number
@@ -184,14 +221,12 @@ async def _visible(session: AsyncSession, ranked: Sequence[Key], prefixes: Seque
         select(FollowUp, Forum, Institution)
         .join(Forum, col(Forum.id) == col(FollowUp.forum_id))
         .outerjoin(Institution, col(Institution.id) == col(FollowUp.institution_id))
-        .where(col(FollowUp.id).in_(ids["suite"]), follow_ups.is_public())
     )
-    for promise, forum, institution in await session.exec(promises):
+    for promise, forum, institution in await session.exec(promises.where(col(FollowUp.id).in_(ids["suite"]))):
         body = " ".join(filter(None, (promise.owner, promise.partners, promise.evidence, promise.drop_reason)))
         shown = _shown(promise.text, body, prefixes)
         seen["suite", promise.id] = Hit("suite", f"/suites/{promise.code}", *shown, forum=forum, institution=institution)
-    held = select(Forum).where(col(Forum.id).in_(ids["forum"]), Forum.status != "draft")
-    for forum in await session.exec(held):
+    for forum in await session.exec(select(Forum).where(col(Forum.id).in_(ids["forum"]))):
         body = " ".join(filter(None, (forum.description, forum.place, forum.address)))
         seen["forum", forum.id] = Hit("forum", f"/forums/{forum.slug}", *_shown(forum.theme or "", body, prefixes), forum=forum)
     return seen

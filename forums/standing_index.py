@@ -1,4 +1,4 @@
-"""Where each question stands, kept by the database itself: derived from the published facts, and typed nowhere.
+"""Where each question stands, and whose answer it waits for, kept by the database itself: derived from the facts, typed nowhere.
 
 Whenever a fact is written that a standing hangs on, triggers derive it again in the same transaction, so that no
 write can forget it and a page that counts five thousand questions reads one index. What moves with the day alone
@@ -11,9 +11,10 @@ dated from its last change.
 """
 
 from collections.abc import Iterator
+from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, Date, Integer, MetaData, String, Table, Uuid
+from sqlalchemy import Column, Connection, Date, Index, Integer, MetaData, String, Table, Uuid
 from sqlmodel import SQLModel
 
 from forums import models  # noqa: F401 — what SQLModel.metadata is to hold
@@ -28,11 +29,13 @@ STANDING = Table(
     Column("question_id", Uuid, primary_key=True),
     Column("status", String, nullable=False),
     Column("commitment_id", Uuid),
+    Column("forum_id", Uuid),
     Column("season_id", Uuid),
     Column("state", String, nullable=False),
     Column("deferred_to", Date),
     Column("taken_up", Integer, nullable=False),
     Column("since", _INSTANT, nullable=False),
+    sqlite_with_rowid=False,  # so that each of its indexes names the question, and a list is read from it alone
 )
 
 # The published ones that are put to an institution which does not lead their commitment, once more for each.
@@ -47,7 +50,26 @@ ELSEWHERE = Table(
     Column("deferred_to", Date),
     Column("taken_up", Integer, nullable=False),
     Column("since", _INSTANT, nullable=False),
+    sqlite_with_rowid=False,
 )
+
+# The work of institutions: each question put to one, waiting or published, with the `stage` of its answer: `to_answer`, `prepared`
+# or `published`. What the minutes say in full needs no answer in writing. `day` is its forum's, none once published, and `since`
+# when it was asked, or the answer published: the order in which it is read.
+WORK = Table(
+    "standing_work",
+    _KEPT,
+    Column("question_id", Uuid, primary_key=True),
+    Column("institution_id", Uuid, primary_key=True),
+    Column("stage", String, nullable=False),
+    Column("deferred_to", Date, index=True),
+    Column("day", Date),
+    Column("since", _INSTANT, nullable=False),
+    Index("ix_standing_work_stage", "stage", "day", "since", "question_id", "institution_id"),
+    Index("ix_standing_work_institution_id", "institution_id", "stage", "day", "since", "question_id"),
+    sqlite_with_rowid=False,
+)
+NO_DAY = date(9999, 12, 31)
 
 
 class Fact(NamedTuple):
@@ -76,7 +98,7 @@ FACTS = (
     Fact("agenda_item", "forum_id, version", "SELECT question_id FROM agenda_item_question WHERE agenda_item_id = {row}.id", True),
     Fact(
         "forum",
-        "season_id, agenda_version",
+        "season_id, agenda_version, day",
         "SELECT id FROM question WHERE forum_id = {row}.id UNION SELECT question_id FROM agenda_item_question"
         " JOIN agenda_item ON agenda_item.id = agenda_item_id WHERE agenda_item.forum_id = {row}.id",
         True,
@@ -104,8 +126,8 @@ WHERE agenda_item.id = tie.agenda_item_id AND forum.id = agenda_item.forum_id
     AND agenda_item.version = forum.agenda_version AND forum.agenda_version > 0 AND tie.question_id {these}"""
 
 _DERIVED = """
-INSERT INTO standing_question (question_id, status, commitment_id, season_id, state, deferred_to, taken_up, since)
-SELECT question.id, question.status, question.commitment_id, forum.season_id, coalesce(said.outcome, 'waiting'),
+INSERT INTO standing_question (question_id, status, commitment_id, forum_id, season_id, state, deferred_to, taken_up, since)
+SELECT question.id, question.status, question.commitment_id, question.forum_id, forum.season_id, coalesce(said.outcome, 'waiting'),
     CASE WHEN said.outcome = 'deferred' THEN said.deferred_to END,
     CASE WHEN said.outcome IS NULL AND question.id IN ({on_agenda}) THEN 1 ELSE 0 END,
     coalesce(question.decided_at, question.created_at)
@@ -121,11 +143,28 @@ WHERE put.question_id {these} AND kept.question_id = put.question_id AND kept.st
     SELECT 1 FROM commitment_institution AS led WHERE led.commitment_id = kept.commitment_id
     AND led.institution_id = put.institution_id AND led.role = 'lead')"""
 
-_FORGOTTEN = ("DELETE FROM standing_question WHERE question_id {these}", "DELETE FROM standing_elsewhere WHERE question_id {these}")
-_AGAIN = (*_FORGOTTEN, _DERIVED, _ELSEWHERE)
+_WORK = """
+INSERT INTO standing_work (question_id, institution_id, stage, deferred_to, day, since)
+SELECT put.question_id, put.institution_id,
+    CASE WHEN answer.id IS NULL THEN 'to_answer' WHEN answer.published_at IS NULL THEN 'prepared' ELSE 'published' END,
+    CASE WHEN answer.published_at IS NOT NULL AND answer.outcome = 'deferred' THEN answer.deferred_to END,
+    CASE WHEN answer.published_at IS NULL THEN coalesce(forum.day, '{no_day}') END, coalesce(answer.published_at, question.created_at)
+FROM question_institution AS put CROSS JOIN question
+LEFT JOIN answer ON answer.question_id = put.question_id AND answer.institution_id = put.institution_id
+LEFT JOIN forum ON forum.id = question.forum_id
+WHERE put.question_id {these} AND question.id = put.question_id AND question.status IN ('pending', 'published')
+    AND (answer.id IS NOT NULL OR NOT EXISTS (
+        SELECT 1 FROM minutes_entry_question AS tie CROSS JOIN minutes_entry AS entry CROSS JOIN minutes
+        WHERE tie.question_id = put.question_id AND tie.outcome IN ('answered', 'refused') AND entry.id = tie.entry_id
+            AND minutes.id = entry.minutes_id AND minutes.published_at IS NOT NULL))""".replace("{no_day}", NO_DAY.isoformat())
 
-# What is counted is read from these alone.
+_KINDS = (_DERIVED, _ELSEWHERE, _WORK)
+_AGAIN = (*(f"DELETE FROM {table} WHERE question_id {{these}}" for table in _KEPT.tables), *_KINDS)  # noqa: S608 — our own tables
+
+# What is counted or listed is read from these alone.
 _INDEXES = (
+    "CREATE INDEX ix_standing_question_since ON standing_question (status, since, question_id)",
+    "CREATE INDEX ix_standing_question_forum ON standing_question (forum_id, status, since, question_id)",
     "CREATE INDEX ix_standing_question ON standing_question (status, commitment_id, season_id, state, deferred_to, taken_up, since)",
     "CREATE INDEX ix_standing_elsewhere ON standing_elsewhere"
     " (institution_id, commitment_id, season_id, state, deferred_to, taken_up, since)",
@@ -138,7 +177,7 @@ def create(connection: Connection) -> None:
     _KEPT.create_all(connection)
     for statement in _INDEXES:
         connection.exec_driver_sql(statement)
-    for statement in (_DERIVED, _ELSEWHERE):
+    for statement in _KINDS:
         connection.exec_driver_sql(statement.format(these="IN (SELECT id FROM question)"))
     for statement in _sqlite() if connection.dialect.name == "sqlite" else _postgresql():
         connection.exec_driver_sql(statement)

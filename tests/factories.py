@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import calendar_index, minutes, registrations, schedule, search_index, secret_links, standing_index
+from forums import calendar_index, minutes, registrations, schedule, search_index, secret_links, standing_index, table_sizes
 from forums.agenda import AgendaItemForm
 from forums.answers import AnswerForm
 from forums.consultations import CommentForm
@@ -62,6 +62,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
         await connection.run_sync(search_index.create)
         await connection.run_sync(standing_index.create)
         await connection.run_sync(calendar_index.create)
+        await connection.run_sync(table_sizes.tell)
     try:
         yield database
     finally:

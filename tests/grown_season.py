@@ -327,7 +327,7 @@ class _Grown:
         facts = {"kind": told.kind, "recipient": told.recipient, "facts": told.facts, "forum_id": self.held.id}
         shown = await self.put(OutboxMessage(id=self.id(), **facts, status="failed", attempts=1, last_error="550", created_at=self.now))
         await self.put(DeliveryAttempt(message_id=shown.id, at=self.now, code=550, outcome="refused"))
-        self.names["message"] = str(shown.id)
+        self.names |= {"message": str(shown.id), "journal page": str(max(1, events // 50))}
         statuses = ["sent", "sent", "sent", "sent", "waiting", "failed", "bounced", "dropped"]
         await self.many(
             OutboxMessage,

@@ -27,7 +27,7 @@ from uuid import UUID
 from sqlalchemy import event, text
 
 import forums.settings
-from forums import members, open_data, standing_index
+from forums import members, open_data, standing_index, table_sizes
 from forums.app import ADDRESSES, create_app
 from forums.models import Member
 from forums.pages.gate import cookie_name
@@ -58,7 +58,9 @@ MORE = (
     "/suites?etat=tenues", "/suites?etat=en-retard", "/suites?plan={plan}&engagement=1", "/redevabilite?plan=ancien",
     "/redevabilite/indicateurs?etat=a-jour", "/recherche?q=hasard", "/recherche?q=hasard&page=2", "/recherche?q=march%C3%A9s",
     "/calendrier.ics?echeances=1", "/engagements/1?page=2", "/engagements/1?voir=questions", "/organisation/questions?page=2",
-    "/organisation/messages?etat=failed", "/organisation/journal?page=50", "/organisation/reponses?etape=late",
+    "/organisation/messages?etat=failed", "/organisation/journal?page={journal page}",
+    "/organisation/reponses?etape=en-retard", "/organisation/reponses?etape=a-repondre&page=2",
+    "/organisation/reponses?etape=publiees&page=2",
     "/api/v1/questions?situation=en_attente", "/api/v1/questions?engagement={plan}/1&page=10", "/api/v1/passages?forum={held}",
 )  # fmt: skip
 
@@ -191,6 +193,7 @@ async def grown(settings: Settings, size: Size, clock: Clock) -> AsyncIterator[G
         async with filling.transaction() as session:
             connection = await session.connection()
             await connection.run_sync(standing_index.create)
+            await connection.run_sync(table_sizes.tell)
             if not filling.is_sqlite:
                 await connection.execute(text("ANALYZE"))
     app = create_app(settings)

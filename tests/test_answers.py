@@ -198,7 +198,7 @@ async def test_a_draft_is_seen_by_its_institution_and_organisers_and_by_nobody_e
     assert await answers.assignment(session, question.code, "hatvp", institutions=[other]) is None
     assert await answers.assignment(session, question.code, "hatvp", institutions=[]) is None
     assert await answers.given(session, question) == []
-    assert (await questions.states_of(session, [question]))[question.id] == answers.WAITING
+    assert (await questions.states_of(session, [question]))[question.id] == answers.Standing("waiting")
 
 
 async def test_a_colleagues_text_is_never_overwritten(session: AsyncSession) -> None:
@@ -419,7 +419,7 @@ async def test_the_latest_published_fact_says_where_a_question_stands(session: A
     await note()
 
     assert stands == [
-        answers.ON_AGENDA,
+        answers.Standing("on_agenda"),
         Standing("partly"),
         Standing("deferred", date(2027, 6, 1)),
         Standing("refused"),
@@ -432,7 +432,7 @@ async def test_what_was_put_off_is_overdue_the_day_after_in_paris() -> None:
 
     assert not standing.is_overdue(datetime(2027, 6, 1, 21, 59, tzinfo=UTC))
     assert standing.is_overdue(datetime(2027, 6, 1, 22, 1, tzinfo=UTC))
-    assert not answers.WAITING.is_overdue(NOW)
+    assert not answers.Standing("waiting").is_overdue(NOW)
 
 
 async def test_questions_are_found_by_where_they_stand_now(session: AsyncSession) -> None:

@@ -16,7 +16,7 @@ ORDER = [
     {"settings"},
     {"models"},
     {"sqlite_driver"},
-    {"database", "language", "plan_files", "search_index", "standing_index", "calendar_index", "event_markup", "ogp_files"},
+    {"database", "language", "plan_files", "search_index", "standing_index", "calendar_index", "table_sizes", "event_markup", "ogp_files"},
     {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients", "serving"},
     {"calendar_feed", "entry_codes"},
     {"emails"},

@@ -33,7 +33,7 @@ from forums.models import (
     Season,
 )
 from forums.settings import Settings
-from forums.standing_index import ELSEWHERE, STANDING
+from forums.standing_index import ELSEWHERE, NO_DAY, STANDING, WORK
 from tests.factories import NOW, a_question
 from tests.random_season import random_season
 
@@ -98,22 +98,24 @@ def test_after_every_migration_each_fact_is_watched(settings: Settings) -> None:
 # -- What the database keeps -------------------------------------------------------------------------------------
 
 
-async def _kept(database: Database) -> tuple[list[Row], list[Row]]:
+async def _kept(database: Database) -> tuple[list[Row], ...]:
     async with database.reading() as session:
         connection = await session.connection()
         each = STANDING.c
-        names = (each.question_id, each.status, each.commitment_id, each.season_id, each.state, each.deferred_to, each.taken_up, each.since)
+        of_each = ("question_id", "status", "commitment_id", "forum_id", "season_id", "state", "deferred_to", "taken_up", "since")
+        names = [each[name] for name in of_each]
         standings = [tuple(row) for row in await connection.execute(select(*names))]  # type: ignore[call-overload]
         put = ELSEWHERE.c
         named = (put.question_id, put.institution_id, put.commitment_id, put.season_id, put.state, put.deferred_to, put.taken_up, put.since)
         elsewhere = [tuple(row) for row in await connection.execute(select(*named))]  # type: ignore[call-overload]
-    return sorted(standings, key=str), sorted(elsewhere, key=str)
+        work = [tuple(row) for row in await connection.execute(select(*WORK.c))]  # type: ignore[call-overload]
+    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted(work, key=str)
 
 
 # -- What follows from the facts ---------------------------------------------------------------------------------
 
 
-async def _recounted(database: Database) -> tuple[list[Row], list[Row]]:
+async def _recounted(database: Database) -> tuple[list[Row], ...]:
     async with database.reading() as session:
         rows = {table: await _all(session, table) for table in TABLES}
     forums = {each.id: each for each in rows[Forum]}
@@ -137,11 +139,28 @@ async def _recounted(database: Database) -> tuple[list[Row], list[Row]]:
         season = forums[question.forum_id].season_id if question.forum_id else None
         known = (question.commitment_id, season, state, until if state == "deferred" else None)
         known = (*known, int(state == "waiting" and question.id in taken), question.decided_at or question.created_at)
-        standings.append((question.id, question.status, *known))
+        standings.append((question.id, question.status, question.commitment_id, question.forum_id, *known[1:]))
         put_to = [each.institution_id for each in rows[QuestionInstitution] if each.question_id == question.id]
         others = [each for each in put_to if (question.commitment_id, each) not in led]
         elsewhere += [(question.id, each, *known) for each in others if question.status == "published"]
-    return sorted(standings, key=str), sorted(elsewhere, key=str)
+    in_full = {question for question, facts in said.items() if any(not by and what in ENOUGH for _, by, _, _, what, _ in facts)}
+    work = [_work_on(tie, rows, forums, in_full) for tie in rows[QuestionInstitution]]
+    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted((each for each in work if each), key=str)
+
+
+ENOUGH = ("answered", "refused")
+
+
+def _work_on(tie: QuestionInstitution, rows: dict[Any, list[Any]], forums: dict[UUID, Forum], in_full: set[UUID]) -> Row | None:
+    question = next(each for each in rows[Question] if each.id == tie.question_id)
+    mine = [each for each in rows[Answer] if (each.question_id, each.institution_id) == (tie.question_id, tie.institution_id)]
+    if question.status not in ("pending", "published") or (not mine and question.id in in_full):
+        return None
+    if mine and mine[0].published_at:
+        until = mine[0].deferred_to if mine[0].outcome == "deferred" else None
+        return (tie.question_id, tie.institution_id, "published", until, None, mine[0].published_at)
+    day = forums[question.forum_id].day if question.forum_id else None
+    return (tie.question_id, tie.institution_id, "prepared" if mine else "to_answer", None, day or NO_DAY, question.created_at)
 
 
 TABLES: tuple[type[Any], ...] = (
@@ -201,6 +220,11 @@ async def one_is_put_to_another_institution(session: AsyncSession, random: Rando
 
 async def one_is_put_to_an_institution_less(session: AsyncSession, random: Random) -> None:
     await session.delete(await _one(session, random, QuestionInstitution))
+
+
+async def an_answer_is_prepared(session: AsyncSession, random: Random) -> None:
+    tie = await _one(session, random, QuestionInstitution, col(QuestionInstitution.question_id).not_in(select(Answer.question_id)))
+    session.add(_answer(tie.question_id, tie.institution_id, 1))
 
 
 async def an_answer_is_published(session: AsyncSession, random: Random) -> None:
@@ -272,6 +296,10 @@ async def a_commitment_changes_hands(session: AsyncSession, random: Random) -> N
     await session.exec(update(CommitmentInstitution).values(role="lead"))
 
 
+async def a_forum_moves(session: AsyncSession, random: Random) -> None:
+    (await _one(session, random, Forum, col(Forum.id).in_(select(Question.forum_id)))).day = date(2027, 9, 1)
+
+
 async def a_forum_goes_to_another_season(session: AsyncSession, random: Random) -> None:
     season = Season(slug="une-autre", title="Une autre saison")
     session.add(season)
@@ -299,8 +327,9 @@ async def _erase(session: AsyncSession, table: type[SQLModel], row: Any) -> None
 
 CHANGES: tuple[Change, ...] = (
     a_question_is_asked, one_is_withdrawn, one_is_merged, one_goes_to_another_forum, one_is_put_to_another_institution,
-    one_is_put_to_an_institution_less, an_answer_is_published, one_is_changed, it_goes_to_another_question, an_answer_is_erased,
-    minutes_are_published, minutes_are_withdrawn, a_passage_says_otherwise, a_passage_speaks_of_another_question,
+    one_is_put_to_an_institution_less, an_answer_is_prepared, an_answer_is_published, one_is_changed,
+    it_goes_to_another_question, an_answer_is_erased, minutes_are_published,
+    minutes_are_withdrawn, a_passage_says_otherwise, a_passage_speaks_of_another_question,
     passages_are_numbered_otherwise, a_passage_goes, a_question_is_put_on_an_agenda, another_agenda_is_published, an_item_goes,
-    a_commitment_changes_hands, a_forum_goes_to_another_season, a_commitment_goes, a_forum_goes, a_question_goes,
+    a_commitment_changes_hands, a_forum_moves, a_forum_goes_to_another_season, a_commitment_goes, a_forum_goes, a_question_goes,
 )  # fmt: skip

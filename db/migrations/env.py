@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
-from forums import migrations, settings
+from forums import migrations, settings, table_sizes
 
 
 def run(connection: Connection) -> None:
@@ -30,6 +30,7 @@ def run(connection: Connection) -> None:
         include_object=migrations.is_known,
     )
     context.run_migrations()
+    table_sizes.tell(connection)  # a table that was rebuilt is a new one to SQLite
 
 
 def plainly(kind: str, item: Any, _: Any) -> str | Literal[False]:

@@ -6,16 +6,18 @@ were erased on time) is None, never zero.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any, Literal, cast
 from uuid import UUID
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import ColumnElement, literal, union_all
+from sqlalchemy import ColumnElement, String, case, literal, union, union_all
+from sqlalchemy import cast as sql_cast
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from forums import questions
 from forums.accountability.examined import is_held
 from forums.models import (
     ActionPlan,
@@ -169,18 +171,23 @@ async def _years(session: AsyncSession, plan: ActionPlan, now: datetime) -> list
 
 async def _published(session: AsyncSession, plan: ActionPlan) -> dict[PublicationKind, set[date]]:
     """The days, in Paris, on which each kind of thing was published or corrected: one statement, a row per day and kind."""
-    facts = union_all(*(_by_day(kind, queries) for kind, queries in _publications(plan).items()))
+    facts = union(*(_by_day(kind, queries) for kind, queries in _publications(plan).items()))
     found: dict[PublicationKind, set[date]] = {"minutes": set(), "answers": set(), "measurements": set(), "reports": set()}
-    for kind, first, last in (await session.exec(cast(Any, facts))).all():
-        # A day of UTC touches two of Paris at most: those of its first and of its last fact.
-        found[kind] |= {moment.astimezone(PARIS).date() for moment in (first, last)}
+    for kind, at in (await session.exec(cast(Any, facts))).all():
+        moment = datetime.fromisoformat(at)
+        found[kind].add(moment.date() if len(at) == _DAY else moment.replace(tzinfo=UTC).astimezone(PARIS).date())
     return found
 
 
+_DAY, _HOUR = len("2018-05-24"), len("2018-05-24 18")
+
+
 def _by_day(kind: PublicationKind, moments: Sequence[Any]) -> Any:
+    """A day of UTC is the same in Paris until 22 o'clock; then it hangs on the hour and the season."""
     at = union_all(*moments).subquery().c.at
-    query = cast(Any, select)(literal(kind), func.min(at), func.max(at)).where(at.is_not(None))
-    return query.group_by(func.date(at))
+    text = sql_cast(at, String)
+    day = case((func.substr(text, _HOUR - 1, 2) < "22", func.substr(text, 1, _DAY)), else_=func.substr(text, 1, _HOUR))
+    return cast(Any, select)(literal(kind), day).where(at.is_not(None))
 
 
 def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
@@ -193,7 +200,7 @@ def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
     forums = select(Forum.id).where(col(Forum.season_id).in_(seasons))
     written = col(Minutes.forum_id).in_(forums) & col(Minutes.published_at).is_not(None)
     commitments = select(Commitment.id).where(Commitment.plan_id == plan.id)
-    answered = [_asked_of(plan), col(Answer.published_at).is_not(None)]
+    answered = [STANDING.c.question_id == col(Answer.question_id), questions.are_of(plan), col(Answer.published_at).is_not(None)]
     indicators = select(Indicator.id).where(col(Indicator.commitment_id).in_(commitments))
     measured = col(Measurement.indicator_id).in_(indicators) & (col(Measurement.status) == "published")
     reported = col(ProgressReport.commitment_id).in_(commitments) & (col(ProgressReport.status) == "published")
@@ -205,22 +212,9 @@ def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
             moments(col(Minutes.amended_at)).where(written),
         ],
         "answers": [
-            _with_question(moments(col(Answer.published_at))).where(*answered),
-            _with_question(moments(col(Answer.amended_at))).where(*answered, col(Answer.amended_at).is_not(None)),
+            moments(col(Answer.published_at)).where(*answered),
+            moments(col(Answer.amended_at)).where(*answered, col(Answer.amended_at).is_not(None)),
         ],
         "measurements": [moments(col(Measurement.published_at)).where(measured), moments(col(Measurement.corrected_at)).where(measured)],
         "reports": [moments(col(ProgressReport.published_at)).where(reported), moments(col(ProgressReport.amended_at)).where(reported)],
     }
-
-
-def _with_question(answers: Any) -> Any:
-    """Answers with what is known of their question: its commitment, its season."""
-    answers = answers.select_from(Answer).join(STANDING, STANDING.c.question_id == col(Answer.question_id))
-    answers = answers.outerjoin(Commitment, col(Commitment.id) == STANDING.c.commitment_id)
-    return answers.outerjoin(Season, col(Season.id) == STANDING.c.season_id)
-
-
-def _asked_of(plan: ActionPlan) -> ColumnElement[bool]:
-    """The questions of a plan: that of their commitment, or else of their season, or else the current one."""
-    current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
-    return func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current) == plan.id

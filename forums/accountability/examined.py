@@ -86,12 +86,16 @@ def _examining(ids: Sequence[UUID]) -> Any:
         .where(col(Forum.agenda_published_at).is_not(None), AgendaItem.version == Forum.agenda_version)
         .where(col(AgendaItemCommitment.commitment_id).in_(ids))
     )
-    in_minutes: Any = (
-        cast(Any, select)(col(MinutesEntryCommitment.commitment_id), col(Minutes.forum_id))
+    # A forum's passages speak of a commitment many times: once each, before it is asked which minutes are public.
+    spoken_of: Any = (
+        cast(Any, select)(col(MinutesEntryCommitment.commitment_id), col(MinutesEntry.minutes_id))
         .join(MinutesEntry, col(MinutesEntry.id) == col(MinutesEntryCommitment.entry_id))
-        .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
-        .where(col(Minutes.published_at).is_not(None), col(MinutesEntryCommitment.commitment_id).in_(ids))
+        .where(col(MinutesEntryCommitment.commitment_id).in_(ids))
         .distinct()
+        .subquery()
+    )
+    in_minutes = cast(Any, select)(spoken_of.c.commitment_id, col(Minutes.forum_id)).join(
+        Minutes, (col(Minutes.id) == spoken_of.c.minutes_id) & col(Minutes.published_at).is_not(None)
     )
     return about.union(on_agenda, in_minutes)
 

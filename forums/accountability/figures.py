@@ -4,10 +4,10 @@ A question is counted once for its commitment, and once for each institution it 
 institutions say nothing. What only a few were asked is given as it is; there is no percentage.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -25,8 +25,6 @@ from forums.models import (
     Forum,
     Institution,
 )
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -181,25 +179,16 @@ async def _days_held(session: AsyncSession, now: datetime) -> list[date]:
 async def _promises(
     session: AsyncSession, plan: ActionPlan, now: datetime
 ) -> tuple[dict[UUID, Promised], dict[UUID, Promised], Promised, Promised]:
-    """The public promises by commitment, by institution, all those of the plan, and those on no commitment: three statements."""
-    known = follow_ups.plans_of_each()
-    of_each = known.c.follow_up_id == col(FollowUp.id)
+    """The public promises by commitment, by institution, all those of the plan, and those on no commitment: two statements."""
     linked = col(FollowUpCommitment.follow_up_id) == col(FollowUp.id)
-    on_none = col(FollowUp.id).not_in(select(FollowUpCommitment.follow_up_id)).label("on_none")
     by_commitment = promises_by(col(FollowUpCommitment.commitment_id), now=now).join(FollowUpCommitment, linked)
-    by_institution = promises_by(known.c.plan_id, col(FollowUp.institution_id), now=now).join(known, of_each)
-    apart = promises_by(known.c.plan_id, on_none, now=now).join(known, of_each)
     of_commitments = {key: found for (key,), found in (await promised(session, by_commitment)).items()}
-    of_institutions = _within(plan, await promised(session, by_institution))
-    of_institutions.pop(None, None)
-    of_none = {bool(key): found for key, found in _within(plan, await promised(session, apart)).items()}
-    return of_commitments, of_institutions, _sum(list(of_none.values())), of_none.get(True, Promised())
+    on_none = follow_ups.bears_on_none().label("on_none")
+    of_plan = await promised(session, promises_by(col(FollowUp.institution_id), on_none, now=now).where(follow_ups.is_of(plan)))
+    held = {key: _sum(found for (holder, _), found in of_plan.items() if holder == key) for key, _ in of_plan if key}
+    return of_commitments, held, _sum(of_plan.values()), _sum(found for (_, none), found in of_plan.items() if none)
 
 
-def _within(plan: ActionPlan, found: dict[Any, T]) -> dict[Any, T]:
-    """What was counted of one plan, without its key."""
-    return {key: each for (plan_id, key), each in found.items() if plan_id == plan.id}
-
-
-def _sum(each: Sequence[Promised]) -> Promised:
+def _sum(found: Iterable[Promised]) -> Promised:
+    each = list(found)
     return Promised(*(sum(getattr(one, name) for one in each) for name in ("open", "late", "kept", "dropped")))

@@ -14,6 +14,7 @@ from forums.answers.queries import (
     assignments,
     awaited,
     given,
+    of_question,
     outcomes_of,
 )
 from forums.answers.routing import (
@@ -27,13 +28,12 @@ from forums.answers.routing import (
     route_and_tell,
     routed_to,
 )
-from forums.answers.standing import ON_AGENDA, STATES, WAITING, Standing, standing_in, standings
+from forums.answers.standing import ON_THE_AGENDA, STATES, Standing, standing_in, standings
 from forums.answers.writing import AnswerForm, may_publish, opens_at, publish, take_over, tell_it_changed, write
 
 __all__ = [
-    "ON_AGENDA",
+    "ON_THE_AGENDA",
     "STATES",
-    "WAITING",
     "AnswerForm",
     "Assignment",
     "Given",
@@ -50,6 +50,7 @@ __all__ = [
     "institutions_called",
     "institutions_of",
     "may_publish",
+    "of_question",
     "opens_at",
     "outcomes_of",
     "proposed",

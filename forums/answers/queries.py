@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 from uuid import UUID
 
+from sqlalchemy import select as plain_select
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,7 +19,6 @@ from forums.models import (
     Commitment,
     Forum,
     Institution,
-    Minutes,
     MinutesEntry,
     MinutesEntryQuestion,
     Question,
@@ -26,6 +26,7 @@ from forums.models import (
     Season,
 )
 from forums.models.forum import PARIS
+from forums.standing_index import WORK
 
 Stage = Literal["late", "to_answer", "prepared", "published"]
 
@@ -57,37 +58,38 @@ async def assignment(session: AsyncSession, code: str, slug: str, *, institution
     return Assignment(*found) if found else None
 
 
+async def of_question(session: AsyncSession, question: Question, *, institutions: Sequence[Institution] | None) -> list[Assignment]:
+    """The work of these institutions (None: of all) on a question, by name."""
+    query = _assignments(institutions).where(Question.id == question.id).order_by(col(Institution.name))
+    return [Assignment(*found) for found in (await session.exec(query)).all()]
+
+
 async def assignments(
     session: AsyncSession,
     *,
     institutions: Sequence[Institution] | None,
-    question: Question | None = None,
-    stage: Stage | None = None,
+    stage: Stage,
     offset: int = 0,
     limit: int = 100,
     now: datetime,
 ) -> tuple[list[Assignment], int]:
-    """A page of the work of these institutions (None: of all), the oldest and nearest forum first, and how much there is in all.
+    """A page of the work of these institutions (None: of all), and how much there is in all.
 
-    By `stage`: what was put off to a day that has passed, what has no answer yet, what is prepared, what is published.
+    By `stage`: what was put off to a day that has passed, the first of these days first; what has no answer yet and what is
+    prepared, the oldest and nearest forum first; what is published, the newest first.
     """
-    query = _assignments(institutions)
-    if question is not None:
-        query = query.where(Question.id == question.id)
-    if stage is not None:
-        query = query.where(*_at(stage, now))
-    total = (await session.exec(select(func.count()).select_from(query.with_only_columns(Question.id).subquery()))).one()
-    if stage == "published":
-        query = query.order_by(col(Answer.published_at).desc())
-    query = query.order_by(col(Forum.day).nulls_last(), col(Question.created_at), col(Institution.name), col(Question.code))
-    query = query.offset(offset).limit(limit)
-    return [Assignment(*found) for found in (await session.exec(query)).all()], total
+    theirs = _work(institutions, stage, now)
+    total = (await session.exec(theirs.with_only_columns(func.count(), maintain_column_froms=True))).scalar_one()
+    found = theirs.order_by(*_in_turn(stage, WORK.c)).offset(offset).limit(limit).subquery()
+    query = _assignments(None).join(found, _is_of(found.c)).order_by(*_in_turn(stage, found.c))
+    return [Assignment(*each) for each in (await session.exec(query)).all()], total
 
 
 async def awaited(session: AsyncSession, institutions: Sequence[Institution], *, now: datetime) -> list[tuple[Forum | None, int]]:
     """How many questions wait for an answer of these institutions, by forum, the oldest and nearest first."""
-    ids = _assignments(institutions).where(*_at("to_answer", now)).with_only_columns(Question.id, Question.forum_id).distinct().subquery()
-    query: Any = select(Forum, func.count()).select_from(ids).outerjoin(Forum, col(Forum.id) == ids.c.forum_id)
+    work = _work(institutions, "to_answer", now).subquery()
+    query: Any = cast(Any, select)(Forum, func.count(work.c.question_id.distinct())).select_from(work)
+    query = query.join(Question, col(Question.id) == work.c.question_id).outerjoin(Forum, col(Forum.id) == col(Question.forum_id))
     return list((await session.exec(query.group_by(col(Forum.id)).order_by(col(Forum.day).nulls_last()))).all())
 
 
@@ -105,27 +107,23 @@ def _assignments(institutions: Sequence[Institution] | None) -> Any:
     return query if institutions is None else query.where(col(Institution.id).in_([each.id for each in institutions]))
 
 
-def _at(stage: Stage, now: datetime) -> list[Any]:
+def _work(institutions: Sequence[Institution] | None, stage: Stage, now: datetime) -> Any:
+    """What the database keeps of it; what is put off is published too."""
+    at_it = WORK.c.deferred_to < now.astimezone(PARIS).date() if stage == "late" else WORK.c.stage == stage
+    query = plain_select(WORK).where(at_it)
+    return query if institutions is None else query.where(WORK.c.institution_id.in_([each.id for each in institutions]))
+
+
+def _in_turn(stage: Stage, of: Any) -> list[Any]:
+    """The order of the index it is read from; the identifiers settle ties."""
     if stage == "late":
-        today = now.astimezone(PARIS).date()
-        return [
-            col(Answer.published_at).is_not(None),
-            Answer.outcome == "deferred",
-            col(Answer.deferred_to) < today,
-        ]
-    if stage == "to_answer":
-        # What the minutes say in full needs no answer in writing; what another institution wrote answers for itself alone.
-        said = (
-            select(MinutesEntryQuestion.question_id)
-            .join(MinutesEntry, col(MinutesEntry.id) == col(MinutesEntryQuestion.entry_id))
-            .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
-            .where(col(Minutes.published_at).is_not(None), col(MinutesEntryQuestion.outcome).in_(("answered", "refused")))
-        )
-        return [col(Answer.id).is_(None), col(Question.id).not_in(said)]
-    return [
-        col(Answer.id).is_not(None),
-        col(Answer.published_at).is_not(None) if stage == "published" else col(Answer.published_at).is_(None),
-    ]
+        return [of.deferred_to, of.question_id, of.institution_id]
+    turn = [of.day, of.since, of.question_id, of.institution_id]
+    return [each.desc() for each in turn] if stage == "published" else turn
+
+
+def _is_of(work: Any) -> Any:
+    return (col(QuestionInstitution.question_id) == work.question_id) & (col(QuestionInstitution.institution_id) == work.institution_id)
 
 
 # -- What was published -----------------------------------------------------------------------------------

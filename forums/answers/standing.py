@@ -11,10 +11,9 @@ from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.models import Question
 from forums.models.forum import PARIS, Outcome
 from forums.standing_index import STANDING
 
@@ -29,6 +28,9 @@ STATES: dict[str, Outcome] = {
     "refusee": "refused",
 }
 
+# Of those that wait, the ones a published agenda takes up.
+ON_THE_AGENDA = "a-l-ordre-du-jour"
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -42,20 +44,20 @@ class Standing:
         return self.until is not None and self.until < now.astimezone(PARIS).date()
 
 
-WAITING, ON_AGENDA = Standing("waiting"), Standing("on_agenda")
-
-
 async def standings(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, Standing]:
-    """What came of each of these questions; one of which nothing was published is absent."""
+    """Where each of these questions stands: what came of it, on a published agenda, waiting."""
     kept = STANDING.c
-    query = cast(Any, select)(kept.question_id, kept.state, kept.deferred_to).where(kept.question_id.in_(ids), kept.state != "waiting")
-    return {question_id: Standing(state, until) for question_id, state, until in (await session.exec(query)).all()}
+    query = cast(Any, select)(kept.question_id, kept.state, kept.taken_up, kept.deferred_to).where(kept.question_id.in_(ids))
+    found = (await session.exec(query)).all()
+    return {question_id: Standing("on_agenda" if taken_up else state, until) for question_id, state, taken_up, until in found}
 
 
-def standing_in(state: str, *, now: datetime | None) -> ColumnElement[bool]:
-    """The questions in a state named as in `STATES`, or of which nothing was published (`en-attente`)."""
+def standing_in(state: str, *, now: datetime | None) -> list[ColumnElement[bool]]:
+    """What `STANDING` says of a state named as in `STATES`, `en-attente` (nothing was published) or `ON_THE_AGENDA`."""
     kept = STANDING.c
-    found = cast(Any, select)(kept.question_id).where(kept.state == STATES.get(state, "waiting"))
+    found: list[ColumnElement[bool]] = [kept.state == STATES.get(state, "waiting")]
+    if state == ON_THE_AGENDA:
+        found.append(kept.taken_up == 1)
     if state == "en-retard" and now is not None:
-        found = found.where(kept.deferred_to < now.astimezone(PARIS).date())
-    return col(Question.id).in_(found)
+        found.append(kept.deferred_to < now.astimezone(PARIS).date())
+    return found

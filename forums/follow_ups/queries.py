@@ -6,7 +6,7 @@ Each answer costs the same number of statements whatever the number of promises.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case
@@ -158,12 +158,11 @@ async def public_ones(
     if commitment is not None:
         conditions.append(_bears_on(commitment))
     if plan is not None:
-        known_plans = plans_of_each()
-        conditions.append(col(FollowUp.id).in_(cast(Any, select)(known_plans.c.follow_up_id).where(known_plans.c.plan_id == plan.id)))
+        conditions.append(is_of(plan))
     if season is not None:
         conditions.append(Forum.season_id == season.id)
     if without_commitment:
-        conditions.append(col(FollowUp.id).not_in(select(FollowUpCommitment.follow_up_id)))
+        conditions.append(bears_on_none())
     total = select(func.count()).select_from(FollowUp).join(Forum, col(Forum.id) == col(FollowUp.forum_id)).where(*conditions)
     return await promises(session, known(*conditions).offset(offset).limit(limit)), (await session.exec(total)).one()
 
@@ -172,20 +171,18 @@ def _bears_on(commitment: Commitment) -> ColumnElement[bool]:
     return col(FollowUp.id).in_(select(FollowUpCommitment.follow_up_id).where(FollowUpCommitment.commitment_id == commitment.id))
 
 
-def plans_of_each() -> Any:
-    """Every promise with its plans: those of its commitments; without one, that of its forum's season; without one, the current plan."""
-    current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
-    plan = func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current).label("plan_id")
-    return (
-        cast(Any, select)(col(FollowUp.id).label("follow_up_id"), plan)
-        .select_from(FollowUp)
-        .join(Forum, col(Forum.id) == col(FollowUp.forum_id))
-        .join(Season, col(Season.id) == col(Forum.season_id))
-        .outerjoin(FollowUpCommitment, col(FollowUpCommitment.follow_up_id) == col(FollowUp.id))
-        .outerjoin(Commitment, col(Commitment.id) == col(FollowUpCommitment.commitment_id))
-        .distinct()
-        .subquery()
-    )
+def bears_on_none() -> ColumnElement[bool]:
+    return col(FollowUp.id).not_in(select(FollowUpCommitment.follow_up_id))
+
+
+def is_of(plan: ActionPlan) -> ColumnElement[bool]:
+    """On a commitment of the plan; on none, made at one of its forums, those of a season of no plan being of the current one."""
+    of_plan = select(FollowUpCommitment.follow_up_id).join(Commitment, col(Commitment.id) == col(FollowUpCommitment.commitment_id))
+    seasons: ColumnElement[bool] = col(Season.plan_id) == plan.id
+    if plan.current:
+        seasons = seasons | col(Season.plan_id).is_(None)
+    made_there = col(Forum.season_id).in_(select(Season.id).where(seasons))
+    return col(FollowUp.id).in_(of_plan.where(Commitment.plan_id == plan.id)) | (bears_on_none() & made_there)
 
 
 async def counts(

@@ -64,11 +64,13 @@ async def journal(
 ) -> tuple[list[JournalEntry], int]:
     """One page of what was done, the newest first, and how many lines there are in all."""
     conditions = _conditions(wanted)
-    query = select(AuditEvent, Member.email).outerjoin(Member, col(Member.id) == col(AuditEvent.member_id)).where(*conditions)
     # The id settles ties: without it a line could be on two pages, or on none.
-    query = query.order_by(col(AuditEvent.at).desc(), col(AuditEvent.id).desc())
+    newest_first = col(AuditEvent.at).desc(), col(AuditEvent.id).desc()
+    # Those passed over on the way to a page are not read, but for their place in the index.
+    chosen = select(AuditEvent.id).where(*conditions).order_by(*newest_first).offset((page - 1) * per_page).limit(per_page)
+    query = select(AuditEvent, Member.email).outerjoin(Member, col(Member.id) == col(AuditEvent.member_id))
     total = (await session.exec(select(func.count()).select_from(AuditEvent).where(*conditions))).one()
-    lines = (await session.exec(query.offset((page - 1) * per_page).limit(per_page))).all()
+    lines = (await session.exec(query.where(col(AuditEvent.id).in_(chosen)).order_by(*newest_first))).all()
     return [JournalEntry(*each) for each in lines], total
 
 

@@ -63,6 +63,14 @@ async def published(session: AsyncSession, forum: Forum) -> Minutes | None:
     return minutes if minutes and minutes.published_at else None
 
 
+async def published_of(session: AsyncSession, forums: Sequence[Forum]) -> set[UUID]:
+    """Those of these forums whose minutes the public may read."""
+    ids = [forum.id for forum in forums]
+    return set(
+        (await session.exec(select(Minutes.forum_id).where(col(Minutes.forum_id).in_(ids), col(Minutes.published_at).is_not(None)))).all()
+    )
+
+
 async def begun(session: AsyncSession, forum: Forum) -> Minutes:
     """The minutes of a forum, begun as a draft the first time; by two people at once, they are one."""
     minutes = await of(session, forum)
@@ -72,16 +80,16 @@ async def begun(session: AsyncSession, forum: Forum) -> Minutes:
     return minutes
 
 
+async def passages_of(session: AsyncSession, minutes: Minutes) -> Sequence[MinutesEntry]:
+    """The passages in their order."""
+    query = select(MinutesEntry).where(MinutesEntry.minutes_id == minutes.id).order_by(col(MinutesEntry.number))
+    # What another has just saved, not what was read before the lock.
+    return (await session.exec(query.execution_options(populate_existing=True))).all()
+
+
 async def entries_of(session: AsyncSession, minutes: Minutes) -> list[Entry]:
     """The passages in their order, each with its links."""
-    entries = (
-        await session.exec(
-            select(MinutesEntry)
-            .where(MinutesEntry.minutes_id == minutes.id)
-            .order_by(col(MinutesEntry.number))
-            .execution_options(populate_existing=True)  # what another has just saved, not what was read before the lock
-        )
-    ).all()
+    entries = await passages_of(session, minutes)
     ids = [entry.id for entry in entries]
     commitments: dict[UUID, list[Commitment]] = {}
     linked = (

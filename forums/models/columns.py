@@ -29,10 +29,10 @@ def key() -> Any:
 
 
 def link_to(table: str, *, on_delete: Literal["CASCADE", "SET NULL", "RESTRICT"] = "CASCADE", **options: Any) -> Any:
-    """A foreign key, indexed: every link of the chain is walked both ways."""
+    """A foreign key, indexed: every link of the chain is walked both ways. `index=False` when a wider index begins with it."""
     if options.get("nullable"):
         options["default"] = None
-    return Field(foreign_key=f"{table}.id", ondelete=on_delete, index=True, **options)
+    return Field(foreign_key=f"{table}.id", ondelete=on_delete, **{"index": True, **options})
 
 
 def one_of(column: str, choices: Any) -> CheckConstraint:

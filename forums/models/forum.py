@@ -186,13 +186,16 @@ class Question(SQLModel, table=True):
         CheckConstraint("status NOT IN ('declined', 'unpublished') OR decline_reason IS NOT NULL", name="declined_with_a_reason"),
         CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="merged_into_another"),
         CheckConstraint("merged_into_id <> id", name="not_into_itself"),
-        Index("ix_question_status_decided_at", "status", "decided_at", "code"),
+        Index("ix_question_status_decided_at", "status", "decided_at", "code", "id"),
+        Index("ix_question_status_confirmed_at", "status", "confirmed_at", "code"),
+        Index("ix_question_forum_id_created_at", "forum_id", "created_at", "code", "status"),
+        Index("ix_question_commitment_id_created_at", "commitment_id", "created_at", "code", "status"),
     )
 
     id: UUID = key()
     code: str = Field(default_factory=public_code, unique=True)
-    forum_id: UUID | None = link_to("forum", on_delete="SET NULL", nullable=True)
-    commitment_id: UUID | None = link_to("commitment", on_delete="SET NULL", nullable=True)
+    forum_id: UUID | None = link_to("forum", on_delete="SET NULL", nullable=True, index=False)
+    commitment_id: UUID | None = link_to("commitment", on_delete="SET NULL", nullable=True, index=False)
     kind: QuestionKind = Field(default="question", sa_type=AutoString)
     text: str
     context: str = ""
@@ -202,7 +205,7 @@ class Question(SQLModel, table=True):
     author_name: str = ""
     show_name: bool = False
     language: str = "fr"
-    status: QuestionStatus = Field(default="unconfirmed", sa_type=AutoString, index=True)
+    status: QuestionStatus = Field(default="unconfirmed", sa_type=AutoString)
     decline_reason: str | None = None
     merged_into_id: UUID | None = link_to("question", on_delete="RESTRICT", nullable=True)
     original_text: str | None = None
@@ -253,7 +256,7 @@ class Answer(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("question_id", "institution_id"),
-        Index("ix_answer_published_at", "published_at"),
+        Index("ix_answer_published_at", "published_at", "question_id"),
         Index("ix_answer_amended_at", "amended_at"),
         *_with_what_it_says(),
     )

@@ -37,6 +37,7 @@ class OutboxMessage(SQLModel, table=True):
             sqlite_where=text("status IN ('waiting', 'sending')"),
             postgresql_where=text("status IN ('waiting', 'sending')"),
         ),
+        Index("ix_outbox_message_status_created_at", "status", "created_at", "id"),
     )
 
     id: UUID = key()

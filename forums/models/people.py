@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Index, UniqueConstraint
 from sqlmodel import AutoString, Field, SQLModel
 
 from forums.models.columns import key, link_to, one_of, public_code
@@ -206,9 +206,10 @@ class AuditEvent(SQLModel, table=True):
     """Journal: who did what to what, when. `actor` is the role, and the name once its member is removed; never an address."""
 
     __tablename__ = "audit_event"
+    __table_args__ = (Index("ix_audit_event_at_id", "at", "id"),)
 
     id: UUID = key()
-    at: datetime = Field(index=True)
+    at: datetime
     member_id: UUID | None = link_to("member", on_delete="SET NULL", nullable=True)
     actor: str
     verb: str

@@ -78,26 +78,30 @@ async def happened(session: AsyncSession, stretch: Stretch) -> list[Happened]:
     return sorted(found, key=lambda each: (each.moment, each.kind, each.key), reverse=True)[: stretch.limit]
 
 
-Part = tuple[Kind, str, Any, Any, Any, list[Any]]
+Part = tuple[Any, str, Any, Any, Any, list[Any]]
 
 
-def _within(stretch: Stretch, kind: Kind, word: str, key: Any, detail: Any, moment: Any, conditions: list[Any]) -> Select[Any]:
-    columns: list[Any] = [literal_column(f"'{kind}'").label("kind"), literal_column(f"'{word}'").label("word")]
+def _within(stretch: Stretch, kind: Any, word: str, key: Any, detail: Any, moment: Any, conditions: list[Any]) -> Select[Any]:
+    columns: list[Any] = [
+        (literal_column(f"'{kind}'") if isinstance(kind, str) else kind).label("kind"),
+        literal_column(f"'{word}'").label("word"),
+    ]
     columns += [col(key).label("key"), col(detail).label("detail"), type_coerce(moment, _INSTANT).label("moment")]
-    found = select(*columns).where(*conditions, *stretch.holds(moment), *_reached(stretch.reach, word, col(key)))
+    found = select(*columns).where(*conditions, *stretch.holds(moment), *_reached(stretch.reach, word, col(key), col(detail)))
     if stretch.limit is None:
         return found
     # The newest of all are among the newest of each kind: no more of them are read.
     return select(found.order_by(moment.desc(), col(key)).limit(stretch.limit).subquery())
 
 
-def _reached(reach: Reach | None, word: str, key: Any) -> list[Any]:
+def _reached(reach: Reach | None, word: str, key: Any, detail: Any) -> list[Any]:
     if reach is None:
         return []
-    found = tied_to(word, COMMITMENTS, reach.commitments) if reach.commitments is not None else []
-    found += tied_to(word, QUESTIONS, reach.questions) if reach.questions is not None else []
-    found += tied_to(word, INSTITUTIONS, reach.institutions) if reach.institutions is not None else []
-    return [or_(*(key.in_(keys) for keys in found))] if found else [literal_column("1 = 0")]
+    scopes = ((COMMITMENTS, reach.commitments), (QUESTIONS, reach.questions), (INSTITUTIONS, reach.institutions))
+    found = [
+        tie for ties, wanted in scopes if wanted is not None for tie in tied_to(word, ties, wanted, key, read=(key.table, detail.table))
+    ]
+    return [or_(*found)] if found else [literal_column("1 = 0")]
 
 
 def _later(one: Any, other: Any) -> Any:
@@ -133,43 +137,39 @@ def _questions() -> list[Part]:
     ]
 
 
-def _told_at() -> Any:
-    """When a promise of this forum could be read at the earliest: with its minutes, here or elsewhere."""
-    minutes = (
-        select(col(Minutes.published_at))
-        .where(col(Minutes.forum_id) == col(FollowUp.forum_id), col(Minutes.published_at).is_not(None))
-        .correlate(FollowUp)
-        .scalar_subquery()
-    )
-    elsewhere = case((col(Forum.minutes_elsewhere).is_not(None), col(FollowUp.created_at)), else_=None)
-    return func.coalesce(minutes, elsewhere)
+# The forums whose promises may be read: with their minutes, here or elsewhere.
+_TOLD = (
+    select(col(Forum.id).label("forum_id"), col(Minutes.published_at))
+    .outerjoin(Minutes, (col(Minutes.forum_id) == col(Forum.id)) & col(Minutes.published_at).is_not(None))
+    .where(col(Forum.announced_at).is_not(None), col(Minutes.id).is_not(None) | col(Forum.minutes_elsewhere).is_not(None))
+    .subquery("told")
+)
+_TOLD_AT: Any = func.coalesce(_TOLD.c.published_at, col(FollowUp.created_at))
+"""When a promise could be read at the earliest."""
 
 
 def _promises() -> list[Part]:
-    told_at = _told_at()
-    public = [col(FollowUp.forum_id) == col(Forum.id), col(Forum.announced_at).is_not(None), told_at.is_not(None)]
+    told_at = _TOLD_AT
+    public = [col(FollowUp.forum_id) == _TOLD.c.forum_id]
     recorded = case((col(FollowUp.created_at) >= told_at, col(FollowUp.created_at)), else_=told_at)
     changed = case((col(FollowUpChange.at) >= told_at, col(FollowUpChange.at)), else_=told_at)
     of_it = [*public, col(FollowUpChange.follow_up_id) == col(FollowUp.id)]
 
-    def change(kind: Kind, of: str) -> Part:
-        return kind, "promise", FollowUp.id, FollowUpChange.id, changed, [*of_it, col(FollowUpChange.kind) == of]
-
+    closed_or_not = [*of_it, col(FollowUpChange.kind).in_(("kept", "dropped", "reopened"))]
     return [
         ("promise_recorded", "promise", FollowUp.id, FollowUp.id, recorded, public),
-        change("promise_kept", "kept"),
-        change("promise_dropped", "dropped"),
-        change("promise_reopened", "reopened"),
+        (literal_column("'promise_'").concat(col(FollowUpChange.kind)), "promise", FollowUp.id, FollowUpChange.id, changed, closed_or_not),
     ]
 
 
 async def _late_promises(session: AsyncSession, stretch: Stretch) -> list[Happened]:
     """A promise is late from the midnight in Paris that ends the day it was due, unless it was closed by then."""
     today = stretch.until.astimezone(PARIS).date()
-    told_at = _told_at()
-    public = [col(FollowUp.forum_id) == col(Forum.id), col(Forum.announced_at).is_not(None), told_at <= stretch.until]
+    told_at = _TOLD_AT
+    public = [col(FollowUp.forum_id) == _TOLD.c.forum_id, told_at <= stretch.until]
+    reached = _reached(stretch.reach, "promise", col(FollowUp.id), col(FollowUp.id))
     query = select(col(FollowUp.id), col(FollowUp.due_on), type_coerce(told_at, _INSTANT)).where(
-        *public, col(FollowUp.kind) == "promise", col(FollowUp.due_on) < today, *_reached(stretch.reach, "promise", col(FollowUp.id))
+        *public, col(FollowUp.kind) == "promise", col(FollowUp.due_on) < today, *reached
     )
     # Those closed since were late too; which were closed in time, Python tells: midnights are Paris's.
     query = query.add_columns(col(FollowUp.closed_at), col(FollowUp.created_at)).order_by(col(FollowUp.due_on).desc())

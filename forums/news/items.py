@@ -63,7 +63,7 @@ async def between(
     found = await happened(session, Stretch(since, until, limit, reach_of(scope) if scope else None))
     rows = await _rows(session, found)
     scopes = await _scopes(session, found)
-    moved = await _moved(session, [rows.of(Forum, each.key) for each in found if each.kind == "forum_changed"])
+    moved = await _moved(session, [rows.of(Forum, each.key) for each in found if each.kind == "forum_changed"], until)
     return [_item(each, tell(each, rows, moved), scopes) for each in found]
 
 
@@ -93,7 +93,7 @@ class Rows:
         return [row for (of, _), row in self._found.items() if of is table]
 
 
-# Each table, and how its keys are found among what was read before it: one statement each.
+# Each table, and how its keys are found among what was read before it: one statement each, whatever happened.
 _READ: Sequence[tuple[type[Any], Callable[[Sequence[Happened], Rows], Iterable[UUID | None]]]] = (
     (AgendaVersion, lambda found, _: (each.key for each in found if each.word == "agenda")),
     (Minutes, lambda found, _: (each.key for each in found if each.word == "minutes")),
@@ -133,8 +133,8 @@ _READ: Sequence[tuple[type[Any], Callable[[Sequence[Happened], Rows], Iterable[U
 async def _rows(session: AsyncSession, found: Sequence[Happened]) -> Rows:
     rows = Rows()
     for table, keys in _READ:
-        if wanted := {key for key in keys(found, rows) if key}:
-            rows.add((await session.exec(select(table).where(col(table.id).in_(wanted)))).all())
+        wanted = {key for key in keys(found, rows) if key}
+        rows.add((await session.exec(select(table).where(col(table.id).in_(wanted)))).all())
     return rows
 
 
@@ -151,12 +151,11 @@ async def _scopes(session: AsyncSession, found: Sequence[Happened]) -> dict[tupl
     return scopes
 
 
-async def _moved(session: AsyncSession, forums: Sequence[Forum]) -> set[UUID]:
+async def _moved(session: AsyncSession, forums: Sequence[Forum], until: datetime) -> set[UUID]:
     """Those whose last change was a move, by the journal, which is written in the same transaction."""
-    if not forums:
-        return set()
     subjects = {f"forum {forum.slug}": forum for forum in forums}
+    since = min((forum.changed_at for forum in forums), default=until)
     query = select(AuditEvent.subject, AuditEvent.at).where(AuditEvent.verb == "move", col(AuditEvent.subject).in_(subjects))
-    query = query.where(col(AuditEvent.at) >= min(forum.changed_at for forum in forums))
+    query = query.where(col(AuditEvent.at) >= since)
     rows = (await session.exec(query)).all()
     return {subjects[subject].id for subject, at in rows if 0 <= (at - subjects[subject].changed_at).total_seconds() < 30}

@@ -38,7 +38,7 @@ from forums.models import (
 Pairs = Select[Any]
 
 _ON_AGENDA = (col(AgendaItem.forum_id) == col(AgendaVersion.forum_id)) & (col(AgendaItem.version) == col(AgendaVersion.number))
-_PASSAGES = select(col(Minutes.id)).join(MinutesEntry, col(MinutesEntry.minutes_id) == col(Minutes.id))
+_PASSAGES = select(col(MinutesEntry.minutes_id))
 
 
 def _pairs(key: Any, other: Any) -> Pairs:
@@ -105,12 +105,14 @@ INSTITUTIONS: Mapping[str, Iterable[Pairs]] = {
 }
 
 
-def tied_to(word: str, ties: Mapping[str, Iterable[Pairs]], wanted: Any) -> list[Any]:
-    """The keys of the things of that word tied to what `wanted` selects, one subquery per way of being tied."""
+def tied_to(word: str, ties: Mapping[str, Iterable[Pairs]], wanted: Any, thing: Any, read: Collection[Any]) -> list[Any]:
+    """That the thing whose key is `thing` is tied to what `wanted` selects: one condition per way of being tied."""
     found = []
     for pairs in ties.get(word, ()):
         key, other = pairs.selected_columns
-        found.append(pairs.with_only_columns(key).where(other.in_(wanted)))
+        # Said by the tables that are read: the newest are looked at one by one, and all the others left alone.
+        itself = {key.table, other.table} <= set(read)
+        found.append(other.in_(wanted) if itself else thing.in_(pairs.with_only_columns(key).where(other.in_(wanted))))
     return found
 
 

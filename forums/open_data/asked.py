@@ -49,12 +49,16 @@ SUPPORTS = (
     .correlate(Question)
     .scalar_subquery()
 )
-ON_AGENDA = col(Question.id).in_(
+_ANNOUNCED = (
     plain_select(col(AgendaItemQuestion.question_id))
     .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
     .join(Later, col(Later.id) == col(AgendaItem.forum_id))
     .where(col(AgendaItem.version) == col(Later.agenda_version), col(AgendaItem.version) > 0, announced(Later))
+    .where(col(AgendaItemQuestion.question_id) == col(Question.id))
+    .correlate(Question)
 )
+# What is kept of it says which few are to be looked at: those an agenda takes up, of a forum announced or not yet.
+ON_AGENDA = (STANDING.c.taken_up == 1) & _ANNOUNCED.exists()
 SITUATION: Any = case(
     (col(Question.status) == "merged", None),
     *((STANDING.c.state == word, french) for word, french in OUTCOMES.items()),
@@ -66,9 +70,12 @@ SITUATION: Any = case(
 def _standing_is(french: str) -> Any:
     """The questions that stand there, by what is kept of each."""
     state = next((word for word, name in OUTCOMES.items() if name == french), "waiting")
-    there = plain_select(STANDING.c.question_id).where(STANDING.c.status == "published", STANDING.c.state == state)
-    found = col(Question.id).in_(there)
-    return found if state != "waiting" else found & (ON_AGENDA if french == "a_l_ordre_du_jour" else ~ON_AGENDA)
+    published, there = col(Question.status) == "published", STANDING.c.state == state
+    if state != "waiting":
+        return published & there
+    # A question of which nothing is kept would wait too: there is none, but SQLite then goes through them in their order.
+    waits = published & (there | STANDING.c.state.is_(None))
+    return waits & (ON_AGENDA if french == "a_l_ordre_du_jour" else ~ON_AGENDA)
 
 
 SITUATION.found_by = _standing_is
@@ -172,9 +179,11 @@ class Answers(Row):
 
     @classmethod
     def drawn(cls, query: Any) -> Any:
-        query = of_question(query.select_from(Answer), Answer.question_id)
-        query = query.join(Institution, col(Institution.id) == col(Answer.institution_id))
-        return query.where(col(Answer.published_at).is_not(None))
+        query = query.select_from(Answer).join(STANDING, STANDING.c.question_id == col(Answer.question_id))
+        # From outside, though both are always there: who only counts answers leaves them out.
+        query = query.outerjoin(Question, col(Question.id) == col(Answer.question_id))
+        query = query.outerjoin(Institution, col(Institution.id) == col(Answer.institution_id))
+        return query.where(STANDING.c.status == "published", col(Answer.published_at).is_not(None))
 
 
 class FollowUps(Row):

@@ -49,7 +49,7 @@ async def of_question(request: Request) -> Response:
         question = await questions.question_by_code(session, code)
         if question is None:
             raise page.not_found()
-        found, _ = await answers.assignments(session, institutions=await _theirs(request, session), question=question, now=page.now())
+        found = await answers.of_question(session, question, institutions=await _theirs(request, session))
         states = await questions.states_of(session, [question])
     if not found:
         raise page.not_found()

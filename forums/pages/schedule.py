@@ -27,7 +27,7 @@ from forums import (
 )
 from forums.forms import refuse
 from forums.language import N_
-from forums.models import Forum, Institution, Member, MinutesEntry
+from forums.models import Institution, Member, MinutesEntry
 from forums.models.forum import PARIS
 from forums.pages import citing, page
 from forums.pages.agenda import chosen
@@ -41,15 +41,12 @@ from forums.schedule import CancelForm, ForumForm, MoveForm
 async def index(request: Request) -> Response:
     async with page.reading(request) as session:
         found = await schedule.public_forums(session)
-        written = {forum.id for forum, _ in found if await _has_minutes(session, forum)}
+        written = await minutes.published_of(session, [forum for forum, _ in found])
+    written |= {forum.id for forum, _ in found if forum.minutes_elsewhere is not None}
     coming = [forum for forum, _ in found if not forum.is_past(page.now()) and forum.starts_at]
     coming.sort(key=lambda forum: (forum.day, forum.slug))
     past = [(forum, season) for forum, season in found if forum not in coming]
     return page.show(request, "schedule/index.html", coming=coming, past=past, written=written, state_of=registrations.state_of)
-
-
-async def _has_minutes(session: AsyncSession, forum: Forum) -> bool:
-    return forum.minutes_elsewhere is not None or await minutes.published(session, forum) is not None
 
 
 async def show(request: Request) -> Response:
@@ -65,7 +62,7 @@ async def show(request: Request) -> Response:
         states = await questions.states_of(session, asked)
         supports = await questions.support_counts(session, asked)
         written = await minutes.published(session, forum)
-        entries = [each.entry for each in await minutes.entries_of(session, written)] if written else []
+        entries = await minutes.passages_of(session, written) if written else []
         carried = await follow_ups.carried_to(session, forum)
         made = await follow_ups.made_at(session, forum)
         line = await steps.line_of(session, forum, now=page.now())
@@ -173,8 +170,8 @@ async def desk(request: Request) -> Response:
         season = await schedule.season_of(session, forum)
         commitments = await schedule.commitments_of(session, forum)
         line = await steps.line_of(session, forum, now=page.now())
-        _, total = await questions.published(session, forum=forum, limit=1)
-        held = await registrations.holders(session, forum)
+        total = await questions.how_many_published(session, forum)
+        registered, waiting = await registrations.how_many_hold(session, forum)
     return page.show(
         request,
         "schedule/desk.html",
@@ -185,8 +182,8 @@ async def desk(request: Request) -> Response:
         questions_total=total,
         state=registrations.state_of(forum, now=page.now()),
         warnings=schedule.warnings(forum.day) if forum.day and not forum.is_past(page.now()) else [],
-        registered=sum(each.status == "registered" for each in held),
-        waiting=sum(each.status == "waiting" for each in held),
+        registered=registered,
+        waiting=waiting,
     )
 
 
@@ -271,7 +268,7 @@ async def move_form(request: Request) -> Response:
 async def _move_form(request: Request, filled: Filled[MoveForm], *, status: int = 200) -> Response:
     async with page.reading(request) as session:
         forum = await page.forum(session, request, drafts=True)
-        told = len(await registrations.holders(session, forum))
+        told = sum(await registrations.how_many_hold(session, forum))
         own = await schedule.own_dates(session, forum)
     return page.show(request, "schedule/move.html", status=status, forum=forum, told=told, own=own, filled=filled)
 
@@ -302,7 +299,7 @@ async def cancel_form(request: Request) -> Response:
 async def _cancel_form(request: Request, filled: Filled[CancelForm], *, status: int = 200) -> Response:
     async with page.reading(request) as session:
         forum = await page.forum(session, request, drafts=True)
-        told = len(await registrations.holders(session, forum))
+        told = sum(await registrations.how_many_hold(session, forum))
     return page.show(request, "schedule/cancel.html", status=status, forum=forum, told=told, filled=filled)
 
 

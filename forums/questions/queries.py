@@ -3,12 +3,12 @@
 Where a question stands is derived from what was published, and typed nowhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ColumnElement, union
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,8 +16,6 @@ from forums import answers
 from forums.answers import Standing
 from forums.models import (
     ActionPlan,
-    AgendaItem,
-    AgendaItemQuestion,
     Commitment,
     CommitmentInstitution,
     Forum,
@@ -31,12 +29,10 @@ from forums.models import (
     Season,
     Support,
 )
+from forums.standing_index import ELSEWHERE, STANDING
 
 # What the public may read at a question's own address; of those declined or withdrawn, the reason alone.
 PUBLIC = ("published", "merged", "declined", "unpublished")
-
-# Of those that wait, the ones a published agenda takes up, as the address of a list calls them.
-ON_THE_AGENDA = "a-l-ordre-du-jour"
 
 
 def are_open(forum: Forum, *, now: datetime) -> bool:
@@ -77,82 +73,63 @@ async def published(
 ) -> tuple[Sequence[Question], int]:
     """A page of published questions, the newest first unless told otherwise, and how many there are in all.
 
-    `now` tells what is overdue, `without` what they are not tied to.
+    `now` tells what is overdue, `without` what they are not tied to. Which they are is read from what is kept of each.
     """
-    query = select(Question).where(Question.status == "published")
+    kept = STANDING.c
+    found: list[ColumnElement[bool]] = [kept.status == "published"]
     if forum is not None:
-        query = query.where(Question.forum_id == forum.id)
+        found.append(kept.forum_id == forum.id)
     if commitment is not None:
-        query = query.where(Question.commitment_id == commitment.id)
+        found.append(kept.commitment_id == commitment.id)
     if institution is not None:
-        put = put_to_institutions()
-        query = query.where(col(Question.id).in_(cast(Any, select)(put.c.question_id).where(put.c.institution_id == institution.id)))
+        found.append(_put_to(institution))
     if plan is not None:
-        known = plan_of_each()
-        query = query.where(col(Question.id).in_(cast(Any, select)(known.c.question_id).where(known.c.plan_id == plan.id)))
+        found.append(are_of(plan))
     if season is not None:
-        query = query.where(col(Question.forum_id).in_(select(Forum.id).where(Forum.season_id == season.id)))
-    for absent in without:
-        query = query.where({"forum": col(Question.forum_id), "commitment": col(Question.commitment_id)}[absent].is_(None))
-    if state in ("en-attente", ON_THE_AGENDA, *answers.STATES):
-        query = query.where(answers.standing_in(str(state), now=now))
-    if state == ON_THE_AGENDA:
-        query = query.where(col(Question.id).in_(on_agenda()))
-    total = (await session.exec(select(func.count()).select_from(query.subquery()))).one()
+        found.append(kept.season_id == season.id)
+    found += [{"forum": kept.forum_id, "commitment": kept.commitment_id}[absent].is_(None) for absent in without]
+    if state in ("en-attente", answers.ON_THE_AGENDA, *answers.STATES):
+        found += answers.standing_in(str(state), now=now)
+    total = (await session.exec(select(func.count()).select_from(STANDING).where(*found))).one()
+    # The id settles ties: without it a question could be on two pages, or on none.
+    keys: list[Any] = [kept.since, kept.question_id]
     if by_support:
-        supported = select(func.count()).where(Support.question_id == Question.id, col(Support.confirmed_at).is_not(None))
-        query = query.order_by(supported.scalar_subquery().desc())
-    asked = public_since()
-    page = query.order_by(asked if oldest_first else asked.desc(), col(Question.code)).offset(offset).limit(limit)
-    return (await session.exec(page)).all(), total
+        supported = select(func.count()).where(Support.question_id == kept.question_id, col(Support.confirmed_at).is_not(None))
+        keys.insert(0, supported.scalar_subquery().label("supported"))
+    page = cast(Any, select)(*keys).where(*found).order_by(*_all(keys, oldest_first)).offset(offset).limit(limit).subquery()
+    query = select(Question).join(page, page.c.question_id == col(Question.id)).order_by(*_all(page.c, oldest_first))
+    return (await session.exec(query)).all(), total
 
 
-# -- What lists and figures share ---------------------------------------------------------------------------
+def _all(keys: Iterable[Any], upwards: bool) -> list[Any]:
+    """One direction for all of them: an index is read from either end."""
+    return [key if upwards else key.desc() for key in keys]
 
 
-def public_since() -> ColumnElement[datetime]:
-    """Since when the public reads a question: it waits from then on."""
-    return func.coalesce(col(Question.decided_at), col(Question.created_at))
-
-
-def put_to_institutions() -> Any:
-    """Every question with each institution it concerns: those it is routed to, and those that lead its commitment."""
-    routed: Select[Any] = cast(Any, select)(col(QuestionInstitution.question_id), col(QuestionInstitution.institution_id))
-    carried: Select[Any] = cast(Any, select)(col(Question.id).label("question_id"), col(CommitmentInstitution.institution_id))
-    carried = carried.join(CommitmentInstitution, col(CommitmentInstitution.commitment_id) == col(Question.commitment_id))
-    return routed.union(carried.where(col(CommitmentInstitution.role) == "lead")).subquery()
-
-
-def plan_of_each() -> Any:
-    """The plan of every question: its commitment's; without one, that of its forum's season; without one, the current plan."""
-    current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
-    plan = func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current).label("plan_id")
-    return (
-        cast(Any, select)(col(Question.id).label("question_id"), plan)
-        .select_from(Question)
-        .outerjoin(Commitment, col(Commitment.id) == col(Question.commitment_id))
-        .outerjoin(Forum, col(Forum.id) == col(Question.forum_id))
-        .outerjoin(Season, col(Season.id) == col(Forum.season_id))
-        .subquery()
+def _put_to(institution: Institution) -> ColumnElement[bool]:
+    """The questions on a commitment it leads, and those routed to it beside."""
+    led = select(CommitmentInstitution.commitment_id).where(
+        CommitmentInstitution.institution_id == institution.id, CommitmentInstitution.role == "lead"
     )
+    beside = cast(Any, select)(ELSEWHERE.c.question_id).where(ELSEWHERE.c.institution_id == institution.id)
+    return STANDING.c.commitment_id.in_(led) | STANDING.c.question_id.in_(beside)
 
 
-def on_agenda() -> Any:
-    """The questions a published agenda takes up."""
-    return (
-        select(AgendaItemQuestion.question_id)
-        .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
-        .join(Forum, col(Forum.id) == col(AgendaItem.forum_id))
-        .where(AgendaItem.version == Forum.agenda_version, Forum.agenda_version > 0)
-    )
+def are_of(plan: ActionPlan) -> ColumnElement[bool]:
+    """What `STANDING` says of its questions: on its commitments; on none, for its forums, or for none when it is the current plan."""
+    kept = STANDING.c
+    seasons: ColumnElement[bool] = col(Season.plan_id) == plan.id
+    if plan.current:
+        seasons = seasons | col(Season.plan_id).is_(None)
+    asked = kept.season_id.in_(select(Season.id).where(seasons))
+    if plan.current:
+        asked = asked | kept.season_id.is_(None)
+    return kept.commitment_id.in_(select(Commitment.id).where(Commitment.plan_id == plan.id)) | (kept.commitment_id.is_(None) & asked)
 
 
 async def states_of(session: AsyncSession, questions: Sequence[Question]) -> dict[UUID, Standing]:
     """Where each question stands, derived from facts: what was answered, on a published agenda, waiting."""
-    ids = [question.id for question in questions]
-    taken_up = on_agenda().where(col(AgendaItemQuestion.question_id).in_(ids))
-    states = dict.fromkeys(ids, answers.WAITING) | dict.fromkeys((await session.exec(taken_up)).all(), answers.ON_AGENDA)
-    return states | await answers.standings(session, ids)
+    return await answers.standings(session, [question.id for question in questions])
 
 
 async def passages_answering(session: AsyncSession, question: Question) -> Sequence[tuple[MinutesEntry, Forum]]:
@@ -202,6 +179,12 @@ async def concerns(session: AsyncSession, question: Question, institutions: Sequ
     return (await session.exec(query)).first() is not None
 
 
+async def how_many_published(session: AsyncSession, forum: Forum) -> int:
+    """How many published questions were asked for a forum."""
+    query = select(func.count()).select_from(Question)
+    return (await session.exec(query.where(Question.status == "published", Question.forum_id == forum.id))).one()
+
+
 async def question_by_code(session: AsyncSession, code: str) -> Question | None:
     return (await session.exec(select(Question).where(Question.code == code))).first()
 
@@ -212,10 +195,11 @@ async def published_by_codes(session: AsyncSession, codes: Sequence[str]) -> Seq
 
 async def for_forum(session: AsyncSession, forum: Forum, *, but: Sequence[str] = (), limit: int | None = None) -> Sequence[Question]:
     """The published questions an organiser is offered for a forum: its own, and those on its commitments, the oldest first."""
-    about = select(ForumCommitment.commitment_id).where(ForumCommitment.forum_id == forum.id)
-    query = select(Question).where(
-        Question.status == "published",
-        (col(Question.forum_id) == forum.id) | col(Question.commitment_id).in_(about),
-        col(Question.code).not_in(but),
-    )
-    return (await session.exec(query.order_by(col(Question.created_at), col(Question.code)).limit(limit))).all()
+    about = (await session.exec(select(ForumCommitment.commitment_id).where(ForumCommitment.forum_id == forum.id))).all()
+    free: Any = select(Question.id).where(Question.status == "published", col(Question.code).not_in(but))
+    oldest = col(Question.created_at), col(Question.code)
+    # So many of each, which an index holds in this order, rather than all of them put in order.
+    each = [col(Question.forum_id) == forum.id, *(col(Question.commitment_id) == commitment for commitment in about)]
+    first = [free.where(those).order_by(*oldest).limit(limit).subquery() for those in each]
+    found = union(*(cast(Any, select)(those.c.id) for those in first))
+    return (await session.exec(select(Question).where(col(Question.id).in_(found)).order_by(*oldest).limit(limit))).all()

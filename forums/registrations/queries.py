@@ -72,6 +72,13 @@ async def holders(session: AsyncSession, forum: Forum) -> Sequence[Registration]
     return (await session.exec(query.order_by(col(Registration.created_at)))).all()
 
 
+async def how_many_hold(session: AsyncSession, forum: Forum) -> tuple[int, int]:
+    """How many hold a seat, and how many wait for one."""
+    query = select(Registration.status, func.count()).where(Registration.forum_id == forum.id).group_by(col(Registration.status))
+    found = dict((await session.exec(query)).all())
+    return found.get("registered", 0), found.get("waiting", 0)
+
+
 async def all_of(session: AsyncSession, forum: Forum) -> Sequence[Registration]:
     """The whole list for organisers, by status then name."""
     query = select(Registration).where(Registration.forum_id == forum.id)

@@ -1,11 +1,12 @@
 """The forums on the organisers' table, and the line of one of them: the facts are asked for here."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import literal, union_all
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -38,7 +39,7 @@ async def line_of(session: AsyncSession, forum: Forum, *, now: datetime) -> list
     season = await schedule.season_of(session, forum)
     out = await session.exec(select(Minutes.id).where(Minutes.forum_id == forum.id, col(Minutes.published_at).is_not(None)))
     own, minutes_out = await schedule.own_dates(session, forum), out.first() is not None
-    return draw(forum, Facts(season, own, minutes_out, (await _loose_promises(session)).get(forum.id, 0)), now=now)
+    return draw(forum, Facts(season, own, minutes_out, (await _loose_promises(session, forum)).get(forum.id, 0)), now=now)
 
 
 def late_in_public(line: Sequence[Step]) -> list[Step]:
@@ -65,16 +66,22 @@ async def desks(session: AsyncSession, *, now: datetime) -> list[Desk]:
     return sorted(open_ones, key=lambda desk: (all(step.state != "late" for step in desk.steps), desk.forum.day or date.max))
 
 
-async def _loose_promises(session: AsyncSession) -> Mapping[UUID, int]:
-    """How many open promises each forum holds: made there or carried there, and carried to no later forum since."""
-    made = select(FollowUp.id, Forum).join(Forum, col(Forum.id) == col(FollowUp.forum_id)).where(FollowUp.status == "open")
-    carried = (
-        select(FollowUp.id, Forum)
-        .join(FollowUpForum, col(FollowUpForum.follow_up_id) == col(FollowUp.id))
+async def _loose_promises(session: AsyncSession, forum: Forum | None = None) -> Mapping[UUID, int]:
+    """How many open promises each forum holds, or one forum: made there or carried there, and carried to no later forum since."""
+    made: Any = select(col(FollowUp.id).label("promise"), col(FollowUp.forum_id).label("forum_id"), literal(0).label("carried"))
+    carried: Any = (
+        select(col(FollowUpForum.follow_up_id), col(FollowUpForum.forum_id), literal(1))
+        .join(FollowUp, col(FollowUp.id) == col(FollowUpForum.follow_up_id))
         .join(Forum, col(Forum.id) == col(FollowUpForum.forum_id))
-        .where(FollowUp.status == "open", Forum.status != "cancelled")
+        .where(Forum.status != "cancelled")
     )
-    last: dict[UUID, Forum] = {}
-    for promise, forum in [*(await session.exec(made)).all(), *(await session.exec(carried)).all()]:
-        last[promise] = max(last.get(promise, forum), forum, key=lambda each: each.day or date.min)
-    return Counter(forum.id for forum in last.values())
+    open_ones = [col(FollowUp.status) == "open"]
+    if forum is not None:
+        taken_up = select(FollowUpForum.follow_up_id).where(FollowUpForum.forum_id == forum.id)
+        open_ones.append((col(FollowUp.forum_id) == forum.id) | col(FollowUp.id).in_(taken_up))
+    held = union_all(made.where(*open_ones), carried.where(*open_ones)).subquery()
+    latest = func.row_number().over(partition_by=held.c.promise, order_by=[col(Forum.day).desc().nulls_last(), held.c.carried])
+    where: Any = select(held.c.forum_id, latest.label("place")).join(Forum, col(Forum.id) == held.c.forum_id)
+    last = where.subquery()
+    query: Any = select(last.c.forum_id, func.count()).where(last.c.place == 1).group_by(last.c.forum_id)
+    return dict((await session.exec(query)).all())

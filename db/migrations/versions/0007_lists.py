@@ -1,0 +1,18 @@
+"""Lists: what is kept of each question names its forum, and is in the order questions are listed."""
+
+from alembic import op
+
+from forums import standing_index
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    standing_index.create(op.get_bind())
+
+
+def downgrade() -> None:
+    """They stay as they are: whoever came before reads them all the same."""
