@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from email.headerregistry import Address
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -143,8 +143,11 @@ class EventsOfAll:
         count, marks, since = rows[0][:3]
         changed = {row.forum_id: self._keep(row.mark, row.announced_at, Announced._make(row[5:-1])) for row in rows if row.forum_id}
         if changed:
-            self._kept |= changed
-            self._joined = b"".join(map(attrgetter("event"), sorted(self._kept.values())))
+            stay = all(each in self._kept and self._kept[each][:3] == new[:3] for each, new in changed.items())
+            self._kept |= changed  # where it was: a dictionary keeps its order
+            if not stay:
+                self._kept = dict(sorted(self._kept.items(), key=itemgetter(1)))
+            self._joined = b"".join(map(attrgetter("event"), self._kept.values()))
         self._since = since
         return (len(self._kept), sum(map(attrgetter("mark"), self._kept.values()))) == (count, marks)
 
