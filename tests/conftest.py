@@ -177,12 +177,11 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
     def find(name: str, make: Callable[[Path], None]) -> Path:
         path = directory / "made once" / name
         path.parent.mkdir(exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
+        with path.with_name(f"{name} is being made").open("w") as lock:  # not `.lock`, which migrations take
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
-                making = path.with_suffix(".making")
-                make(making)
-                making.rename(path)
+                make(path.with_name(f"new {name}"))
+                path.with_name(f"new {name}").rename(path)
         return path
 
     return find

@@ -62,8 +62,10 @@ def test_load_plan_twice_says_the_same_and_a_bad_file_gets_line_and_reason(envir
     bad = tmp_path / "mauvais.yaml"
     bad.write_text("plan:\n  slug: essai\n  titre: Essai\n  couleur: bleu\n")
 
-    assert run(environment, "load-plan", PLAN).stdout == run(environment, "load-plan", PLAN).stdout
-    assert "21 engagements, 5 axes, 7 forums passés" in run(environment, "load-plan", PLAN).stdout
+    first, second = run(environment, "load-plan", PLAN), run(environment, "load-plan", PLAN)
+
+    assert first.stdout == second.stdout
+    assert "21 engagements, 5 axes, 7 forums passés" in second.stdout
     assert refused(run(environment, "load-plan", str(bad))).endswith("ligne 4 : plan.couleur : clé inconnue.\n")
     assert "fichier illisible" in refused(run(environment, "load-plan", "nulle-part.yaml"))
 
