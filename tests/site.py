@@ -10,7 +10,7 @@ import runpy
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import unescape
@@ -21,7 +21,7 @@ import httpx2
 import pytest
 from sqlmodel import col, select
 
-from forums import action_plan, cli, emails, evaluations, members, migrations, schedule
+from forums import action_plan, cli, emails, evaluations, members, schedule
 from forums.app import ADDRESSES, create_app
 from forums.database import Database
 from forums.models import (
@@ -214,15 +214,15 @@ async def _make(settings: Settings) -> None:
 
 
 @pytest.fixture(scope="session")
-def sqlite_with_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_with_demo(made_once: Callable[[str, Callable[[Path], None]], Path], sqlite_migrated: Path) -> Path:
     """A SQLite file with the plans, the past forums and the demonstration season, to be copied."""
     import forums.settings
 
-    path = tmp_path_factory.mktemp("demo") / "forums.db"
-    config = forums.settings.read({"DATABASE_URL": f"sqlite:///{path}", "PUBLIC_URL": PUBLIC_URL})
-    migrations.migrate(config)  # so that `forums serve` can take the copy over
-    asyncio.run(_make(config))
-    return path
+    def make(path: Path) -> None:
+        shutil.copy(sqlite_migrated, path)  # so that `forums serve` can take the copy over
+        asyncio.run(_make(forums.settings.read({"DATABASE_URL": f"sqlite:///{path}", "PUBLIC_URL": PUBLIC_URL})))
+
+    return made_once("demo.db", make)
 
 
 @pytest.fixture

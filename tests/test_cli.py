@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -17,16 +18,25 @@ from forums import cli
 from forums.open_data import ROWS
 from forums.settings import ROOT
 from tests import forked
-from tests.browser import FORUMS
+from tests.browser import started
 from tests.factories import SECRET_KEY
+from tests.forked import Forked
 from tests.ports import free_port
 
 PLAN = str(ROOT / "db" / "plans" / "2018-2020.yaml")
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def nothing(tmp_path: Path) -> dict[str, str]:
+    """Where no command was run yet."""
     return {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path / 'forums.db'}", "LANG": "C.UTF-8"}
+
+
+@pytest.fixture
+def environment(nothing: dict[str, str], tmp_path: Path, sqlite_migrated: Path) -> dict[str, str]:
+    """Where `forums migrate` was, and nothing else."""
+    shutil.copy(sqlite_migrated, tmp_path / "forums.db")
+    return nothing
 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -41,8 +51,8 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr
 
 
-def test_migrate_says_what_it_did_then_that_there_is_nothing_to_do(environment: dict[str, str]):
-    first, second = run(environment, "migrate"), run(environment, "migrate")
+def test_migrate_says_what_it_did_then_that_there_is_nothing_to_do(nothing: dict[str, str]):
+    first, second = run(nothing, "migrate"), run(nothing, "migrate")
 
     assert first.stdout.startswith("Base mise à jour : 0001")
     assert second.stdout == "La base est déjà au schéma courant.\n"
@@ -52,17 +62,19 @@ def test_load_plan_twice_says_the_same_and_a_bad_file_gets_line_and_reason(envir
     bad = tmp_path / "mauvais.yaml"
     bad.write_text("plan:\n  slug: essai\n  titre: Essai\n  couleur: bleu\n")
 
-    assert run(environment, "load-plan", PLAN).stdout == run(environment, "load-plan", PLAN).stdout
-    assert "21 engagements, 5 axes, 7 forums passés" in run(environment, "load-plan", PLAN).stdout
+    first, second = run(environment, "load-plan", PLAN), run(environment, "load-plan", PLAN)
+
+    assert first.stdout == second.stdout
+    assert "21 engagements, 5 axes, 7 forums passés" in second.stdout
     assert refused(run(environment, "load-plan", str(bad))).endswith("ligne 4 : plan.couleur : clé inconnue.\n")
     assert "fichier illisible" in refused(run(environment, "load-plan", "nulle-part.yaml"))
 
 
-def test_demo_needs_a_plan_and_loads_once(environment: dict[str, str]):
-    assert "forums load-plan db/plans/2018-2020.yaml" in refused(run(environment, "demo"))
-    run(environment, "load-plan", PLAN)
+def test_demo_needs_a_plan_and_loads_once(nothing: dict[str, str]):
+    assert "forums load-plan db/plans/2018-2020.yaml" in refused(run(nothing, "demo"))
+    run(nothing, "load-plan", PLAN)
 
-    first, second = run(environment, "demo"), run(environment, "demo")
+    first, second = run(nothing, "demo"), run(nothing, "demo")
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert "marqué comme tel" in first.stdout
@@ -89,8 +101,8 @@ def test_export_writes_every_file_and_says_where(environment: dict[str, str], tm
     assert "ne peut pas être écrit" in refused(run(environment, "export", str(tmp_path / "forums.db")))
 
 
-def test_purge_says_what_it_removed(environment: dict[str, str]):
-    done = run(environment, "purge")
+def test_purge_says_what_it_removed(nothing: dict[str, str]):
+    done = run(nothing, "purge")
 
     assert done.returncode == 0
     assert done.stdout.startswith("Effacé : 0 inscriptions")
@@ -166,10 +178,12 @@ def test_an_unreachable_postgresql_gets_one_line(environment: dict[str, str]):
     assert "SECRET_KEY manque" in refused(run(environment | {"DATABASE_URL": nobody}, "migrate"))
 
 
-def test_the_worker_waits_for_the_schema_and_stops_gently(environment: dict[str, str]):
-    assert "forums migrate" in refused(run(environment, "worker"))
-    run(environment, "migrate")
-    worker = subprocess.Popen([*FORUMS, "worker"], env=environment, cwd=ROOT)
+def test_the_worker_waits_for_the_schema_and_stops_gently(nothing: dict[str, str], tmp_path: Path):
+    assert "forums migrate" in refused(run(nothing, "worker"))
+    run(nothing, "migrate")
+    log = (tmp_path / "worker.log").open("w")
+    worker = started(["forums.cli"], "worker", nothing, log)
+    log.close()
     while not _would_catch(signal.SIGTERM, worker):
         assert worker.poll() is None
         time.sleep(0.05)
@@ -179,7 +193,7 @@ def test_the_worker_waits_for_the_schema_and_stops_gently(environment: dict[str,
     assert worker.wait(timeout=300) == 0
 
 
-def _would_catch(number: signal.Signals, process: subprocess.Popen[bytes]) -> bool:
+def _would_catch(number: signal.Signals, process: Forked) -> bool:
     """Whether it said what to do at this signal: it is at work then, and no longer at its imports."""
     caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
     return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
@@ -192,8 +206,8 @@ def test_serve_says_when_its_port_is_taken(environment: dict[str, str]):
         assert f"Le port {port} est déjà pris" in refused(run(environment | {"PORT": port}, "serve"))
 
 
-def test_check_lists_what_would_stop_a_real_deployment(environment: dict[str, str]):
-    done = run(environment, "check")
+def test_check_lists_what_would_stop_a_real_deployment(nothing: dict[str, str]):
+    done = run(nothing, "check")
 
     assert done.returncode == 1
     for said in ("https", "SMTP_URL", "MAIL_FROM", "PUBLISHER_NAME", "forums migrate"):
@@ -201,8 +215,8 @@ def test_check_lists_what_would_stop_a_real_deployment(environment: dict[str, st
     assert "Traceback" not in done.stderr
 
 
-def test_the_key_made_beside_the_database_is_for_its_owner_alone(environment: dict[str, str], tmp_path: Path):
-    run(environment, "migrate")
+def test_the_key_made_beside_the_database_is_for_its_owner_alone(nothing: dict[str, str], tmp_path: Path):
+    run(nothing, "migrate")
 
     assert (tmp_path / "forums.key").stat().st_mode & 0o777 == 0o600
 

@@ -1010,14 +1010,15 @@ class Seats(RuleBasedStateMachine):
         assert [email.lower() for email in sorted(self.run(told(self.session, "promoted")), key=str.lower)] == sorted(self.promotions)
 
 
-def test_whatever_people_do_no_seat_is_oversold_none_stays_free_and_the_line_is_served_in_order(settings: Settings) -> None:
+@pytest.mark.parametrize("lives", [6, pytest.param(40, marks=pytest.mark.long)])
+def test_whatever_people_do_no_seat_is_oversold_none_stays_free_and_the_line_is_served_in_order(settings: Settings, lives: int) -> None:
     with asyncio.Runner() as runner:
         context = opened(settings)
         database = runner.run(context.__aenter__())
         try:
             run_state_machine_as_test(
                 lambda: Seats(runner, database),
-                settings=hypothesis_settings(max_examples=20, stateful_step_count=30),
+                settings=hypothesis_settings(max_examples=lives, stateful_step_count=30),
             )
         finally:
             runner.run(context.__aexit__(None, None, None))

@@ -52,7 +52,7 @@ class Play:
     institution = "ministere-de-l-economie-et-des-finances"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def play(request: pytest.FixtureRequest, tmp_path: Path, mailbox: Mailbox, chromium: Browser) -> Iterator[Play]:
     """With JavaScript on SQLite, without it on PostgreSQL, where the worker is a process of its own."""
     sqlite = request.param == "sqlite"
@@ -71,6 +71,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path, mailbox: Mailbox, chrom
             each.context.close()
 
 
+@pytest.mark.long  # test_tour.py lives one forum of it, and test_double_click.py presses every button
 def test_a_season_of_three_forums_from_its_plan_to_a_promise_kept(play: Play):
     play.it_is("2026-12-01T09:00:00+01:00", "organiser", "moderator", "agent")
     plan_the_season(play)
