@@ -128,8 +128,8 @@ _ON_SQLITE = f"""
 _ON_POSTGRESQL = (
     "WITH asked AS (SELECT to_tsquery('french'::regconfig, :asked) AS words) SELECT kind, id FROM ("
     + " UNION ALL ".join(
-        f"SELECT '{source.kind}' AS kind, {source.table}.id, ts_rank({source.vector}, asked.words) AS rank"
-        f" FROM {source.table}, asked WHERE {source.vector} @@ asked.words"
+        f"SELECT '{source.kind}' AS kind, {source.table}.id, ts_rank(search_vector, asked.words) AS rank"
+        f" FROM {source.table}, asked WHERE search_vector @@ asked.words"
         for source in SOURCES
     )
     + f") AS found ORDER BY rank DESC, id LIMIT {MOST}"

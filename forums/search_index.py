@@ -1,6 +1,6 @@
 """The index of the public texts: FTS5 in SQLite, full text with a French configuration in PostgreSQL, accents ignored.
 
-It is kept by the database itself (triggers there, indexes on expressions here), so that no write can forget it;
+It is kept by the database itself (triggers there, generated columns here), so that no write can forget it;
 it holds drafts too, and whoever searches asks the tables what is public. A migration that rebuilds one of these
 tables on SQLite loses its triggers, and must end with `create`; `tests/test_search.py` holds it.
 """
@@ -27,13 +27,13 @@ class Source(NamedTuple):
 
     @property
     def vector(self) -> str:
-        """What PostgreSQL compares; a query must say the same for the index to serve."""
+        """What PostgreSQL keeps beside the texts: it would take most of a search to work it out again for each that is ranked."""
         title, body = (f"setweight(to_tsvector('french'::regconfig, search_fold({text})), '{weight}')" for text, weight in self._parts)
         return f"({title} || {body})"
 
     @property
     def _parts(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        return (self.title_of(f"{self.table}."), "A"), (self.body_of(f"{self.table}."), "D")
+        return (self.title_of(), "A"), (self.body_of(), "D")
 
 
 SOURCES = (
@@ -70,6 +70,7 @@ def drop(connection: Connection) -> None:
         return
     for source in SOURCES:
         connection.exec_driver_sql(f"DROP INDEX IF EXISTS ix_search_{source.table}")
+        connection.exec_driver_sql(f"ALTER TABLE {source.table} DROP COLUMN IF EXISTS search_vector")
     connection.exec_driver_sql("DROP FUNCTION IF EXISTS search_fold(text)")
 
 
@@ -79,7 +80,7 @@ def triggers() -> list[str]:
 
 
 def is_ours(name: str | None) -> bool:
-    """Whether a table or an index of the database is this module's, which the models do not know."""
+    """Whether a table, a column or an index of the database is this module's, which the models do not know."""
     return name is not None and name.startswith(("search_", "ix_search_"))
 
 
@@ -112,7 +113,8 @@ def _sqlite() -> Iterator[str]:
 def _postgresql() -> Iterator[str]:
     yield _FOLD
     for source in SOURCES:
-        yield f"CREATE INDEX ix_search_{source.table} ON {source.table} USING gin ({source.vector})"
+        yield f"ALTER TABLE {source.table} ADD COLUMN search_vector tsvector GENERATED ALWAYS AS {source.vector} STORED"
+        yield f"CREATE INDEX ix_search_{source.table} ON {source.table} USING gin (search_vector)"
 
 
 def _joined(columns: tuple[str, ...], row: str) -> str:

@@ -22,7 +22,7 @@ from alembic import command
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from forums import migrations, search_index
+from forums import migrations
 from forums.settings import ROOT, Settings
 from tests.findings import Finding, none
 
@@ -165,12 +165,17 @@ def read(connection: Connection) -> Rows:
     """The whole database, as it lies there: no type of ours between it and us."""
     seen, found = sa.inspect(connection), {}
     for table in sorted(seen.get_table_names()):
-        if table == "alembic_version" or search_index.is_ours(table):
+        if table == "alembic_version" or not migrations.is_known(None, table):
             continue
         keys = seen.get_pk_constraint(table)["constrained_columns"]
         rows = connection.exec_driver_sql(f'SELECT * FROM "{table}"').mappings().all()
         found[table] = {tuple(row[key] for key in keys): dict(row) for row in rows}
     return found
+
+
+def _typed(table: sa.Table) -> list[sa.Column[Any]]:
+    """The columns that are written: the database works out the others."""
+    return [column for column in table.c if column.computed is None]
 
 
 def of_a_step(before: Rows, after: Rows, said: Said, revision: str, compared: Counter[str]) -> Counter[str]:
@@ -234,7 +239,7 @@ class Filler:
         self.is_sqlite = connection.dialect.name == "sqlite"
         self.seen = sa.inspect(connection)
         metadata = sa.MetaData()
-        metadata.reflect(connection, only=lambda name, _: name != "alembic_version" and not search_index.is_ours(name))
+        metadata.reflect(connection, only=lambda name, _: name != "alembic_version" and migrations.is_known(None, name))
         self.tables = metadata.sorted_tables
         self.keys: dict[str, list[Row]] = {}
 
@@ -262,9 +267,9 @@ class Filler:
 
     def _one(self, table: sa.Table, checks: Mapping[str, str], one_of: Mapping[str, list[str]], unique: set[str]) -> None:
         row: dict[str, Any] = {}
-        again = {column.name for column in table.c}
+        again = {column.name for column in _typed(table)}
         for _ in range(TRIES):
-            row |= {column.name: self._value(table, column, one_of, unique) for column in table.c if column.name in again}
+            row |= {column.name: self._value(table, column, one_of, unique) for column in _typed(table) if column.name in again}
             try:
                 # PostgreSQL alone gives up a whole transaction for one refused row.
                 with contextlib.nullcontext() if self.is_sqlite else self.connection.begin_nested():
@@ -272,7 +277,7 @@ class Filler:
             except IntegrityError as refusal:
                 # What the check refused is about the columns it names; for the rest (a key there already) all are drawn again.
                 broken = [text for name, text in checks.items() if re.search(rf"\b{name}\b", str(refusal.orig))]
-                again = {column.name for column in table.c if not broken or re.search(rf"\b{column.name}\b", broken[0])}
+                again = {column.name for column in _typed(table) if not broken or re.search(rf"\b{column.name}\b", broken[0])}
                 continue
             self._note(table, row, one_of)
             return
@@ -280,7 +285,7 @@ class Filler:
 
     def _note(self, table: sa.Table, row: Row, one_of: Mapping[str, list[str]]) -> None:
         self.keys[table.name].append(dict(row))
-        for column in table.c:
+        for column in _typed(table):
             name = f"{table.name}.{column.name}"
             self.filled.columns.setdefault(name, Counter())["empty" if row[column.name] is None else "filled"] += 1
             if column.nullable:

@@ -1,8 +1,8 @@
-"""Lists: what is kept of each question names its forum, and is in the order questions are listed."""
+"""Lists: what is kept of each question names its forum, in the order questions are listed; PostgreSQL keeps what a search ranks by."""
 
 from alembic import op
 
-from forums import standing_index
+from forums import search_index, standing_index
 
 revision = "0007"
 down_revision = "0006"
@@ -12,6 +12,8 @@ depends_on = None
 
 def upgrade() -> None:
     standing_index.create(op.get_bind())
+    if op.get_bind().dialect.name == "postgresql":
+        search_index.create(op.get_bind())
 
 
 def downgrade() -> None:
