@@ -121,7 +121,7 @@ def are_of(plan: ActionPlan) -> ColumnElement[bool]:
     seasons: ColumnElement[bool] = col(Season.plan_id) == plan.id
     if plan.current:
         seasons = seasons | col(Season.plan_id).is_(None)
-    asked = kept.season_id.in_(select(Season.id).where(seasons))
+    asked: ColumnElement[bool] = kept.season_id.in_(select(Season.id).where(seasons))
     if plan.current:
         asked = asked | kept.season_id.is_(None)
     return kept.commitment_id.in_(select(Commitment.id).where(Commitment.plan_id == plan.id)) | (kept.commitment_id.is_(None) & asked)
