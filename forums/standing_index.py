@@ -1,4 +1,4 @@
-"""Where each question stands, kept by the database itself: derived from the published facts, and typed nowhere.
+"""Where each question stands, and whose answer it waits for, kept by the database itself: derived from the facts, typed nowhere.
 
 Whenever a fact is written that a standing hangs on, triggers derive it again in the same transaction, so that no
 write can forget it and a page that counts five thousand questions reads one index. What moves with the day alone

@@ -4,8 +4,11 @@
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from forums.settings import Settings
 from tests.grown_season import Size
@@ -18,9 +21,18 @@ LARGER = Size(3, 300, 60, 60, 20, 90, 24, 80, 200, 40, busy=0.8)
 APART = re.compile(r".*\.(pdf|odt|docx|zip)|/donnees/.*|/api/v1/.*|/en/.*")
 
 
-async def test_no_page_makes_more_statements_for_a_season_ten_times_larger(settings: Settings, tmp_path: Path) -> None:
-    other = replace(settings, database_url=f"sqlite:///{tmp_path / 'larger.db'}")
-    async with grown(settings, SMALLER, Clock()) as small, grown(other, LARGER, Clock()) as large:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def databases(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> tuple[Settings, Settings]:
+    """Two empty databases of an engine."""
+    if request.param == "sqlite":
+        return settings, replace(settings, database_url=f"sqlite:///{tmp_path / 'larger.db'}")
+    fresh: Callable[[], str] = request.getfixturevalue("postgres_url")
+    return replace(settings, database_url=fresh()), replace(settings, database_url=fresh())
+
+
+async def test_no_page_makes_more_statements_for_a_season_ten_times_larger(databases: tuple[Settings, Settings]) -> None:
+    smaller, larger = databases
+    async with grown(smaller, SMALLER, Clock()) as small, grown(larger, LARGER, Clock()) as large:
         asked = [pair for pair in zip(addresses(small.names), addresses(large.names), strict=True) if not APART.fullmatch(pair[0])]
         found = {pair[0]: [await _statements(site, address) for site, address in zip((small, large), pair, strict=True)] for pair in asked}
 

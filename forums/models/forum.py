@@ -256,7 +256,7 @@ class Answer(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("question_id", "institution_id"),
-        Index("ix_answer_published_at", "published_at"),
+        Index("ix_answer_published_at", "published_at", "question_id"),
         Index("ix_answer_amended_at", "amended_at"),
         *_with_what_it_says(),
     )

@@ -70,9 +70,12 @@ SITUATION: Any = case(
 def _standing_is(french: str) -> Any:
     """The questions that stand there, by what is kept of each."""
     state = next((word for word, name in OUTCOMES.items() if name == french), "waiting")
-    # Looked up question by question: what is kept is joined from outside, and would otherwise be gone through first.
-    found = (col(Question.status) == "published") & (func.coalesce(STANDING.c.state, "waiting") == state)
-    return found if state != "waiting" else found & (ON_AGENDA if french == "a_l_ordre_du_jour" else ~ON_AGENDA)
+    published, there = col(Question.status) == "published", STANDING.c.state == state
+    if state != "waiting":
+        return published & there
+    # A question of which nothing is kept would wait too: there is none, but SQLite then goes through them in their order.
+    waits = published & (there | STANDING.c.state.is_(None))
+    return waits & (ON_AGENDA if french == "a_l_ordre_du_jour" else ~ON_AGENDA)
 
 
 SITUATION.found_by = _standing_is
@@ -176,9 +179,11 @@ class Answers(Row):
 
     @classmethod
     def drawn(cls, query: Any) -> Any:
-        query = of_question(query.select_from(Answer), Answer.question_id)
-        query = query.join(Institution, col(Institution.id) == col(Answer.institution_id))
-        return query.where(col(Answer.published_at).is_not(None))
+        query = query.select_from(Answer).join(STANDING, STANDING.c.question_id == col(Answer.question_id))
+        # From outside, though both are always there: who only counts answers leaves them out.
+        query = query.outerjoin(Question, col(Question.id) == col(Answer.question_id))
+        query = query.outerjoin(Institution, col(Institution.id) == col(Answer.institution_id))
+        return query.where(STANDING.c.status == "published", col(Answer.published_at).is_not(None))
 
 
 class FollowUps(Row):

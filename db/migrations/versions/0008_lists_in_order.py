@@ -23,6 +23,11 @@ MADE = (
     ("audit_event", "ix_audit_event_at_id", ["at", "id"]),
     ("outbox_message", "ix_outbox_message_status_created_at", ["status", "created_at", "id"]),
 )
+# Under the same name, with what is read of each beside.
+WIDENED = (
+    ("question", "ix_question_status_decided_at", ["status", "decided_at", "code"], ["id"]),
+    ("answer", "ix_answer_published_at", ["published_at"], ["question_id"]),
+)
 
 
 def upgrade() -> None:
@@ -30,14 +35,16 @@ def upgrade() -> None:
         op.create_index(op.f(name), table, columns)
     for table, name, _ in REPLACED:
         op.drop_index(op.f(name), table_name=table)
-    op.drop_index(op.f("ix_question_status_decided_at"), table_name="question")
-    op.create_index(op.f("ix_question_status_decided_at"), "question", ["status", "decided_at", "code", "id"])
+    for table, name, columns, more in WIDENED:
+        op.drop_index(op.f(name), table_name=table)
+        op.create_index(op.f(name), table, columns + more)
     standing_index.create(op.get_bind())
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_question_status_decided_at"), table_name="question")
-    op.create_index(op.f("ix_question_status_decided_at"), "question", ["status", "decided_at", "code"])
+    for table, name, columns, _ in WIDENED:
+        op.drop_index(op.f(name), table_name=table)
+        op.create_index(op.f(name), table, columns)
     for table, name, columns in REPLACED:
         op.create_index(op.f(name), table, columns)
     for table, name, _ in MADE:
