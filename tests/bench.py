@@ -115,8 +115,8 @@ def feed(bench: Bench, *, again: bool = False) -> Measured:
 def storm(bench: Bench) -> Measured:
     """The largest page while people write to the same process a hundred times a second, against the same page in peace.
 
-    Nine of ten register, which no public page shows; one asks a question, after which every page may have changed. What
-    they cost the process counts against the page.
+    Nine of ten register, one asks a question: no public page shows either before its owner has confirmed it. What they
+    cost the process counts against the page, and so does rendering it once a second.
     """
     site = bench.site()
     ours = replace(Job([request(largest(site))], [200]), port=site.running.port, seconds=bench.seconds * 2, connections=2)

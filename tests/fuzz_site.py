@@ -315,12 +315,14 @@ async def timed(port: int, path: str, typed: dict[str, str], known: str, times: 
     return *taken, len(said) == 1
 
 
-async def times_of_forms(port: int, slug: str, times: int) -> list[Finding]:
+async def times_of_forms(port: int, slug: str, code: str, times: int) -> list[Finding]:
     person = {"family_name": "Martin", "given_name": "Camille", "attendance": "on_site"}
     forms = {
         "signing in": ("/connexion", {"suite": ""}, "exemple@example.org"),
         "a lost link": (f"/forums/{slug}/inscription/lien", {}, "connue@example.org"),
         "registering": (f"/forums/{slug}/inscription", person, "connue@example.org"),
+        "subscribing": ("/abonnements", {"scope": "tout", "rhythm": "weekly"}, "connue@example.org"),
+        "supporting": (f"/questions/{code}/soutenir", {}, "connue@example.org"),
         "a lost subscription": ("/abonnements/lien", {}, "connue@example.org"),
     }
     found = []
@@ -341,12 +343,12 @@ async def times_of_forms(port: int, slug: str, times: int) -> list[Finding]:
 # -- The run -------------------------------------------------------------------------------------------------------
 
 
-async def _addresses(database: Database, settings: forums.settings.Settings) -> tuple[list[tuple[str, str, bool]], str]:
+async def _addresses(database: Database, settings: forums.settings.Settings) -> tuple[list[tuple[str, str, bool]], str, str]:
     values = await Site(None, database, settings, None).examples()  # type: ignore[arg-type]
     found = [
         (each.method, filled(each.path, values), each.cache in (PUBLIC, FEED)) for each in ADDRESSES if not each.path.endswith(SIGNING_OUT)
     ]
-    return [*found, ("GET", "/static/forums.css", True), ("GET", "/nulle-part", False)], values["slug"]
+    return [*found, ("GET", "/static/forums.css", True), ("GET", "/nulle-part", False)], values["slug"], values["code"]
 
 
 async def _signed_in(site: Served, port: int) -> bytes:
@@ -399,9 +401,9 @@ def run(folder: Path, cases: int, times: int, seed: int) -> Sequence[Finding]:
 async def _run(site: Served, settings: forums.settings.Settings, cases: int, times: int, seed: int) -> Sequence[Finding]:
     rng, port = random.Random(seed), int(site.environment["PORT"])
     database = Database(settings)
-    addresses, slug = await _addresses(database, settings)
+    addresses, slug, code = await _addresses(database, settings)
     await database.close()
-    timing = await times_of_forms(port, slug, times)
+    timing = await times_of_forms(port, slug, code, times)
     asked, changed = Asked(port, await _signed_in(site, port)), Asked(port)
     before, lines = memory(port, "VmHWM"), site.log.read_text(errors="replace").count("\n")
     await ask_everything(asked, addresses, cases, rng)

@@ -1,5 +1,7 @@
 """A question supported: asked for with an address, confirmed and withdrawn by a button behind the mailed link."""
 
+import time
+
 from sqlalchemy import Connection
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
@@ -42,11 +44,13 @@ async def support(request: Request) -> Response:
         page.spend_at_once(connection, request)
         questions.support_at_once(connection, question, form, language=language, secret_key=secret_key, now=page.now())
 
+    began = time.monotonic()
     try:
         await page.write_at_once(request, write)
     except TooManyRequests as refusal:
         filled.refuse("email", refusal)
         return page.too_many(await _form(request, filled, status=429))
+    await page.same_time(began)
     return page.go(request, f"/questions/{code}/soutenir/envoye")
 
 
