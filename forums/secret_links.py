@@ -63,7 +63,7 @@ def link_for(subject: Subject, *, now: datetime, lasts: timedelta | None = None)
 def mail(
     connection: Connection,
     person: str,
-    purpose: Literal["question", "support", "subscription"],
+    purpose: Literal["question", "registration", "support", "subscription"],
     subject: UUID,
     message: Callable[[str], Message],
     *,

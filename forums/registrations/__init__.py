@@ -11,10 +11,8 @@ from forums.registrations.asking import (
     Asked,
     LinkForm,
     RegistrationForm,
-    Typed,
     ask_for_link,
     register,
-    register_again,
     register_all,
 )
 from forums.registrations.queries import (
@@ -57,7 +55,6 @@ __all__ = [
     "RegistrationForm",
     "Seats",
     "State",
-    "Typed",
     "WalkInForm",
     "add_walk_in",
     "all_of",
@@ -80,7 +77,6 @@ __all__ = [
     "promote",
     "promotes",
     "register",
-    "register_again",
     "register_all",
     "registration_of_link",
     "remind",

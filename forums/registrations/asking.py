@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from operator import itemgetter
 from typing import Annotated, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
-from sqlmodel import col, select, update
+from sqlmodel import SQLModel, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, limits, outbox, secret_links
+from forums import emails, secret_links
 from forums.database import add_rows
 from forums.forms import Email, Form, Tick, line, prose
 from forums.language import N_
-from forums.limits import MAIL_AGAIN_AFTER, MAILS_A_DAY
+from forums.limits import MAIL_AGAIN_AFTER
 from forums.models import Forum, OutboxMessage, Registration, SecretLink
 from forums.refusals import Refusal, RegistrationClosed
 from forums.registrations.queries import OPEN, State, state_of
@@ -81,25 +80,25 @@ async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, 
     """
     connection = await session.connection()
     asked = [Asked(forum, form, language)]
-    (outcome,) = await connection.run_sync(partial(register_all, asked=asked, secret_key=secret_key, now=now))
-    if isinstance(outcome, Refusal):
-        raise outcome
-    if outcome is not None:
-        await register_again(session, forum, outcome, now=now)
+    (refusal,) = await connection.run_sync(partial(register_all, asked=asked, secret_key=secret_key, now=now))
+    if refusal is not None:
+        raise refusal
 
 
-def register_all(connection: Connection, asked: Sequence[Asked], *, secret_key: str, now: datetime) -> list[Typed | Refusal | None]:
+def register_all(connection: Connection, asked: Sequence[Asked], *, secret_key: str, now: datetime) -> list[Refusal | None]:
     """The same for several people, in as many statements as for one, as far as they are new.
 
-    Returns for each what refuses them, or what they typed if they were known and `register_again` is for them,
-    or None: they are written down. A plain function, for `write_at_once`.
+    Returns for each what refuses them, or None: they are written down. A plain function, for `write_at_once`.
     """
     refusals = _refusals(asked, now)
-    # A robot sees the same page as everyone.
-    typed = {number: _typed(each, secret_key, now) for number, each in enumerate(asked) if not refusals[number] and not each.form.site_web}
-    new = _write_down(connection, [(asked[number].forum, registration) for number, registration in typed.items()], now)
-    known = {number: registration for number, registration in typed.items() if registration.id not in new}
-    return [refusal or known.get(number) for number, refusal in enumerate(refusals)]
+    # A robot sees the same page as everyone. In one order: two processes that write the same people down must not wait for each other.
+    let_in = [each for each, refusal in zip(asked, refusals, strict=True) if not refusal and not each.form.site_web]
+    typed = sorted(((each.forum, _typed(each, secret_key, now)) for each in let_in), key=lambda each: each[1].email_key)
+    new = _write_down(connection, typed, now)
+    for forum, registration in typed:
+        if registration.id not in new:
+            _register_again(connection, forum, registration, now)
+    return refusals
 
 
 def _refusals(asked: Sequence[Asked], now: datetime) -> list[Refusal | None]:
@@ -138,9 +137,7 @@ def _typed(asked: Asked, secret_key: str, now: datetime) -> Typed:
 
 def _write_down(connection: Connection, typed: Sequence[tuple[Forum, Typed]], now: datetime) -> set[UUID]:
     """Those who are new here, with a link and a message for each. Returns which they are."""
-    # In one order: two processes that write the same people down must not wait for each other.
-    rows = sorted((vars(registration) for _, registration in typed), key=itemgetter("email_key"))
-    new = add_rows(connection, Registration, rows, same=["forum_id", "email_key"])
+    new = add_rows(connection, Registration, [vars(registration) for _, registration in typed], same=["forum_id", "email_key"])
     told = {forum_id: emails.told_of(forum) for forum_id, forum in {forum.id: forum for forum, _ in typed}.items()}
     links, messages = [], []
     for forum, registration in typed:
@@ -155,40 +152,36 @@ def _write_down(connection: Connection, typed: Sequence[tuple[Forum, Typed]], no
     return new
 
 
-async def register_again(session: AsyncSession, forum: Forum, typed: Typed, *, now: datetime) -> None:
-    """For who is known at that forum already: the last answers count, and a fresh link goes to their address."""
-    await _keep_what_was_typed_last(session, typed)
-    await _mail_again(session, forum, typed.email_key, now)
+def _register_again(connection: Connection, forum: Forum, typed: Typed, now: datetime) -> None:
+    """For who is known at that forum already: the last answers count while nothing is decided, and a fresh link goes to their address.
+
+    The page of the link shows those answers before its button.
+    """
+    same = (_TABLE.c.forum_id == typed.forum_id, _TABLE.c.email_key == typed.email_key)
+    undecided = update(_TABLE).where(*same, _TABLE.c.status.in_(("pending", "given_up")))
+    connection.execute(undecided.values({name: getattr(typed, name) for name in _ANSWERS}))
+    _mail_again(connection, forum, typed.email_key, now)
 
 
-async def _keep_what_was_typed_last(session: AsyncSession, typed: Typed) -> None:
-    """While nothing is decided, the last answers count: the page of the link shows them all before its button."""
-    same = (col(Registration.forum_id) == typed.forum_id, col(Registration.email_key) == typed.email_key)
-    undecided = update(Registration).where(*same, col(Registration.status).in_(("pending", "given_up")))
-    names = ("family_name", "given_name", "organisation", "attendance", "accessibility_needs", "show_name", "wants_news")
-    await session.exec(undecided.values({name: getattr(typed, name) for name in names}))
+_TABLE = SQLModel.metadata.tables["registration"]
+_ANSWERS = ("family_name", "given_name", "organisation", "attendance", "accessibility_needs", "show_name", "wants_news")
 
 
 async def ask_for_link(session: AsyncSession, forum: Forum, form: LinkForm, *, secret_key: str, now: datetime) -> None:
     """Mail a fresh link to who is registered with that address; do nothing for anyone else, in the same way for the eye."""
     if not form.site_web:
-        await _mail_again(session, forum, secret_links.person_key(secret_key, form.email), now)
+        connection = await session.connection()
+        await connection.run_sync(_mail_again, forum, secret_links.person_key(secret_key, form.email), now)
 
 
-async def _mail_again(session: AsyncSession, forum: Forum, email_key: str, now: datetime) -> None:
+def _mail_again(connection: Connection, forum: Forum, email_key: str, now: datetime) -> None:
     # The limit is inside the statement: processes that race send one message between them.
-    allowed = await session.exec(
-        update(Registration)
-        .where(col(Registration.forum_id) == forum.id, col(Registration.email_key) == email_key)
-        .where(col(Registration.mailed_at) <= now - MAIL_AGAIN_AFTER)
-        .values(mailed_at=now)
-    )
-    if allowed.rowcount != 1 or not await limits.spend(session, f"mail:{email_key}", MAILS_A_DAY, now=now):
+    again = update(_TABLE).where(_TABLE.c.forum_id == forum.id, _TABLE.c.email_key == email_key)
+    again = again.where(_TABLE.c.mailed_at <= now - MAIL_AGAIN_AFTER).values(mailed_at=now).returning(_TABLE)
+    row = connection.execute(again).mappings().one_or_none()
+    if row is None:
         return
-    query = select(Registration).where(Registration.forum_id == forum.id, Registration.email_key == email_key)
-    registration = (await session.exec(query)).one()
-    token, link = secret_links.link_for(registration, now=now)
-    session.add(link)
+    registration = Registration.model_construct(**row)
     asks = registration.status in ("pending", "given_up") and state_of(forum, now=now) in OPEN
     message = emails.confirm_registration if asks else emails.already_registered
-    outbox.enqueue(session, message(registration, forum, token), now=now)
+    secret_links.mail(connection, email_key, "registration", registration.id, partial(message, registration, forum), now=now)

@@ -1,5 +1,7 @@
 """Registering, from the form to the message that confirms it; and the link of who lost theirs."""
 
+import time
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -57,6 +59,7 @@ async def ask_for_link(request: Request) -> Response:
     filled = await page.read(request, LinkForm)
     if filled.form is None:
         return page.show(request, "registrations/link.html", status=422, forum=await _forum(request), filled=filled)
+    began = time.monotonic()
     try:
         async with page.transaction(request) as session:
             forum = await page.forum(session, request)
@@ -66,6 +69,7 @@ async def ask_for_link(request: Request) -> Response:
     except TooManyRequests as refusal:
         filled.refuse("email", refusal)
         return page.too_many(page.show(request, "registrations/link.html", status=429, forum=await _forum(request), filled=filled))
+    await page.same_time(began)
     return page.go(request, f"/forums/{forum.slug}/inscription/lien/envoye")
 
 

@@ -1,7 +1,6 @@
 """Where registrations arrive in one process, and are written down together."""
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Collection, Sequence
@@ -16,7 +15,7 @@ from forums.database import Database, DatabaseUnavailable
 from forums.limits import Tally
 from forums.pages import page
 from forums.refusals import Refusal, TooManyRequests
-from forums.registrations import Asked, RegistrationForm, Typed
+from forums.registrations import Asked, RegistrationForm
 from forums.settings import Settings
 
 # What nobody notices, and enough for those answered together to come back together.
@@ -43,10 +42,6 @@ class Arrival:
             self.answer.set_exception(outcome)
         else:
             self.answer.set_result(outcome)
-
-
-class SomeAreKnown(Exception):
-    """Some of those who arrived are registered already."""
 
 
 class Desk:
@@ -103,43 +98,25 @@ class Desk:
             each.say(outcome)
 
     async def _registered(self, together: Sequence[Arrival]) -> list[bool | Exception]:
-        with contextlib.suppress(SomeAreKnown):
-            # No public page shows who has not confirmed yet.
-            return await self.database.write_at_once(partial(self._if_all_are_new, together))
-        # All of them in one transaction again: who is known is answered when the others are, and in the same words.
-        async with self.database.transaction() as session:
-            found, asked, outcomes = await (await session.connection()).run_sync(partial(self._asked, together))
-            for each, outcome in zip(asked, outcomes, strict=True):
-                if isinstance(outcome, Typed):
-                    await registrations.register_again(session, each.forum, outcome, now=page.now())
-        return self._answers(together, found, outcomes)
+        # No public page shows who has not confirmed yet.
+        return await self.database.write_at_once(partial(self._written, together))
 
-    def _if_all_are_new(self, together: Sequence[Arrival], connection: Connection) -> list[bool | Exception]:
-        found, _, outcomes = self._asked(together, connection)
-        if any(isinstance(outcome, Typed) for outcome in outcomes):
-            raise SomeAreKnown  # which undoes what was written
-        return self._answers(together, found, outcomes)
-
-    def _asked(
-        self, together: Sequence[Arrival], connection: Connection
-    ) -> tuple[Collection[str], Sequence[Asked], Sequence[Typed | Refusal | None]]:
+    def _written(self, together: Sequence[Arrival], connection: Connection) -> list[bool | Exception]:
         found = schedule.forums_by_slug(connection, {each.slug for each in together})
         let_in = [each for each in together if each.slug in found and self._allows(each)]
         asked = [Asked(found[each.slug], each.form, each.language) for each in let_in]
-        return found, asked, registrations.register_all(connection, asked, secret_key=self.secret_key, now=page.now())
+        refusals = registrations.register_all(connection, asked, secret_key=self.secret_key, now=page.now())
+        return self._answers(together, found, refusals)
 
-    def _answers(
-        self, together: Sequence[Arrival], found: Collection[str], outcomes: Sequence[Typed | Refusal | None]
-    ) -> list[bool | Exception]:
-        of_each = iter(outcomes)
+    def _answers(self, together: Sequence[Arrival], found: Collection[str], refusals: Sequence[Refusal | None]) -> list[bool | Exception]:
+        of_each = iter(refusals)
 
         def answer(each: Arrival) -> bool | Exception:
             if each.slug not in found:
                 return False
             if not each.allowed:
                 return TooManyRequests()
-            outcome = next(of_each)
-            return outcome if isinstance(outcome, Refusal) else True
+            return next(of_each) or True
 
         return [answer(each) for each in together]
 
