@@ -821,6 +821,18 @@ async def test_who_gave_up_reads_what_was_typed_since_in_their_name_before_they_
     assert re.search(r'id="wants_news"[^>]* checked', form)
 
 
+async def test_nobody_is_asked_to_come_to_the_desk_of_a_cancelled_forum(site: Site, mine: str) -> None:
+    await site.post(f"{mine}/confirmer")
+    async with site.database.transaction() as session:
+        forum = (await session.exec(select(Forum).where(Forum.slug == (await site.examples())["slug"]))).one()
+        await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=NOW)
+
+    shown = unescape((await site.get(mine)).text)
+
+    assert "Grève." in shown
+    assert "od-entry" not in shown
+
+
 async def test_who_is_told_of_new_forums_already_still_is_after_correcting_a_registration_not_yet_confirmed(site: Site, mine: str) -> None:
     async with site.database.transaction() as session:
         person = (await session.exec(select(Registration).where(Registration.email == "camille@example.org"))).one()
