@@ -5,7 +5,7 @@ import contextlib
 import re
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 from uuid import uuid4
@@ -825,7 +825,7 @@ async def test_nobody_is_asked_to_come_to_the_desk_of_a_cancelled_forum(site: Si
     await site.post(f"{mine}/confirmer")
     async with site.database.transaction() as session:
         forum = (await session.exec(select(Forum).where(Forum.slug == (await site.examples())["slug"]))).one()
-        await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=NOW)
+        await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=datetime.now(UTC))
 
     shown = unescape((await site.get(mine)).text)
 
