@@ -465,6 +465,14 @@ def test_who_follows_from_afar_has_no_door_to_pass(kind: str) -> None:
     assert "abcd2345" not in part(message, "text/plain").get_content()
 
 
+@pytest.mark.parametrize("kind", sorted(AT_THE_DOOR))
+@pytest.mark.parametrize(("attendance", "said"), [("on_site", "Participation : Sur place"), ("remote", "Participation : À distance")])
+def test_who_has_a_seat_reads_whether_it_is_in_the_room_or_from_afar(kind: str, attendance: str, said: str) -> None:
+    message = read(composed(kind, registration={"attendance": attendance, "status": "registered"}))
+
+    assert f"- {said}" in part(message, "text/plain").get_content().replace("\xa0", " ").splitlines()
+
+
 @pytest.mark.parametrize("code", ["abcd2345", "zzzzzzzz", "23456789"])
 def test_the_picture_reads_as_the_address_of_a_page_of_the_welcome_desk(code: str) -> None:
     message = read(composed("registered", registration={"entry_code": code}))

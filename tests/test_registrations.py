@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import registrations, schedule
+from forums import registrations, schedule, subscriptions
 from forums.database import Database, DatabaseUnavailable, add_rows
 from forums.models import Forum, OutboxMessage, Question, Registration
 from forums.models.forum import PARIS
@@ -796,6 +797,50 @@ async def test_what_is_typed_wrong_in_a_change_is_said_beside_its_field_and_noth
     assert "Indiquez votre nom, par exemple Martin." in answer.text
     assert "Gardé" in answer.text
     assert "Gardés" in answer.text
+
+
+async def test_a_refused_form_says_so_in_its_title_and_has_the_focus_on_what_to_mend_while_the_page_keeps_its_name(site: Site) -> None:
+    slug = (await site.examples())["slug"]
+
+    refused = unescape((await site.post(f"/forums/{slug}/inscription", family_name="Martin")).text)
+
+    assert "<title>Erreur dans le formulaire – S'inscrire" in refused
+    assert re.search(r'aria-current="page">([^<]*)</a>', refused)[1].startswith("S'inscrire au forum")  # type: ignore[index]
+    assert re.findall(r'id="(\w+)" autofocus', refused) == ["erreurs"]
+
+
+async def test_who_gave_up_reads_what_was_typed_since_in_their_name_before_they_come_back(site: Site, mine: str) -> None:
+    slug = (await site.examples())["slug"]
+    await site.post(f"{mine}/renoncer")
+
+    await arrive(site, slug, "camille@example.org", given_name="Autre", wants_news="1")
+
+    shown, form = [unescape((await site.get(path)).text) for path in (mine, f"{mine}/modifier")]
+    assert "Autre" in shown
+    assert "Oui, un message à chaque annonce" in shown
+    assert re.search(r'id="wants_news"[^>]* checked', form)
+
+
+async def test_nobody_is_asked_to_come_to_the_desk_of_a_cancelled_forum(site: Site, mine: str) -> None:
+    await site.post(f"{mine}/confirmer")
+    async with site.database.transaction() as session:
+        forum = (await session.exec(select(Forum).where(Forum.slug == (await site.examples())["slug"]))).one()
+        await schedule.cancel(session, forum, CancelForm.model_validate({"reason": "Grève."}), now=datetime.now(UTC))
+
+    shown = unescape((await site.get(mine)).text)
+
+    assert "Grève." in shown
+    assert "od-entry" not in shown
+
+
+async def test_who_is_told_of_new_forums_already_still_is_after_correcting_a_registration_not_yet_confirmed(site: Site, mine: str) -> None:
+    async with site.database.transaction() as session:
+        person = (await session.exec(select(Registration).where(Registration.email == "camille@example.org"))).one()
+        await subscriptions.subscribe(session, person.email, person.email_key, "fr", now=NOW)
+
+    form = (await site.get(f"{mine}/modifier")).text
+
+    assert re.search(r'id="wants_news"[^>]* checked', form)
 
 
 async def test_my_data_is_a_page_and_a_file_that_say_the_same_and_are_never_kept(site: Site, mine: str) -> None:

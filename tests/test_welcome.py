@@ -54,6 +54,15 @@ async def test_a_person_is_welcomed_once_and_counted_once(session: AsyncSession)
     assert (noted, person.checked_in_at, await present(session)) == ([True, False], EVENING, 1)
 
 
+async def test_of_all_in_whom_a_short_name_is_found_those_whose_name_begins_so_come_first(session: AsyncSession) -> None:
+    forum = await a_forum(session)
+    for number, (first, family) in enumerate([("Lou", "Albane"), ("Sacha", "Bâ"), ("Bastien", "Robat")]):
+        await a_confirmed_registration(session, forum, f"{number}@example.org", given_name=first, family_name=family)
+
+    assert await found(session, forum, "ba") == ["Bâ", "Robat", "Albane"]
+    assert await found(session, forum) == ["Albane", "Bâ", "Robat"]
+
+
 @pytest.mark.parametrize(
     "facts", [{"status": "waiting", "rank": 1}, {"status": "pending"}, {"status": "given_up"}, {"attendance": "remote"}]
 )
@@ -186,7 +195,7 @@ def test_a_walk_in_needs_both_names(typed: dict[str, str], field: str) -> None:
         ("destaing", ["d'Estaing"]),
         ("d’estaing", ["d'Estaing"]),
         ("libre acces", ["d'Estaing"]),
-        ("e", ["d'Estaing", "Le Clerc", "Lœbel"]),
+        ("e", ["d'Estaing", "Lœbel", "Le Clerc"]),
         ("abcdefgh", ["Lœbel"]),
         ("ABCD EFGH", ["Lœbel"]),
         ("https://forums.example.fr/organisation/forums/2027-1/accueil/code/abcdefgh", ["Lœbel"]),

@@ -50,13 +50,21 @@ async def arrivals(session: AsyncSession, forum: Forum, search: str = "", *, exp
     """The people of the list, by family name: those expected and those who came, or all whom `search` names.
 
     Without accents nor case, by any part of a name, of an organisation, or by the code of a confirmation.
-    With `expected_first`, those who have arrived come after all the others.
+    Those whose names begin so come first; with `expected_first`, those who have arrived come after all the others.
     """
     everyone = (await session.exec(select(Registration).where(Registration.forum_id == forum.id))).all()
     words, code = plain(search).split(), code_in(search)
     found = [each for each in everyone if (_is_named(each, words, code) if words else _is_expected(each))]
     here = {each.id for each in found if expected_first and each.checked_in_at is not None}
-    return sorted(found, key=lambda each: (each.id in here, plain(each.family_name), plain(each.given_name), each.id))
+    return sorted(
+        found, key=lambda each: (each.id in here, not _begins(each, words), plain(each.family_name), plain(each.given_name), each.id)
+    )
+
+
+def _begins(person: Registration, words: Sequence[str]) -> bool:
+    """Whether each word begins one of their names: of all in whom "ba" is found, Mr Bâ is looked for."""
+    names = plain(f"{person.given_name} {person.family_name}").split()
+    return all(any(name.startswith(word) for name in names) for word in words)
 
 
 def _is_named(person: Registration, words: Sequence[str], code: str) -> bool:

@@ -29,6 +29,7 @@ async def show(request: Request) -> Response:
             return page.show(request, "registrations/unknown.html", status=404)
         forum = await _forum_of(session, registration)
         rank = await registrations.place_in_line(session, registration) if registration.status == "waiting" else None
+        wants_news = await _wants_news(session, registration)
     return page.show(
         request,
         "registrations/mine.html",
@@ -39,8 +40,15 @@ async def show(request: Request) -> Response:
         promotes=registrations.promotes(forum, now=page.now()),
         free={way.attendance: way.free for way in registrations.seats_of(forum)},
         entry=_entry(request, registration, forum),
+        wants_news=wants_news,
         token=request.path_params["token"],
     )
+
+
+async def _wants_news(session: AsyncSession, registration: Registration) -> bool:
+    """Whether they are told of new forums, or will be once they confirm: until then, what was typed last is only asked for."""
+    asked = registration.wants_news and registration.status in ("pending", "given_up")
+    return asked or await subscriptions.wants_announcements(session, registration.email_key)
 
 
 def _entry(request: Request, registration: Registration, forum: Forum) -> str | None:
@@ -69,10 +77,8 @@ async def give_up(request: Request) -> Response:
 async def change_form(request: Request) -> Response:
     async with page.reading(request) as session:
         registration = await _registration(request, session)
-        subscribed = await subscriptions.wants_announcements(session, registration.email_key)
-    values = {name: getattr(registration, name) for name in ChangeForm.model_fields}
-    # What was asked for counts until the address is proved; then, whether it is subscribed.
-    values["wants_news"] = registration.wants_news if registration.status == "pending" else subscribed
+        wants_news = await _wants_news(session, registration)
+    values = {name: getattr(registration, name) for name in ChangeForm.model_fields} | {"wants_news": wants_news}
     return await _change_form(request, page.blank(ChangeForm, **values))
 
 
