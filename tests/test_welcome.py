@@ -630,7 +630,7 @@ async def test_the_journal_says_once_an_hour_for_each_forum_that_its_list_was_lo
 
     slug = desk.split("/")[3]
     read = ("read_registrations", f"forum {slug}", "")
-    assert first_hour == [read, ("read_registrations", "forum demonstration-1", "")]
+    assert sorted(first_hour) == [("read_registrations", "forum demonstration-1", ""), read]  # at one instant, in no order
     assert (await told(site))[before:] == [*first_hour, read]
 
 

@@ -78,6 +78,7 @@ async def register(session: AsyncSession, forum: Forum, form: RegistrationForm, 
     Raises `RegistrationClosed`. Sent again for the same address, it makes no second row: the person
     gets a fresh link, at most every quarter of an hour, and the last answers count while nothing is decided.
     """
+    await session.flush()
     connection = await session.connection()
     asked = [Asked(forum, form, language)]
     (refusal,) = await connection.run_sync(partial(register_all, asked=asked, secret_key=secret_key, now=now))
@@ -170,6 +171,7 @@ _ANSWERS = ("family_name", "given_name", "organisation", "attendance", "accessib
 async def ask_for_link(session: AsyncSession, forum: Forum, form: LinkForm, *, secret_key: str, now: datetime) -> None:
     """Mail a fresh link to who is registered with that address; do nothing for anyone else, in the same way for the eye."""
     if not form.site_web:
+        await session.flush()
         connection = await session.connection()
         await connection.run_sync(_mail_again, forum, secret_links.person_key(secret_key, form.email), now)
 
