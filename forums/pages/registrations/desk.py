@@ -1,6 +1,7 @@
 """Where registrations arrive in one process, and are written down together."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Collection, Sequence
@@ -18,8 +19,8 @@ from forums.refusals import Refusal, TooManyRequests
 from forums.registrations import Asked, RegistrationForm
 from forums.settings import Settings
 
-# What nobody notices, and enough for those answered together to come back together.
-PATIENCE = 0.001
+# An arrival waits for others to be written down with, unless so many are there: less than the step at which whoever is alone is answered.
+PATIENCE, ENOUGH = 0.02, 6
 # When so many arrive within a step, nobody waits for the next one: the limit of one connection lets it make such a crowd a dozen times.
 CROWD = 5
 
@@ -56,6 +57,7 @@ class Desk:
         self.tally = Tally()
         self.per_client, self.per_forum = page.client_limit(settings), page.forum_limit(settings)
         self.arrived: list[Arrival] = []
+        self.enough = asyncio.Event()
         self.last: deque[float] = deque(maxlen=CROWD)
         self.writing: asyncio.Task[None] | None = None
 
@@ -64,6 +66,8 @@ class Desk:
         began = time.monotonic()
         arrival = Arrival(slug, form, language, client, asyncio.get_running_loop().create_future())
         self.arrived.append(arrival)
+        if len(self.arrived) >= ENOUGH:
+            self.enough.set()
         self.last.append(began)
         if self.writing is None or self.writing.done():
             self.writing = asyncio.create_task(self._write())
@@ -78,7 +82,9 @@ class Desk:
 
     async def _write(self) -> None:
         while self.arrived:
-            await asyncio.sleep(PATIENCE)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.enough.wait(), PATIENCE)
+            self.enough.clear()
             together, self.arrived = self.arrived, []
             await self._write_down(together)
 
