@@ -744,6 +744,36 @@ async def test_a_connection_that_carried_enough_is_left_for_another(
     assert (relay.connections, len(relay.accepted)) == (3, 7)
 
 
+@dataclass
+class WaitsToBeLeft(Relay):
+    """Says goodbye once what it took is known as sent, or after a while."""
+
+    known: bool = False
+    database: Database | None = None
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        assert self.database
+        for _ in range(400):
+            if self.known:
+                break
+            self.known = [each.status for each in await rows(self.database)] == ["sent"]
+            await asyncio.sleep(0.05)
+        return "221 au revoir"
+
+
+async def test_what_became_of_a_message_is_written_while_its_connection_is_left(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "MESSAGES_EACH", 1)
+    monkeypatch.setattr(relays, "LEAVING", 120.0)
+    await promise(database, "a@example.org")
+
+    async with listening(WaitsToBeLeft(database=database)) as relay:
+        await deliver(database, to(settings, relay))
+
+    assert relay.known
+
+
 async def test_a_connection_the_relay_closed_meanwhile_costs_the_next_message_nothing(database: Database, settings: Settings) -> None:
     async with listening(Relay()) as relay, a_courier(database, to(settings, relay)) as worker:
         await promise(database, "a@example.org")

@@ -249,8 +249,11 @@ class Courier:
             return await connect(self.smtp) if self._pause is None else None
 
     async def _record_sent(self, row: Taken, connection: Connection) -> None:
-        await self.connections.keep(connection)
-        await self.ledger.record(Outcome(row, _now(), "sent"))
+        try:
+            await self.ledger.record(Outcome(row, _now(), "sent"))
+        finally:
+            # Afterwards: one that carried enough is left with a word to the relay, while the others go on.
+            await self.connections.keep(connection)
 
     async def _record_fault(self, row: Taken, error: Exception) -> None:
         verdict, code, words = judge(error)

@@ -24,6 +24,7 @@ CONNECT = 60.0
 # and one for the rest. It must end before the lease does.
 FINAL_DOT = 660.0
 KEPT_IDLE = 30.0
+LEAVING = 5.0
 MESSAGES_EACH = 100
 
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[a-z0-9.-]+", re.ASCII | re.IGNORECASE)
@@ -121,7 +122,7 @@ class Connection:
 
     async def leave(self) -> None:
         with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-            await self._client.quit(timeout=5)
+            await self._client.quit(timeout=LEAVING)
         self.drop()
 
     def drop(self) -> None:
