@@ -10,17 +10,17 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import Connection
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import limits
+from forums import limits, outbox
 from forums.database import add_rows
 from forums.emails import Message
 from forums.limits import MAILS_A_DAY
-from forums.models import Comment, Member, OutboxMessage, Question, Registration, SecretLink, Subscription, Support
+from forums.models import Comment, Member, Question, Registration, SecretLink, Subscription, Support
 from forums.models.people import LinkPurpose
 
 SIGN_IN_LASTS = timedelta(minutes=10)
@@ -80,8 +80,7 @@ def mail(
     token = new_token()
     link = {"token_hash": hash_of(token), "purpose": purpose, f"{purpose}_id": subject, "created_at": now}
     add_rows(connection, SecretLink, [link | {"expires_at": now + lasts if lasts else None}])
-    waiting = {"id": uuid4(), "status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now}
-    add_rows(connection, OutboxMessage, [vars(message(token)) | waiting])
+    outbox.enqueue_at_once(connection, [message(token)], now=now)
 
 
 async def find(session: AsyncSession, token: str, purpose: LinkPurpose, *, now: datetime) -> SecretLink | None:

@@ -622,7 +622,7 @@ async def test_a_round_that_lasts_too_long_hands_back_what_it_has_not_begun(
 def test_the_last_message_of_a_round_is_settled_before_its_lease_is_over() -> None:
     a_connection = timedelta(minutes=1)
 
-    assert courier.HAND_BACK_AFTER + a_connection + timedelta(seconds=relays.FINAL_DOT) < LEASE
+    assert courier.HAND_BACK_AFTER + a_connection + timedelta(seconds=relays.ALTOGETHER) < LEASE
 
 
 # -- What organisers see -----------------------------------------------------------------------------------------
@@ -678,7 +678,7 @@ async def test_whatever_a_relay_does_nothing_is_lost_and_what_can_go_goes_once_i
     database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext, fault: str, people: int
 ) -> None:
     if fault == "hangs past the time limit":
-        monkeypatch.setattr(relays, "FINAL_DOT", THE_DOT if people > 1 else ALONE)
+        monkeypatch.setattr(relays, "ALTOGETHER", THE_DOT if people > 1 else ALONE)
     faulty, way, first, others = EIGHT[fault]
     everybody = sorted(f"p{number}@example.org" for number in range(people))
     await promise(database, *everybody)

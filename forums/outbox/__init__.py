@@ -9,7 +9,7 @@ after a crash a message goes again with the same Message-ID.
 from forums.outbox.bouncing import record_bounce
 from forums.outbox.courier import Courier, deliver_due, work
 from forums.outbox.ledger import GIVE_UP_AFTER, LEASE
-from forums.outbox.promising import already_told, drop, drop_late, enqueue, enqueue_once, restate
+from forums.outbox.promising import already_told, drop, drop_late, enqueue, enqueue_at_once, enqueue_once, restate
 from forums.outbox.queries import (
     PAGE,
     Alarm,
@@ -38,6 +38,7 @@ __all__ = [
     "drop",
     "drop_late",
     "enqueue",
+    "enqueue_at_once",
     "enqueue_once",
     "judge",
     "may_go_again",

@@ -104,9 +104,10 @@ class Courier:
             await self._hand_back(self._emptied())
             await self.carried()
             await self.connections.leave_all()
-        for lane in self._lanes:
-            lane.cancel()
-        await asyncio.gather(*self._lanes, return_exceptions=True)
+        begun = [*self._lanes, *([self._look] if self._look else [])]
+        for task in begun:
+            task.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
         await self.ledger.settled()
         self.connections.drop_all()
 

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import Connection
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from forums import emails
-from forums.database import insert_new
+from forums.database import add_rows, insert_new
 from forums.emails import Message
 from forums.models import Forum, OutboxMessage
 
@@ -39,9 +40,16 @@ def enqueue(session: AsyncSession, message: Message, *, now: datetime) -> None:
 
 async def enqueue_once(session: AsyncSession, messages: Sequence[Message], *, now: datetime) -> int:
     """Write down those whose `fact` nobody was told yet. Returns how many were."""
-    shared = {"status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now}
-    rows = [{**vars(message), **shared, "id": uuid4()} for message in messages]
-    return len(await insert_new(session, OutboxMessage, rows, same=["fact"]))
+    return len(await insert_new(session, OutboxMessage, [_row_of(message, now) for message in messages], same=["fact"]))
+
+
+def enqueue_at_once(connection: Connection, messages: Sequence[Message], *, now: datetime) -> None:
+    """Write many down, as `enqueue` one. A plain function, for `write_at_once`."""
+    add_rows(connection, OutboxMessage, [_row_of(message, now) for message in messages])
+
+
+def _row_of(message: Message, now: datetime) -> dict[str, Any]:
+    return {**vars(message), "id": uuid4(), "status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now}
 
 
 async def already_told(session: AsyncSession, facts: Collection[str]) -> Sequence[str]:

@@ -22,7 +22,7 @@ from forums.settings import Smtp
 CONNECT = 60.0
 # One message, all its commands together: the ten minutes a relay may take to answer the final dot (RFC 5321 4.5.3.2.6)
 # and one for the rest. It must end before the lease does.
-FINAL_DOT = 660.0
+ALTOGETHER = 660.0
 KEPT_IDLE = 30.0
 LEAVING = 5.0
 MESSAGES_EACH = 100
@@ -89,7 +89,7 @@ class Connection:
         if not _ADDRESS.fullmatch(recipient):  # the library would make another recipient of what it holds
             raise Unwritable("an address that cannot be written to")
         try:
-            async with asyncio.timeout(FINAL_DOT):
+            async with asyncio.timeout(ALTOGETHER):
                 await self._hand_over(sender.addr_spec, recipient, content, identifier)
         except TimeoutError as error:
             raise aiosmtplib.SMTPReadTimeoutError("the relay took too long over one message") from error

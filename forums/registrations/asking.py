@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 from sqlmodel import SQLModel, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import emails, secret_links
+from forums import emails, outbox, secret_links
 from forums.database import add_rows
 from forums.forms import Email, Form, Tick, line, prose
 from forums.language import N_
 from forums.limits import MAIL_AGAIN_AFTER
-from forums.models import Forum, OutboxMessage, Registration, SecretLink
+from forums.models import Forum, Registration, SecretLink
 from forums.refusals import Refusal, RegistrationClosed
 from forums.registrations.queries import OPEN, State, state_of
 from forums.registrations.seats import ATTENDANCE, FAMILY_NAME, GIVEN_NAME
@@ -146,10 +146,9 @@ def _write_down(connection: Connection, typed: Sequence[tuple[Forum, Typed]], no
             token = secret_links.new_token()
             key = {"token_hash": secret_links.hash_of(token), "purpose": "registration", "registration_id": registration.id}
             links.append({**key, "created_at": now})
-            message = emails.confirm_registration(registration, forum, token, told[forum.id])
-            messages.append({**vars(message), "id": uuid4(), "status": "waiting", "attempts": 0, "created_at": now, "next_attempt_at": now})
+            messages.append(emails.confirm_registration(registration, forum, token, told[forum.id]))
     add_rows(connection, SecretLink, links)
-    add_rows(connection, OutboxMessage, messages)
+    outbox.enqueue_at_once(connection, messages, now=now)
     return new
 
 
