@@ -1,5 +1,6 @@
 """Questions asked: the form, where those like it are shown before it is sent, and its author's confirmation."""
 
+import time
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
@@ -112,7 +113,9 @@ async def _ask(request: Request, forum: Forum | None, filled: Filled[QuestionFor
         chosen = action_plan.current_commitment(connection, form.commitment)
         questions.ask_at_once(connection, forum, chosen, form, language=language, secret_key=secret_key, now=page.now())
 
+    began = time.monotonic()
     await page.write_at_once(request, write)
+    await page.same_time(began)
     return True
 
 
