@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-whole check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom flat growth lighthouse pictures machines upgrade
+.PHONY: help run test test-long test-whole check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom flat growth lighthouse pictures machines upgrade image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ machines: $(VENV)/.test ## two hosts behind nginx, killed, cut off, restarted, s
 
 upgrade: $(VENV)/.test ## every migration over full tables, and the newest while the program before it serves, on both engines
 	$(BIN)/python -m tests.upgrade
+
+image: $(VENV)/.test ## build the container of Debian's packages and the lock alone, and try it (needs root, mmdebstrap, buildah)
+	$(BIN)/python -m tests.image
 
 fuzz-api: $(VENV)/.test ## the API asked 10,000 times what its description allows, and what it does not
 	$(BIN)/python -m tests.fuzz_api
