@@ -54,10 +54,21 @@ def newest() -> Path:
 
 
 def before_it() -> str | None:
-    """The commit before the one that brought the newest migration; None without the history."""
-    asked = ["git", "log", "--diff-filter=A", "--format=%H", "--", str(newest().relative_to(ROOT))]
-    found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout.split()
-    return f"{found[-1]}^" if found else None
+    """The commit before the newest migration came; None without the history.
+
+    A merge that left two migrations of one number, mended by the next commit, is passed over: it ran for nobody.
+    """
+    versions = newest().parent.relative_to(ROOT)
+    brought = _git("log", "--first-parent", "-m", "--diff-filter=A", "--format=%H", "--", str(newest().relative_to(ROOT)))
+    for commit in _git("rev-list", "--first-parent", f"{brought[-1]}^") if brought else []:
+        numbers = [name[:4] for name in _git("ls-tree", "--name-only", f"{commit}:{versions}") if name.endswith(".py")]
+        if len(numbers) == len(set(numbers)):
+            return commit
+    return None
+
+
+def _git(*words: str) -> list[str]:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.split()
 
 
 def unpack(commit: str, folder: Path) -> Path:
