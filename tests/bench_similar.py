@@ -21,6 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 import forums.settings
 from forums import questions
 from forums.models import Question
+from forums.questions.similar import read_all
 from forums.settings import ROOT
 from tests.factories import NOW, SECRET_KEY, a_question, opened
 
@@ -116,6 +117,7 @@ async def publish(session: AsyncSession, texts: Sequence[str]) -> None:
 async def measure(session: AsyncSession) -> Found:
     """What the labelled pairs, published beforehand, come to."""
     labelled, among_five, first, missed, fooled = pairs(), 0, 0, [], []
+    await read_all(session)
     for pair in labelled:
         found = [question.text for question in await questions.similar_to(session, pair.asked)]
         among_five += pair.same in found

@@ -14,8 +14,8 @@ from forums import questions
 from forums.database import Database
 from forums.models import Question, RateCount
 from forums.pages.questions import typing
-from forums.questions import CorrectForm, DeclineForm, UnpublishForm
-from forums.questions.similar import A_FEW, ALIKE, _Index, _indexes
+from forums.questions import CorrectForm, DeclineForm, UnpublishForm, similar
+from forums.questions.similar import A_FEW, ALIKE, _Index, _indexes, read_all
 from forums.questions.words import stems_of
 from tests.bench_similar import measure, others, pairs, publish
 from tests.factories import NOW, a_question
@@ -85,11 +85,25 @@ async def test_everybody_else_has_their_turn_while_many_are_read_into_the_index(
             await asyncio.sleep(0)
 
     turns = asyncio.create_task(somebody_else())
-    await questions.similar_to(session, ASKED)
+    await read_all(session)
     turns.cancel()
 
     assert len(index.questions) == A_FEW * 4
     assert max(later - before for before, later in itertools.pairwise(known)) <= A_FEW
+
+
+async def test_who_asks_while_thousands_are_read_is_answered_from_what_is_known(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They once waited for all of them, each with a connection, until there was none left for anybody."""
+    await publish(session, [*others(A_FEW * 4), ASKED])
+    monkeypatch.setattr(similar, "PATIENCE", 0)
+
+    await questions.similar_to(session, ASKED)
+    assert len(_indexes[session.get_bind()].questions) < A_FEW * 4
+
+    await read_all(session)
+    assert [question.text for question in await questions.similar_to(session, ASKED)] == [ASKED]
 
 
 async def test_what_has_nothing_to_do_with_it_is_not_shown(session: AsyncSession) -> None:

@@ -27,8 +27,15 @@ ALIKE = 0.34
 LETTERS = 0.25
 """What triplets of letters weigh beside stems."""
 
-A_FEW = 50
+A_FEW = 10
 """Questions read into the index before everybody else has their turn: many thousands would keep them for seconds."""
+
+PATIENCE = 1.0
+"""Seconds somebody waits for the index, at most; after that, what it holds already is searched and the rest is read beside."""
+
+
+_Row = tuple[UUID, int, str, str]
+"""The identifier, edition, code and text of a question."""
 
 
 @dataclass
@@ -47,6 +54,15 @@ class _Index:
     questions: dict[UUID, _Indexed] = field(default_factory=dict)
     by_stem: dict[str, set[UUID]] = field(default_factory=dict)
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: asyncio.Task[None] | None = None
+
+    async def take(self, rows: Sequence[_Row], version: tuple[Any, ...]) -> None:
+        """Read what changed, others having their turn between a few."""
+        for number, row in enumerate(rows, start=1):
+            self.put(*row)
+            if number % A_FEW == 0:
+                await asyncio.sleep(0)
+        self.version = version
 
     def put(self, key: UUID, edition: int, code: str, text: str) -> None:
         self.remove(key)
@@ -113,27 +129,34 @@ _NOW_IS = select(func.count(), func.coalesce(func.sum(Question.edition), 0), fun
 )
 
 
+async def read_all(session: AsyncSession) -> None:
+    """Wait until the index holds every published question, however long: for programs, not for people."""
+    index = await _up_to_date(session)
+    if index.reading:
+        await index.reading
+
+
 async def _up_to_date(session: AsyncSession) -> _Index:
     index = _indexes.setdefault(session.get_bind(), _Index())
     async with index.one_at_a_time:
-        version = tuple((await session.exec(_NOW_IS)).one())
-        if version != index.version:
-            await _follow(session, index)
-            index.version = version
+        if index.reading is None or index.reading.done():
+            version = tuple((await session.exec(_NOW_IS)).one())
+            if version == index.version:
+                return index
+            index.reading = asyncio.create_task(index.take(await _changed(session, index), version))
+    # No connection is kept for as long as many thousands take: those who ask meanwhile would run out of them.
+    await asyncio.wait({index.reading}, timeout=PATIENCE)
     return index
 
 
-async def _follow(session: AsyncSession, index: _Index) -> None:
+async def _changed(session: AsyncSession, index: _Index) -> Sequence[_Row]:
+    """What was published or corrected since, to be read; what was withdrawn is out already."""
     listed = select(Question.id, Question.edition).where(Question.status == "published")
     editions = dict((await session.exec(listed)).all())
     changed = [key for key, edition in editions.items() if key not in index.questions or index.questions[key].edition != edition]
     read = select(Question.id, Question.edition, Question.code, Question.text).where(Question.status == "published")
     if len(changed) < len(editions) // 2:
         read = read.where(col(Question.id).in_(changed))
-    rows = (await session.exec(read)).all() if changed else []
     for key in index.questions.keys() - editions.keys():
         index.remove(key)
-    for number, row in enumerate(rows, start=1):
-        index.put(*row)
-        if number % A_FEW == 0:
-            await asyncio.sleep(0)
+    return (await session.exec(read)).all() if changed else []
