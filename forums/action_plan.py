@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -30,7 +31,10 @@ from forums.models import (
     Question,
 )
 from forums.models.plan import InstitutionRole
-from forums.plan_files import PERIODICITIES, CommitmentEntry, EvaluationEntry, IndicatorEntry, PlanFile, read_plan
+
+if TYPE_CHECKING:
+    # What reads files is imported when one is read: a site at work reads none.
+    from forums.plan_files import CommitmentEntry, EvaluationEntry, IndicatorEntry, PlanFile
 
 # -- Questions asked of the plan ---------------------------------------------------------------
 
@@ -135,10 +139,12 @@ async def questions_answered_by(session: AsyncSession, entries: Sequence[Minutes
 
 async def load_plan(session: AsyncSession, path: Path, *, now: datetime | None = None) -> ActionPlan:
     """Load or update a plan from its data file. Raises `BadFile`, and then nothing is loaded."""
+    from forums.plan_files import read_plan
+
     return await store_plan(session, read_plan(path), now=now or datetime.now(UTC))
 
 
-async def store_plan(session: AsyncSession, file: PlanFile, *, now: datetime) -> ActionPlan:
+async def store_plan(session: AsyncSession, file: "PlanFile", *, now: datetime) -> ActionPlan:
     """The same once it is read, whatever the file was."""
     entry = file.plan
     if entry.courant:
@@ -165,7 +171,7 @@ async def store_plan(session: AsyncSession, file: PlanFile, *, now: datetime) ->
 
 
 async def _store_commitment(
-    session: AsyncSession, plan: ActionPlan, axes: dict[int, Axis], entry: CommitmentEntry, position: int, now: datetime
+    session: AsyncSession, plan: ActionPlan, axes: dict[int, Axis], entry: "CommitmentEntry", position: int, now: datetime
 ) -> Commitment:
     held = await commitment_by_number(session, plan, entry.numero)
     commitment = held or Commitment(plan_id=plan.id, number=entry.numero, working_title=entry.libelle_de_travail)
@@ -190,7 +196,7 @@ async def _store_commitment(
     return commitment
 
 
-async def _store_institutions(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:
+async def _store_institutions(session: AsyncSession, commitment: Commitment, entry: "CommitmentEntry") -> None:
     await session.exec(delete(CommitmentInstitution).where(col(CommitmentInstitution.commitment_id) == commitment.id))
     named: list[tuple[str, InstitutionRole]] = [(name, "lead") for name in entry.porteurs]
     named += [(name, "partner") for name in entry.parties_prenantes if name not in entry.porteurs]
@@ -200,7 +206,7 @@ async def _store_institutions(session: AsyncSession, commitment: Commitment, ent
     await session.flush()
 
 
-async def _store_milestones(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:
+async def _store_milestones(session: AsyncSession, commitment: Commitment, entry: "CommitmentEntry") -> None:
     """Found again by its words, else by its place. One that left the file stays when something was said of its state."""
     kept, listed = list(await milestones(session, commitment)), {each.texte for each in entry.jalons}
     for position, each in enumerate(entry.jalons, start=1):
@@ -217,8 +223,10 @@ async def _store_milestones(session: AsyncSession, commitment: Commitment, entry
             await session.delete(gone)
 
 
-async def _store_indicators(session: AsyncSession, commitment: Commitment, entry: CommitmentEntry) -> None:
+async def _store_indicators(session: AsyncSession, commitment: Commitment, entry: "CommitmentEntry") -> None:
     """Only what came with a file: what was added, edited, measured or corrected on the site is left as it is."""
+    from forums.plan_files import PERIODICITIES
+
     query = select(Indicator).where(Indicator.commitment_id == commitment.id, col(Indicator.added_here).is_(False))
     kept = {indicator.position: indicator for indicator in (await session.exec(query)).all()}
     for position, each in enumerate(entry.indicateurs, start=1):
@@ -233,7 +241,7 @@ async def _store_indicators(session: AsyncSession, commitment: Commitment, entry
         await _store_measurements(session, indicator, each)
 
 
-async def _store_measurements(session: AsyncSession, indicator: Indicator, entry: IndicatorEntry) -> None:
+async def _store_measurements(session: AsyncSession, indicator: Indicator, entry: "IndicatorEntry") -> None:
     found = (await session.exec(select(Measurement).where(Measurement.indicator_id == indicator.id))).all()
     dated = {measurement.measured_on: measurement for measurement in found}
     for each in entry.mesures:

@@ -405,7 +405,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     inside = gate.Language(inside)
     inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), OPEN_TO_ALL)
     inside = gate.SecurityHeaders(inside, settings)
-    cached = PageCache(inside, own_figures.renderings.observe, _private_addresses(), gate.cookie_name(settings))
+    cached = PageCache(inside, own_figures.rendered, _private_addresses(), gate.cookie_name(settings))
     database.after_commit.append(cached.forget)
     return gate.AccessLog(cached)
 

@@ -26,12 +26,10 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from forums import __version__, action_plan, clock, members, migrations, open_data, outbox, schedule, serving, settings
+from forums import __version__, action_plan, clock, members, migrations, outbox, schedule, serving, settings
 from forums.database import Database, DatabaseUnavailable
 from forums.forms import Email
-from forums.ogp_files import read_ogp
 from forums.pages import assets
-from forums.plan_files import BadFile, read_plan
 from forums.settings import ROOT, BadSetting, Settings
 
 gc.freeze()
@@ -50,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
-    except (BadSetting, BadFile, Impossible) as error:
+    except (BadSetting, Impossible) as error:
         return _complain(str(error))
     except (DBAPIError, *DatabaseUnavailable) as error:
         cause = getattr(error, "orig", None) or error
@@ -250,17 +248,28 @@ def _load_plan(options: argparse.Namespace) -> None:
 
 
 async def load(database: Database, path: Path) -> str:
-    file = read_plan(path)
-    async with database.transaction() as session:
-        plan = await action_plan.store_plan(session, file, now=datetime.now(UTC))
-        held = 0
-        if file.plan.forums_passes:
-            held = await schedule.load_past_forums(session, path.parent / file.plan.forums_passes, now=datetime.now(UTC))
+    from forums.plan_files import BadFile, read_plan
+
+    try:
+        file = read_plan(path)
+        async with database.transaction() as session:
+            plan = await action_plan.store_plan(session, file, now=datetime.now(UTC))
+            held = 0
+            if file.plan.forums_passes:
+                held = await schedule.load_past_forums(session, path.parent / file.plan.forums_passes, now=datetime.now(UTC))
+    except BadFile as error:
+        raise Impossible(str(error)) from None
     return f"Plan {plan.slug} : {len(file.engagements)} engagements, {len(file.axes)} axes, {held} forums passés."
 
 
 async def _load_ogp(database: Database, path: Path, chosen: dict[str, str]) -> str:
-    file, ignored = read_ogp(path, **chosen)
+    from forums.ogp_files import read_ogp
+    from forums.plan_files import BadFile
+
+    try:
+        file, ignored = read_ogp(path, **chosen)
+    except BadFile as error:
+        raise Impossible(str(error)) from None
     async with database.transaction() as session:
         plan = await action_plan.store_plan(session, file, now=datetime.now(UTC))
     told = f"Plan {plan.slug} : {len(file.engagements)} engagement{'s' if len(file.engagements) > 1 else ''}."
@@ -311,6 +320,8 @@ async def _enrol(database: Database, config: Settings, email: str, role: Any, sl
 
 
 def _export(options: argparse.Namespace) -> None:
+    from forums import open_data
+
     async def work(database: Database, config: Settings) -> dict[str, bytes]:
         async with database.reading() as session:
             return await open_data.everything(session, config.public_url, with_json=True)

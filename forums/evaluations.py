@@ -6,7 +6,7 @@ file change with the file alone; those added on the site are organisers' to corr
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,8 +15,10 @@ from forums.forms import Form, OptionalDay, OptionalWebAddress, choice, line, pr
 from forums.language import N_
 from forums.models import ActionPlan, Commitment, Evaluation
 from forums.models.plan import Completion, EvaluationKind
-from forums.plan_files import EvaluationEntry
 from forums.refusals import Refusal
+
+if TYPE_CHECKING:
+    from forums.plan_files import EvaluationEntry
 
 KINDS: Final[dict[EvaluationKind, str]] = {
     "independent": N_("Évaluation indépendante"),
@@ -151,7 +153,7 @@ async def remove(session: AsyncSession, evaluation: Evaluation) -> None:
 # -- Loaded with the plan --------------------------------------------------------------------------------------
 
 
-async def store(session: AsyncSession, plan: ActionPlan, entries: Sequence[tuple[Commitment | None, EvaluationEntry]]) -> None:
+async def store(session: AsyncSession, plan: ActionPlan, entries: Sequence[tuple[Commitment | None, "EvaluationEntry"]]) -> None:
     """The evaluations of a plan's file, known by what they are about and their title: each keeps its code. Those added here stay."""
     query = select(Evaluation).where(Evaluation.plan_id == plan.id, col(Evaluation.added_here).is_(False))
     kept = {(each.commitment_id, each.title): each for each in (await session.exec(query)).all()}
@@ -173,7 +175,7 @@ async def store(session: AsyncSession, plan: ActionPlan, entries: Sequence[tuple
     await session.flush()
 
 
-async def _give_way(session: AsyncSession, kept: dict[Any, Evaluation], told: Sequence[tuple[Any, EvaluationEntry]]) -> None:
+async def _give_way(session: AsyncSession, kept: dict[Any, Evaluation], told: Sequence[tuple[Any, "EvaluationEntry"]]) -> None:
     """Positions are unique: those that change place first leave theirs."""
     moved = [kept[about, entry.titre] for place, (about, entry) in enumerate(told, 1) if (about, entry.titre) in kept]
     places = [place for place, (about, entry) in enumerate(told, 1) if (about, entry.titre) in kept]

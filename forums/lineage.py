@@ -6,14 +6,16 @@ loaded later, or never: the link is then told in words, and walked both ways as 
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from uuid import UUID
 
 from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.models import ActionPlan, Commitment, CommitmentContinuation
-from forums.plan_files import ContinuationEntry
+
+if TYPE_CHECKING:
+    from forums.plan_files import ContinuationEntry
 
 State = Literal["draft", "to_come", "under_way", "ended"]
 
@@ -78,7 +80,7 @@ async def taken_up_in(session: AsyncSession, plan: ActionPlan, commitment: Commi
     return [Later(*each) for each in (await session.exec(query)).all()]
 
 
-async def store(session: AsyncSession, commitment: Commitment, entries: Sequence[ContinuationEntry]) -> None:
+async def store(session: AsyncSession, commitment: Commitment, entries: Sequence["ContinuationEntry"]) -> None:
     """What a commitment continues, as its file says now."""
     await session.exec(delete(CommitmentContinuation).where(col(CommitmentContinuation.commitment_id) == commitment.id))
     session.add_all(CommitmentContinuation(commitment_id=commitment.id, plan_slug=each.plan, number=each.numero) for each in entries)

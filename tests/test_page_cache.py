@@ -191,6 +191,24 @@ async def test_twenty_thousand_distinct_queries_leave_what_the_room_holds():
     assert cache.rendering == {}
 
 
+async def test_answers_long_past_leave_and_those_that_never_change_stay():
+    now, app, files = 1_000.0, Slow(cache="public, max-age=0"), Slow(cache="public, immutable")
+
+    async def site(scope: Any, receive: Any, send: Any) -> None:
+        await (files if scope["path"] == "/static" else app)(scope, receive, send)
+
+    cache = PageCache(site, lambda _: None, clock=lambda: now)
+    for path in ("/static", "/once", "/again"):
+        await read(cache, path)
+    now += 1.5
+    await read(cache, "/again")
+    now += 1
+    await read(cache, "/another")
+
+    assert [path for path, _ in cache.kept] == ["/static", "/again", "/another"]
+    assert cache.size == sum(kept.size for kept in cache.kept.values())
+
+
 async def test_what_is_ones_own_is_asked_for_side_by_side():
     app = Slow(cache="private, no-store")
 

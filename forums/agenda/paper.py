@@ -8,9 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from typing import TYPE_CHECKING
 
 from forums.agenda.queries import KINDS, Point, Stage, stages
 from forums.attendance_list import shown
@@ -18,7 +16,8 @@ from forums.language import day_in_full, hour, translations, unbroken
 from forums.models import AgendaVersion, Forum
 from forums.settings import ROOT
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False})
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 
 def on_paper(forum: Forum, points: Sequence[Point], version: AgendaVersion, *, language: str, public_url: str) -> bytes:
@@ -98,9 +97,11 @@ def _point(point: Point, language: str) -> dict[str, object]:
 
 def _paragraphs(markdown: str) -> list[dict[str, object]]:
     """The text of what was typed as Markdown, paragraph by paragraph; `item` for one of a list."""
+    from markdown_it import MarkdownIt  # sixty modules, a thirtieth of a start
+
     found: list[dict[str, object]] = []
     depth = 0
-    for token in _MARKDOWN.parse(markdown):
+    for token in MarkdownIt("commonmark", {"html": False}).parse(markdown):
         depth += token.nesting if token.type in ("list_item_open", "list_item_close") else 0
         text = _text(token.children) if token.type == "inline" and token.children else token.content if token.type in _BLOCKS else ""
         if text.strip():
@@ -111,5 +112,5 @@ def _paragraphs(markdown: str) -> list[dict[str, object]]:
 _BLOCKS = ("fence", "code_block", "html_block")
 
 
-def _text(children: Sequence[Token]) -> str:
+def _text(children: Sequence["Token"]) -> str:
     return "".join(" " if each.type in ("softbreak", "hardbreak") else each.content for each in children)

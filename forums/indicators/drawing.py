@@ -2,7 +2,6 @@
 
 from markupsafe import Markup
 
-from forums import charts
 from forums.indicators.figures import number
 from forums.indicators.queries import Followed
 from forums.language import day_in_full, translations
@@ -15,6 +14,8 @@ def chart_of(followed: Followed, language: str) -> Markup:
     points = [(day, value) for day, _, value in read if value is not None]
     if len(points) < 2 or len(points) < len(read):
         return Markup()
+    from forums import charts  # by what draws them, a fortieth of a start
+
     said = translations(language).gettext("{name} : de {first} le {start} à {last} le {end}.")
     title = said.format(
         name=followed.indicator.name,

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from markdown_it import MarkdownIt
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import pandoc
@@ -32,8 +31,6 @@ UNFOLDED = 60 * 1024 * 1024
 FILES = 2_000
 PASSAGES = 100
 CHARACTERS, LINES = 1_000_000, 20_000
-_MARKDOWN = MarkdownIt("commonmark").disable("reference")
-_BLOCKS = MarkdownIt("commonmark").disable(["inline", "reference"])
 _NUMBERING = re.compile(r"^\s*(?:[ivxlc]+|\d+(?:\.\d+)*|[a-z])\s*[.)–-]\s*", re.IGNORECASE)
 # No bracket inside: one that never closes would be looked for to the end from each of a million.
 _IMAGE = re.compile(r"!\[[^\[\]]*\]\([^()]*(?:\([^()]*\)[^()]*)?\)")
@@ -147,7 +144,10 @@ def _grow(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> None:
 def _split(text: str) -> list[Piece]:
     """At the highest level of heading the text has."""
     lines = text.split("\n")
-    tokens = _BLOCKS.parse(text)
+    from markdown_it import MarkdownIt  # sixty modules, a thirtieth of a start
+
+    inside = MarkdownIt("commonmark").disable("reference")
+    tokens = MarkdownIt("commonmark").disable(["inline", "reference"]).parse(text)
     headings = [
         (token.map[0], token.map[1], token.tag, tokens[at + 1])
         for at, token in enumerate(tokens)
@@ -158,7 +158,7 @@ def _split(text: str) -> list[Piece]:
     pieces = [Piece("", "\n".join(lines[: cuts[0][0] if cuts else len(lines)]).strip())]
     for at, (_, end, inline) in enumerate(cuts):
         until = cuts[at + 1][0] if at + 1 < len(cuts) else len(lines)
-        shown = _MARKDOWN.parseInline(inline.content[:1_000])[0].children or []
+        shown = inside.parseInline(inline.content[:1_000])[0].children or []
         title = "".join(each.content for each in shown if each.type in ("text", "code_inline"))
         pieces.append(Piece(" ".join(title.split())[:200].strip(), "\n".join(lines[end:until]).strip()))
     return [piece for piece in pieces if piece.text]

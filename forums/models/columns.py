@@ -4,7 +4,7 @@ import secrets
 from typing import Any, Literal, get_args
 from uuid import uuid4
 
-from sqlalchemy import CheckConstraint, MetaData
+from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, event, text
 from sqlmodel import Field, SQLModel
 
 # Named constraints: a migration can only drop what has a name, and both engines then agree.
@@ -33,6 +33,19 @@ def link_to(table: str, *, on_delete: Literal["CASCADE", "SET NULL", "RESTRICT"]
     if options.get("nullable"):
         options["default"] = None
     return Field(foreign_key=f"{table}.id", ondelete=on_delete, **{"index": True, **options})
+
+
+def index_of_some(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of the rows `where` something holds."""
+    return Index(name, *columns, unique=unique, info={"where": where})
+
+
+@event.listens_for(Table, "before_create")
+def _say_of_which(table: Table, connection: Connection, **_: Any) -> None:
+    # Said in the words of both engines where it is declared, it imports both: what a site does not use is a thirtieth of its start.
+    for index in table.indexes:
+        if "where" in index.info:
+            index.dialect_options[connection.dialect.name]["where"] = text(index.info["where"])
 
 
 def one_of(column: str, choices: Any) -> CheckConstraint:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, text
+from sqlalchemy import JSON, Index
 from sqlmodel import AutoString, Field, SQLModel
 
-from forums.models.columns import key, link_to, one_of
+from forums.models.columns import index_of_some, key, link_to, one_of
 
 OutboxStatus = Literal["waiting", "sending", "sent", "failed", "bounced", "dropped"]
 
@@ -31,12 +31,7 @@ class OutboxMessage(SQLModel, table=True):
     __tablename__ = "outbox_message"
     __table_args__ = (
         one_of("status", OutboxStatus),
-        Index(
-            "ix_outbox_message_due",
-            "next_attempt_at",
-            sqlite_where=text("status IN ('waiting', 'sending')"),
-            postgresql_where=text("status IN ('waiting', 'sending')"),
-        ),
+        index_of_some("ix_outbox_message_due", "next_attempt_at", where="status IN ('waiting', 'sending')"),
         Index("ix_outbox_message_status_created_at", "status", "created_at", "id"),
     )
 

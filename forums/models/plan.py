@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, UniqueConstraint
 from sqlmodel import AutoString, Field, SQLModel
 
-from forums.models.columns import key, link_to, one_of, public_code
+from forums.models.columns import index_of_some, key, link_to, one_of, public_code
 
 InstitutionRole = Literal["lead", "partner"]
 MilestoneState = Literal["not_started", "under_way", "done", "abandoned"]
@@ -37,9 +37,7 @@ class ActionPlan(SQLModel, table=True):
     """
 
     __tablename__ = "action_plan"
-    __table_args__ = (
-        Index("uq_action_plan_current", "current", unique=True, sqlite_where=text("current"), postgresql_where=text("current")),
-    )
+    __table_args__ = (index_of_some("uq_action_plan_current", "current", where="current", unique=True),)
 
     id: UUID = key()
     slug: str = Field(unique=True)

@@ -10,7 +10,7 @@ from forums.open_data.asking import API, BadParameters, a_list, neighbours, one,
 from forums.open_data.catalogue import BY_FILE, GROUPS, OBJECTS, ROWS
 from forums.open_data.columns import Row, fields_of, is_object
 from forums.open_data.files import LICENCE, File, archive, as_csv, as_json, datapackage, everything, put, table_schema, written
-from forums.open_data.openapi import PROBLEM, described
+from forums.open_data.openapi import described
 from forums.open_data.reading import Summary, last_update, one_view, summaries
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "GROUPS",
     "LICENCE",
     "OBJECTS",
-    "PROBLEM",
     "ROWS",
     "BadParameters",
     "File",

@@ -5,8 +5,8 @@ change that this process commits ends it sooner, once: were there a hundred a se
 once a second. A hundred simultaneous visitors cause one rendering.
 Who is signed in is shown no kept page: it may be from before what they just did in another process. Nor may their
 browser show one it kept.
-Each is hashed and compressed once; a visitor who has it already gets 304. What is one person's own is asked of
-the application at once: nobody waits behind it.
+Each is hashed and compressed once, and put away when its time is past; a visitor who has it already gets 304. What is one
+person's own is asked of the application at once: nobody waits behind it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from typing import NamedTuple
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LIVES = 1.0
-_ROOM = 16 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
+_ROOM = 8 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
 _LARGEST = 8 * 1024 * 1024  # a file of open data; making it is what costs
 _ENTRY = 4 * 1024  # what an answer takes beside its body and its address: its headers, three times
 _LONGEST_QUERY = 1024  # nobody follows a link that long twice
@@ -90,6 +90,7 @@ class PageCache:
         self.rendering: dict[Key, asyncio.Lock] = {}
         self.generation = 0
         self.size = 0
+        self.swept = 0.0
         self.patience = 2 * _LIVES
         """A page rendered twice within so many seconds lives its whole second, whatever is committed."""
 
@@ -157,8 +158,17 @@ class PageCache:
         replaced = self.kept.pop(key, None)
         self.kept[key] = kept
         self.size += kept.size - (replaced.size if replaced else 0)
+        if kept.began - self.swept > self.patience:
+            self._sweep(kept.began)
         while self.size > _ROOM:
             self.size -= self.kept.popitem(last=False)[1].size
+
+    def _sweep(self, now: float) -> None:
+        """Put away what is of no more use: left in its place, the answers of a second long past fill the room for good."""
+        self.swept = now
+        for key, kept in [*self.kept.items()]:
+            if kept.until < now and kept.began < now - self.patience:
+                self.size -= self.kept.pop(key).size
 
 
 def _bodiless(send: Send) -> Send:

@@ -4,9 +4,12 @@ The queue, the clock and the seats are the database's and the same whoever answe
 memory are those of the process that answers.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,30 +17,43 @@ from starlette.responses import Response
 from forums import metrics
 from forums.pages import page
 
+if TYPE_CHECKING:
+    # What writes figures is imported when somebody reads them: it brings a web server of its own.
+    from prometheus_client.core import HistogramMetricFamily
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
 
 class OwnFigures:
     """What one process counts by itself: how long it renders."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.renderings = Histogram(
-            "forums_render_seconds",
-            "Temps de rendu d'une page ou d'un flux public",
-            registry=self.registry,
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-        )
-        ProcessCollector(registry=self.registry)
+        self.counts, self.total = [0] * (len(_SECONDS) + 1), 0.0
+
+    def rendered(self, seconds: float) -> None:
+        self.counts[bisect_left(_SECONDS, seconds)] += 1
+        self.total += seconds
+
+    def collect(self) -> Iterator["HistogramMetricFamily"]:
+        from prometheus_client.core import HistogramMetricFamily
+
+        buckets = zip([*(str(float(each)) for each in _SECONDS), "+Inf"], accumulate(self.counts), strict=True)
+        said = "Temps de rendu d'une page ou d'un flux public"
+        yield HistogramMetricFamily("forums_render_seconds", said, buckets=list(buckets), sum_value=self.total)
 
 
 async def show(request: Request) -> Response:
     """404 for anybody else: what nobody may read need not be there."""
     if not may_read(request.client.host if request.client else "", page.settings(request).forwarded_allow_ips):
         raise HTTPException(404)
-    now = page.now()
+    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
+
+    now, registry = page.now(), CollectorRegistry()
     async with page.reading(request) as session:
         found = await metrics.figures(session, now=now)
-    own: OwnFigures = request.app.state.own_figures
-    return Response(generate_latest(own.registry) + _figures(found, now.timestamp()), media_type=CONTENT_TYPE_LATEST)
+    registry.register(request.app.state.own_figures)
+    ProcessCollector(registry=registry)
+    return Response(generate_latest(registry) + _figures(found, now.timestamp()), media_type=CONTENT_TYPE_LATEST)
 
 
 def may_read(host: str, allowed: str) -> bool:
@@ -58,6 +74,8 @@ def may_read(host: str, allowed: str) -> bool:
 
 
 def _figures(found: metrics.Figures, now: float) -> bytes:
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
     registry = CollectorRegistry()
     queue = Gauge("forums_outbox_messages", "Messages de la boîte d'envoi", ["status"], registry=registry)
     for status in ("waiting", "sending", "sent", "failed", "bounced", "dropped"):

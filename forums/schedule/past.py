@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -10,14 +11,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import action_plan
 from forums.models import AgendaItem, AgendaVersion, Forum, Season
 from forums.models.forum import AgendaItemKind
-from forums.plan_files import PastForumEntry, read_past_forums
 from forums.schedule.life import changed, link_commitments, shown_in_calendars
 from forums.schedule.queries import forum_by_slug
 from forums.schedule.rhythm import at
 
+if TYPE_CHECKING:
+    from forums.plan_files import PastForumEntry
+
 
 async def load_past_forums(session: AsyncSession, path: Path, *, now: datetime) -> int:
     """Store the forums of a data file that are not there yet; a fact unknown stays unknown. Raises `BadFile`."""
+    from forums.plan_files import read_past_forums
+
     file = read_past_forums(path)
     seasons = {}
     for entry in file.saisons:
@@ -37,7 +42,7 @@ async def load_past_forums(session: AsyncSession, path: Path, *, now: datetime) 
     return len(file.forums)
 
 
-async def _store_past_forum(session: AsyncSession, season: Season, entry: PastForumEntry, now: datetime) -> Forum:
+async def _store_past_forum(session: AsyncSession, season: Season, entry: "PastForumEntry", now: datetime) -> Forum:
     slug = f"{season.slug}-{entry.numero}"
     known = await forum_by_slug(session, slug, drafts=True)
     forum = known or Forum(season_id=season.id, number=entry.numero, slug=slug, announced_at=now, created_at=now, changed_at=now)

@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forums import accountability, action_plan, charts
+from forums import accountability, action_plan
 from forums.accountability import OfSeason
 from forums.language import N_, translations
 from forums.models import ActionPlan
@@ -98,6 +98,8 @@ async def plan_asked_for(session: AsyncSession, request: Request) -> ActionPlan 
 
 def _trends(seasons: Sequence[OfSeason], language: str) -> dict[str, Any]:
     """What the part on seasons shows: the rows, and a chart of each kind drawn once something was asked or promised."""
+    from forums import charts  # by what draws them, a fortieth of a start
+
     _ = translations(language).gettext
     names = [each.season.slug if each.season else _("Hors forum") for each in seasons]
     questions = [charts.Stack(_(name), [getattr(each.asked, field) for each in seasons]) for field, name, _state in ASKED]
@@ -122,7 +124,9 @@ def _trends(seasons: Sequence[OfSeason], language: str) -> dict[str, Any]:
     }
 
 
-def _drawn(names: Sequence[str], stacks: Sequence[charts.Stack], title: str, language: str) -> str:
+def _drawn(names: Sequence[str], stacks: Sequence[Any], title: str, language: str) -> str:
+    from forums import charts
+
     if not any(sum(stack.values) for stack in stacks):
         return ""
     return charts.bars(names, stacks, title=title, unit="", language=language)

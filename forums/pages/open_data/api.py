@@ -1,7 +1,6 @@
 """The read-only API: what may be asked, lists, single objects, its description, a page of examples; errors as RFC 9457 says."""
 
 import asyncio
-import http
 import json
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,11 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from forums import open_data
-from forums.open_data import API, PROBLEM, BadParameters, Row
+from forums.open_data import API, BadParameters, Row
 from forums.pages import page
-from forums.pages.open_data.files import OPEN
+from forums.pages.open_data.faults import METHODS, OPEN, fault
 
-METHODS = "GET, HEAD, OPTIONS"
 SHOWN = 60
 """How many letters of a text the examples show."""
 
@@ -44,7 +42,7 @@ async def listed(request: Request) -> Response:
     try:
         asked = open_data.understood(row, _typed(request))
     except BadParameters as error:
-        return fault(400, "Cette recherche ne peut pas être comprise.", error)
+        return fault(400, "Cette recherche ne peut pas être comprise.", error.faults)
     async with page.reading(request) as session:
         found = await open_data.a_list(session, row, asked)
     public_url = page.settings(request).public_url
@@ -93,23 +91,6 @@ def _json(found: Any, **headers: str) -> Response:
     return JSONResponse(found, headers=OPEN | headers)
 
 
-# -- Errors -------------------------------------------------------------------------------------------------------------
-
-
-def is_api(path: str) -> bool:
-    return path == "/api" or path.startswith("/api/")
-
-
-def fault(status: int, detail: str = "", bad: BadParameters | None = None) -> Response:
-    """A problem in words, and the parameters it lies in."""
-    title = http.HTTPStatus(status).phrase
-    problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail or title}
-    if bad is not None:
-        problem["erreurs"] = [{"parametre": name, "detail": why} for name, why in bad.faults]
-    headers = OPEN | ({"allow": METHODS} if status == 405 else {})
-    return JSONResponse(problem, status_code=status, headers=headers, media_type=PROBLEM)
-
-
 # -- Examples -------------------------------------------------------------------------------------------------------------
 
 _EXAMPLES = (
@@ -124,7 +105,7 @@ async def examples(request: Request) -> Response:
     """Real questions put to this very site, with what it answers now; long texts and lists are cut."""
     async with page.reading(request) as session:
         shown = [(title, *await _example(session, open_data.BY_FILE[file], typed)) for file, title, typed in _EXAMPLES]
-    bad = json.loads(bytes(fault(400, "Cette recherche ne peut pas être comprise.", _refused("couleur")).body))
+    bad = json.loads(bytes(fault(400, "Cette recherche ne peut pas être comprise.", _refused("couleur").faults).body))
     shown.append(("Ce qui n'a pas de sens est refusé, avec ce qui conviendrait", f"{API}/plans?couleur=bleu", bad))
     examples = [(title, path, json.dumps(_short(answer), ensure_ascii=False, indent=2)) for title, path, answer in shown if path]
     return page.show(request, "open_data/api.html", examples=examples, collections=open_data.ROWS, api=API)

@@ -10,13 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from forums import open_data
 from forums.open_data import File, Row, Summary
 from forums.pages import page
-
-# Any page of the web may read them, and what is said of their version (Fetch).
-OPEN = {
-    "access-control-allow-origin": "*",
-    "access-control-expose-headers": "ETag, Last-Modified, Link",
-    "cross-origin-resource-policy": "cross-origin",
-}
+from forums.pages.open_data.faults import OPEN
 
 
 async def index(request: Request) -> Response:
