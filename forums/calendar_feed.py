@@ -207,9 +207,10 @@ def invitation(
     for line in (f"DTSTAMP:{stamp}", f"LAST-MODIFIED:{stamp}", f"SEQUENCE:{mine.sequence}", *(["STATUS:CANCELLED"] if cancelled else [])):
         name, said = line.partition(":")[0], b"\r\n%s\r\n" % line.encode()
         event = event.replace(_UNSAID_LINES[name], said, 1)
-    attendee = Contentline(f"ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:{attendee}").to_ical()
+    line = f"ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:{attendee}"
+    invited = bytes(Contentline(line).to_ical()) + b"\r\n"  # type: ignore[no-untyped-call]
     head = _calendar_head("CANCEL" if cancelled else "REQUEST")
-    return head + event.removesuffix(_END_OF_EVENT) + attendee + b"\r\n" + _END_OF_EVENT + b"END:VCALENDAR\r\n"
+    return head + event.removesuffix(_END_OF_EVENT) + invited + _END_OF_EVENT + b"END:VCALENDAR\r\n"
 
 
 # An invitation is the event of the feeds but for four short lines, which no text can hold: its own ends are written \n.
