@@ -15,6 +15,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from icalendar import Calendar, Event, vCalAddress, vDuration, vText, vUri
+from icalendar.parser import Contentline
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -200,14 +201,27 @@ def invitation(
     `bump` counts the person's own withdrawals and returns: SEQUENCE must rise with each of them, and
     DTSTAMP is when this message was written, since some calendars compare nothing else.
     """
-    event = _build_event(bumped(forum, bump, written_at), organiser.display_name, organiser.addr_spec, public_url, with_link)
-    address = vCalAddress(f"mailto:{attendee}")
-    address.params.update({"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"})
-    event.add("ATTENDEE", address)
-    if cancelled:
-        event["STATUS"] = vText("CANCELLED")
+    mine = bumped(forum, bump, written_at)
+    event = _event(forum._replace(sequence=0, changed_at=_UNSAID), organiser.display_name, organiser.addr_spec, public_url, with_link)
+    stamp = f"{mine.changed_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    for line in (f"DTSTAMP:{stamp}", f"LAST-MODIFIED:{stamp}", f"SEQUENCE:{mine.sequence}", *(["STATUS:CANCELLED"] if cancelled else [])):
+        name, said = line.partition(":")[0], b"\r\n%s\r\n" % line.encode()
+        event = event.replace(_UNSAID_LINES[name], said, 1)
+    line = f"ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:{attendee}"
+    invited = bytes(Contentline(line).to_ical()) + b"\r\n"  # type: ignore[no-untyped-call]
     head = _calendar_head("CANCEL" if cancelled else "REQUEST")
-    return head + bytes(event.to_ical(sorted=False)) + b"END:VCALENDAR\r\n"
+    return head + event.removesuffix(_END_OF_EVENT) + invited + _END_OF_EVENT + b"END:VCALENDAR\r\n"
+
+
+# An invitation is the event of the feeds but for four short lines, which no text can hold: its own ends are written \n.
+_UNSAID = datetime(1970, 1, 1, tzinfo=UTC)
+_UNSAID_LINES = {
+    "DTSTAMP": b"\r\nDTSTAMP:19700101T000000Z\r\n",
+    "LAST-MODIFIED": b"\r\nLAST-MODIFIED:19700101T000000Z\r\n",
+    "SEQUENCE": b"\r\nSEQUENCE:0\r\n",
+    "STATUS": b"\r\nSTATUS:CONFIRMED\r\n",
+}
+_END_OF_EVENT = b"END:VEVENT\r\n"
 
 
 def bumped(forum: Announced, bump: int, written_at: datetime) -> Announced:

@@ -6,17 +6,19 @@ transaction: text and HTML from the one Markdown template of that kind, and an i
 is one.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.utils import format_datetime
+from functools import lru_cache
+from secrets import token_hex
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from forums import calendar_feed, entry_codes
+from forums import calendar_feed, entry_codes, mime
 from forums.calendar_feed import Announced
 from forums.models import (
     ActionPlan,
@@ -37,11 +39,8 @@ from forums.models import (
     Support,
 )
 from forums.models.forum import PARIS
-from forums.rendering import environment, markdown
+from forums.rendering import environment, render
 from forums.settings import Settings
-
-# Relays must not re-encode what a signature covers, and a folded List-Unsubscribe breaks one-click.
-_POLICY = SMTP.clone(max_line_length=998, cte_type="7bit")
 
 # So much of what happened is told in one message; the rest is counted.
 ITEMS_AT_MOST = 40
@@ -363,32 +362,45 @@ def _to_author(question: Question, kind: str, **facts: Any) -> Message:
 
 def compose(row: Promised, settings: Settings) -> bytes:
     """The bytes of a message, ready to be sent unchanged; made once per row."""
-    subject, body = _text(row, settings, quoted=False)
-    _, body_as_markdown = _text(row, settings, quoted=True)
-    email = EmailMessage(policy=_POLICY)
-    email["Subject"] = subject
-    email["From"] = settings.mail_from
-    email["To"] = Address(addr_spec=row.recipient)
-    email["Reply-To"] = settings.mail_from
-    email["Date"] = row.created_at
-    email["Message-ID"] = f"<{row.id}@{urlsplit(settings.public_url).hostname}>"
-    email["Auto-Submitted"] = "auto-generated"
-    email["X-Auto-Response-Suppress"] = "All"
-    email.set_content(body, cte="quoted-printable")
-    html = environment(row.language).get_template("emails/message.html").render(subject=subject, body=markdown(body_as_markdown))
-    email.add_alternative(html, subtype="html", cte="quoted-printable")
+    subject, body, html = _written(row, settings)
+    host, us = urlsplit(settings.public_url).hostname, settings.mail_from
+    head = [
+        mime.header("Subject", subject),
+        mime.sender("From", us.display_name, us.addr_spec),
+        mime.recipient("To", row.recipient),
+        mime.sender("Reply-To", us.display_name, us.addr_spec),
+        mime.header("Date", format_datetime(row.created_at)),
+        mime.header("Message-ID", f"<{row.id}@{host}>"),
+        b"Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\n",
+        *_unsubscribing(row, settings),
+        b"MIME-Version: 1.0\r\n",
+    ]
+    alternatives, attached = [mime.text("plain", body), mime.text("html", html)], []
     if method := row.facts.get("invitation"):
-        _invite(email, row, method, settings)
+        # Both inside the alternatives and attached, the same bytes: the shape most clients understand.
+        ics = mime.in_base64(_invitation_of(row, method, settings))
+        alternatives.append(mime.part(f'text/calendar; method="{method}"; charset="utf-8"', ics))
+        attached.append(mime.part("application/ics", ics, filename="invitation.ics"))
     if code := row.facts.get("entry_code"):
-        _attach_entry(email, row, code, settings)
-    if list_id := row.facts.get("unsubscribe"):
-        # Those promised by an earlier release name no list and no scope: they were announcements, and end everything.
-        address = f"{settings.public_url}/abonnements/{row.facts['token']}/fin" + ending(row.facts)
-        list_id = "annonces" if list_id is True else list_id
-        email["List-Id"] = f"<{list_id}.{urlsplit(settings.public_url).hostname}>"
-        email["List-Unsubscribe"] = f"<{address}>"
-        email["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    return email.as_bytes()
+        picture = entry_codes.as_png(entry_codes.address(settings.public_url, row.facts["forum"]["slug"], code))
+        attached.append(mime.part("image/png", mime.in_base64(picture), filename="entree.png"))
+    content = mime.together("alternative", alternatives, row.id.hex)
+    return b"".join([*head, mime.together("mixed", [content, *attached], row.id.hex) if attached else content])
+
+
+def _unsubscribing(row: Promised, settings: Settings) -> Sequence[bytes]:
+    """What ends in one click what was subscribed to."""
+    list_id = row.facts.get("unsubscribe")
+    if not list_id:
+        return []
+    # Those promised by an earlier release name no list and no scope: they were announcements, and end everything.
+    list_id = "annonces" if list_id is True else list_id
+    address = f"{settings.public_url}/abonnements/{row.facts['token']}/fin" + ending(row.facts)
+    return [
+        mime.header("List-Id", f"<{list_id}.{urlsplit(settings.public_url).hostname}>"),
+        mime.header("List-Unsubscribe", f"<{address}>"),
+        b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+    ]
 
 
 def ending(facts: Mapping[str, Any]) -> str:
@@ -397,24 +409,44 @@ def ending(facts: Mapping[str, Any]) -> str:
     return f"?{query}" if query and len(query) < 700 else ""
 
 
-def _attach_entry(email: EmailMessage, row: Promised, code: str, settings: Settings) -> None:
-    picture = entry_codes.as_png(entry_codes.address(settings.public_url, row.facts["forum"]["slug"], code))
-    email.add_attachment(picture, maintype="image", subtype="png", filename="entree.png")
-
-
 def subject_of(row: Promised, settings: Settings) -> str:
-    return _text(row, settings, quoted=False)[0]
+    return _text(row.kind, row.language, row.facts, settings.public_url, quoted=False)[0]
 
 
 def text_of(row: Promised, settings: Settings) -> str:
-    return _text(row, settings, quoted=False)[1]
+    return _text(row.kind, row.language, row.facts, settings.public_url, quoted=False)[1]
 
 
-def _text(row: Promised, settings: Settings, *, quoted: bool) -> tuple[str, str]:
-    facts = {name: _from_json(value) if name in ("forum", "was") else value for name, value in row.facts.items()}
-    template = environment(row.language).get_template(f"emails/{row.kind}.md")
-    home = settings.public_url + ("" if row.language == "fr" else f"/{row.language}")
-    text = template.render(**facts, home=home, quote=_escaped if quoted else str, ending=ending(row.facts))
+# What is each reader's own stands for itself until the end: the rest is written once for the hundreds who read the same.
+# Letters and figures that no page shows and nobody guesses, so that no text holds them.
+_OWN = {"token": f"jeton{token_hex(24)}", "entry_code": f"code{token_hex(8)}"}
+_NOTHING_TO_ESCAPE = re.compile(r"[\w-]+", re.ASCII)
+
+
+def _written(row: Promised, settings: Settings) -> tuple[str, str, str]:
+    """The subject, the text and the HTML of a message."""
+    own = {name: row.facts[name] for name in _OWN if _NOTHING_TO_ESCAPE.fullmatch(row.facts.get(name) or "")}
+    facts = row.facts | {name: _OWN[name] for name in own}
+    written = _written_to_all(row.kind, row.language, json.dumps(facts), settings.public_url)
+    for name, value in own.items():
+        subject, body, html = (each.replace(_OWN[name], value) for each in written)
+        written = subject, body, html
+    return written
+
+
+@lru_cache(maxsize=32)
+def _written_to_all(kind: str, language: str, facts: str, public_url: str) -> tuple[str, str, str]:
+    subject, body = _text(kind, language, json.loads(facts), public_url, quoted=False)
+    _, body_as_markdown = _text(kind, language, json.loads(facts), public_url, quoted=True)
+    html = environment(language).get_template("emails/message.html").render(subject=subject, body=render(body_as_markdown, ()))
+    return subject, body, html
+
+
+def _text(kind: str, language: str, facts: Mapping[str, Any], public_url: str, *, quoted: bool) -> tuple[str, str]:
+    known = {name: _from_json(value) if name in ("forum", "was") else value for name, value in facts.items()}
+    template = environment(language).get_template(f"emails/{kind}.md")
+    home = public_url + ("" if language == "fr" else f"/{language}")
+    text = template.render(**known, home=home, quote=_escaped if quoted else str, ending=ending(facts))
     subject, _, body = text.strip().partition("\n")
     return " ".join(subject.removeprefix("# ").split()), body.strip() + "\n"
 
@@ -424,8 +456,8 @@ def _escaped(text: str) -> str:
     return "".join("\\" + letter if letter in "\\`*_{}[]<>()#+-=.!|&~" else letter for letter in text)
 
 
-def _invite(email: EmailMessage, row: Promised, method: str, settings: Settings) -> None:
-    ics = calendar_feed.invitation(
+def _invitation_of(row: Promised, method: str, settings: Settings) -> bytes:
+    return calendar_feed.invitation(
         _from_json(row.facts["forum"]),
         row.recipient,
         bump=row.facts["bump"],
@@ -435,9 +467,6 @@ def _invite(email: EmailMessage, row: Promised, method: str, settings: Settings)
         public_url=settings.public_url,
         cancelled=method == "CANCEL",
     )
-    # Both inside the alternatives and attached, the same bytes: the shape most clients understand.
-    email.add_alternative(ics, maintype="text", subtype="calendar", cte="base64", params={"method": method, "charset": "utf-8"})
-    email.add_attachment(ics, maintype="application", subtype="ics", cte="base64", filename="invitation.ics")
 
 
 def told_of(forum: Forum) -> dict[str, Any]:

@@ -18,7 +18,7 @@ ORDER = [
     {"sqlite_driver"},
     {"database", "language", "plan_files", "search_index", "standing_index", "calendar_index", "table_sizes", "event_markup", "ogp_files"},
     {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients", "serving"},
-    {"calendar_feed", "entry_codes"},
+    {"calendar_feed", "entry_codes", "mime"},
     {"emails"},
     {"outbox"},
     {
