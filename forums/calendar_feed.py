@@ -114,9 +114,9 @@ def announced(forum: Forum) -> Announced:
     return Announced(**{name: getattr(forum, name) for name in Announced._fields})
 
 
-def events(forums: Sequence[Announced], *, organiser: Address, public_url: str, with_link: bool = False) -> bytes:
+def events(forums: Sequence[Announced], *, organiser: Address, public_url: str, with_link: bool = False) -> list[bytes]:
     """What a feed says of these forums."""
-    return b"".join(_event(forum, organiser.display_name, organiser.addr_spec, public_url, with_link) for forum in forums)
+    return [_event(forum, organiser.display_name, organiser.addr_spec, public_url, with_link) for forum in forums]
 
 
 class EventsOfAll:
@@ -125,17 +125,17 @@ class EventsOfAll:
     def __init__(self, organiser: Address, public_url: str) -> None:
         self.organiser, self.public_url = organiser, public_url
         self._kept: dict[UUID, _Kept] = {}
-        self._since, self._joined = 0, b""
+        self._since = 0
         self._one_at_a_time = asyncio.Lock()
 
-    async def read(self, session: AsyncSession) -> bytes:
+    async def read(self, session: AsyncSession) -> list[bytes]:
         """The same as `events` of `announced_forums`."""
         async with self._one_at_a_time:
             if not await self._look(session):
                 # What was kept is of another past: the database was put back, or lost its last transactions with its machine.
                 self._kept, self._since = {}, 0
                 await self._look(session)
-            return self._joined
+            return [kept.event for kept in self._kept.values()]
 
     async def _look(self, session: AsyncSession) -> bool:
         """Whether all that is kept is what the database holds now."""
@@ -148,14 +148,13 @@ class EventsOfAll:
             self._kept |= changed  # where it was: a dictionary keeps its order
             if not stay:
                 self._kept = dict(sorted(self._kept.items(), key=itemgetter(1)))
-            self._joined = b"".join(map(attrgetter("event"), self._kept.values()))
         self._since = since
         return (len(self._kept), sum(map(attrgetter("mark"), self._kept.values()))) == (count, marks)
 
     def _keep(self, mark: int, announced_at: datetime | None, forum: Announced) -> "_Kept":
         if announced_at is None or forum.day is None:  # or none of it is there any more
             return _Kept(date.min, 0, "", mark, b"")
-        event = events([forum], organiser=self.organiser, public_url=self.public_url)
+        (event,) = events([forum], organiser=self.organiser, public_url=self.public_url)
         return _Kept(forum.day, forum.number, forum.uid, mark, event)
 
 
@@ -170,7 +169,7 @@ class _Kept(NamedTuple):
 
 
 def feed(
-    events: bytes,
+    events: Sequence[bytes],
     *,
     name: str,
     description: str,
@@ -182,7 +181,8 @@ def feed(
 ) -> bytes:
     """A subscription to `events`. `page` and `address` are paths; `address` is the feed's own (RFC 7986 SOURCE)."""
     days = b"".join(_due(due, organiser.display_name, organiser.addr_spec, public_url) for due in dues)
-    return _calendar_head("PUBLISH", name, description, public_url + page, public_url + address) + events + days + b"END:VCALENDAR\r\n"
+    head = _calendar_head("PUBLISH", name, description, public_url + page, public_url + address)
+    return b"".join([head, *events, days, b"END:VCALENDAR\r\n"])
 
 
 def invitation(
@@ -256,7 +256,13 @@ def _calendar_head(method: str, name: str = "", description: str = "", page: str
 
 @lru_cache(maxsize=8192)
 def _event(forum: Announced, organiser: str, address: str, public_url: str, with_link: bool) -> bytes:
-    return bytes(_build_event(forum, organiser, address, public_url, with_link).to_ical(sorted=False))
+    return _in_bytes(_build_event(forum, organiser, address, public_url, with_link))
+
+
+def _in_bytes(event: Event) -> bytes:
+    """As `to_ical`, which would go letter by letter through lines too short to be folded."""
+    lines = [(line, line.encode()) for line in event.content_lines(sorted=False) if line]
+    return b"".join([(octets if len(octets) < 75 else line.to_ical()) + b"\r\n" for line, octets in lines])
 
 
 @lru_cache(maxsize=8192)
@@ -275,7 +281,7 @@ def _due(due: Due, organiser: str, address: str, public_url: str) -> bytes:
     event.add("URL", vUri(public_url + due.page))
     event.add("ORGANIZER", _contact(organiser, address))
     event.add("TRANSP", "TRANSPARENT")
-    return bytes(event.to_ical(sorted=False))
+    return _in_bytes(event)
 
 
 def _contact(organiser: str, address: str) -> vCalAddress:

@@ -73,8 +73,8 @@ class Database:
             url = f"sqlite+aiosqlite:///{settings.sqlite_path}"
             self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=20)
             self.reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=20)
-            _configure_sqlite(self.writer.sync_engine, begin="BEGIN IMMEDIATE")
-            _configure_sqlite(self.reader.sync_engine, begin="BEGIN")
+            _configure_sqlite(self.writer.sync_engine, sqlite_driver.WRITING)
+            _configure_sqlite(self.reader.sync_engine, sqlite_driver.READING)
         else:
             self.writer = self.reader = _postgresql(settings)
         event.listen(self.writer.sync_engine, "begin", _nothing_changed_yet)
@@ -105,7 +105,7 @@ class Database:
                 return await connection.run_sync(work)
         if self._plain is None:
             self._plain = create_engine(f"sqlite:///{self.writer.url.database}", pool_size=1, max_overflow=0)
-            _configure_sqlite(self._plain, begin="BEGIN IMMEDIATE")
+            _configure_sqlite(self._plain, sqlite_driver.WRITING)
             self._thread = ThreadPoolExecutor(1, "forums-writer")
         return await asyncio.get_running_loop().run_in_executor(self._thread, _in_one_go, self._plain, work)
 
@@ -307,7 +307,7 @@ def _note_a_change(connection: Connection, cursor: Any, statement: str, paramete
         connection.info[_CHANGED] = True
 
 
-def _configure_sqlite(engine: Engine, begin: str) -> None:
+def _configure_sqlite(engine: Engine, statement: str) -> None:
     def connect(connection: Any, record: Any) -> None:
         # The driver's own BEGIN is silent before a SELECT, which oversells seats.
         connection.isolation_level = None
@@ -316,7 +316,11 @@ def _configure_sqlite(engine: Engine, begin: str) -> None:
             cursor.execute(pragma)
         cursor.close()
 
+    def begin(connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        driver.begin(statement)
+
     if engine.dialect.is_async:
         event.listen(engine, "do_connect", sqlite_driver.connect)
     event.listen(engine, "connect", connect)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", begin if engine.dialect.is_async else lambda connection: connection.exec_driver_sql(statement))

@@ -33,13 +33,13 @@ def all_of_them() -> EventsOfAll:
 
 async def told(database: Database, kept: EventsOfAll) -> bytes:
     async with database.reading() as session:
-        return await kept.read(session)
+        return b"".join(await kept.read(session))
 
 
 async def from_nothing(database: Database) -> bytes:
     async with database.reading() as session:
         forums = await calendar_feed.announced_forums(session)
-    return calendar_feed.events(forums, organiser=ORGANISER, public_url=SITE)
+    return b"".join(calendar_feed.events(forums, organiser=ORGANISER, public_url=SITE))
 
 
 async def test_whatever_is_written_the_feed_is_what_it_would_be_from_nothing(database: Database) -> None:
