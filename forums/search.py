@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, column, func, literal_column, or_, table, text, union_all
+from sqlalchemy import String, bindparam, column, func, literal_column, or_, table, text, union_all
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -183,7 +183,7 @@ def _on_sqlite(kind: str | None) -> Any:
     looked_at = (
         cast(Any, select)(entry.c.kind, entry.c.object_id, entry.c.number, literal_column("bm25(search_words, 4.0, 1.0)").label("place"))
         .join_from(words, entry, entry.c.number == words.c.rowid)
-        .where(text("search_words MATCH :asked"), or_(*public))
+        .where(text("search_words MATCH :asked").bindparams(bindparam("asked", type_=String)), or_(*public))
         .order_by(words.c.rowid.desc())
         .limit(MOST + 1)
         .subquery()
@@ -195,7 +195,7 @@ def _on_sqlite(kind: str | None) -> Any:
 def _on_postgresql(kind: str | None) -> Any:
     """Of each kind in turn: so many of all, as the index gives them."""
     # A subquery, so that it is planned for a word of which nothing is known: through the index.
-    asked = cast(Any, select)(func.to_tsquery(literal_column("'french'::regconfig"), bindparam("asked"))).scalar_subquery()
+    asked = cast(Any, select)(func.to_tsquery(literal_column("'french'::regconfig"), bindparam("asked", type_=String))).scalar_subquery()
     of_each = []
     for of, (key, only) in _PUBLIC.items():
         if kind in (None, of):
