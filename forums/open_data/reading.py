@@ -48,18 +48,30 @@ async def read(session: AsyncSession, row: type[Row]) -> AsyncIterator[list[Valu
 
 
 async def summaries(session: AsyncSession) -> list[Summary]:
-    return [await _summary(session, row) for row in ROWS]
+    return [Summary(row, count, _latest(moments)) for row in ROWS for count, *moments in [await _whole(session, row, func.count())]]
 
 
-async def _summary(session: AsyncSession, row: type[Row]) -> Summary:
-    dated = [field.column.source for field in fields_of(row) if field.column.dated]
+async def last_change(session: AsyncSession) -> datetime | None:
+    """When the last of all dated facts became public; nothing is counted."""
+    return _latest([moment for row in ROWS if _dated(row) for moment in await _whole(session, row)])
+
+
+async def _whole(session: AsyncSession, row: type[Row], *counted: Any) -> Sequence[Any]:
+    """What is counted of all its rows, and the last of each of its dates."""
     connection = await session.connection()
-    count, *moments = (await connection.execute(lean(row, [func.count(), *(func.max(each) for each in dated)]))).one()
-    return Summary(row, count, max((each for each in moments if each), default=None))
+    return (await connection.execute(lean(row, [*counted, *(func.max(each) for each in _dated(row))]))).one()
+
+
+def _dated(row: type[Row]) -> list[Any]:
+    return [field.column.source for field in fields_of(row) if field.column.dated]
+
+
+def _latest(moments: Iterable[datetime | None]) -> datetime | None:
+    return max((each for each in moments if each), default=None)
 
 
 def last_update(found: Iterable[Summary]) -> datetime | None:
-    return max((each.updated for each in found if each.updated), default=None)
+    return _latest(each.updated for each in found)
 
 
 @dataclass(frozen=True)
