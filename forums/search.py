@@ -1,7 +1,8 @@
 """Search across commitments, questions, answers, minutes, promises, forums and institutions, with what matched shown.
 
 Every word asked for must be there, in any order, whatever its accents and its ending; a word in a title counts
-for more. Both engines rank; what is public is asked of the tables, so that nothing else is ever found.
+for more. Both engines rank; what is public is asked of the tables, so that nothing else is ever found. Of a word that
+is everywhere so many are looked at and no more, every commitment and every forum among them, and the page says so.
 Institutions are few and found by their name alone: they are looked through one by one, and come first.
 """
 
@@ -10,10 +11,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import literal, text, union_all
+from sqlalchemy import String, bindparam, column, func, literal_column, or_, table, text, union_all
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,8 +27,8 @@ from forums.search_index import SOURCES
 
 KINDS = ("administration", *(source.kind for source in SOURCES))
 PER_PAGE = 20
-MOST = 500
-"""How many of the best are looked at; who finds more needs another word."""
+MOST = 200
+"""How many are looked at, and ranked; who finds more needs another word."""
 
 _LONGEST, _WORDS = 200, 8
 _AROUND = 90
@@ -59,33 +61,40 @@ class Hit:
 
 @dataclass(frozen=True)
 class Found:
-    """One page of hits, how many there are of each kind, and whether there may be more than were looked at."""
+    """One page of hits and how many are looked at, of all kinds and of those that were wanted.
+
+    `capped` says that there are more of what was wanted, `partly` more of all kinds: they are counted no further.
+    """
 
     hits: Sequence[Hit]
     counts: Counter[str]
     total: int
     capped: bool
+    partly: bool
 
 
 async def find(session: AsyncSession, asked: str, *, kind: str | None = None, page: int = 1) -> Found:
     """What the public may read and holds every word of `asked`, the best first; nothing for no word at all."""
     words = words_of(asked)
     if not words:
-        return Found([], Counter(), 0, capped=False)
-    ranked = await _ranked(session, words)
-    public = await _public(session, ranked)
-    hits = {(hit.kind, hit.institution.id): hit for hit in await _institutions(session, words) if hit.institution}
-    found = [*hits, *(key for key in ranked if key in public)]
-    wanted = [key for key in found if kind in (None, key[0])]
-    shown = wanted[(page - 1) * PER_PAGE : page * PER_PAGE]
-    hits |= await _read(session, shown, [prefix for word in words for prefix in prefixes_of(word)])
-    return Found([hits[key] for key in shown], Counter(of for of, _ in found), len(wanted), capped=len(ranked) == MOST)
+        return Found([], Counter(), 0, capped=False, partly=False)
+    every, partly = await _ranked(session, words)
+    named = {(hit.kind, hit.institution.id): hit for hit in await _institutions(session, words) if hit.institution}
+    found, capped = [*named, *every], partly
+    if kind == "administration":
+        found, capped = [*named], False
+    elif kind is not None:
+        found, capped = await _ranked(session, words, kind)
+    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+    hits = named | await _read(session, shown, [prefix for word in words for prefix in prefixes_of(word)])
+    counts = Counter(of for of, _ in (*named, *every))
+    return Found([hits[key] for key in shown], counts, len(found), capped, partly)
 
 
 async def questions_about(session: AsyncSession, asked: str, *, but: Sequence[str] = (), limit: int) -> list[Question]:
     """The published questions that hold every word of `asked`, the best first; the one of that code before them."""
     words = words_of(asked)
-    ids = [found for kind, found in (await _ranked(session, words) if words else ()) if kind == "question"]
+    ids = [found for _, found in (await _ranked(session, words, "question"))[0]] if words else []
     query = select(Question).where(Question.status == "published", col(Question.id).in_(ids) | (col(Question.code) == asked.lower()))
     known = (await session.exec(query.where(col(Question.code).not_in(but)))).all()
     place = {found: rank for rank, found in enumerate(ids)}
@@ -115,38 +124,7 @@ def _folded(given: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", "".join(letter for letter in plain if not unicodedata.combining(letter)))
 
 
-# -- What the engines find --------------------------------------------------------------------------------------
-
-Key = tuple[str, UUID]
-
-_ON_SQLITE = f"""
-    SELECT kind, object_id FROM (
-        SELECT rowid AS number, bm25(search_words, 4.0, 1.0) AS place FROM search_words WHERE search_words MATCH :asked
-        ORDER BY place, number LIMIT {MOST}
-    ) AS best JOIN search_entry USING (number) ORDER BY place, number
-"""
-_ON_POSTGRESQL = (
-    "WITH asked AS (SELECT to_tsquery('french'::regconfig, :asked) AS words) SELECT kind, id FROM ("
-    + " UNION ALL ".join(
-        f"SELECT '{source.kind}' AS kind, {source.table}.id, ts_rank(search_vector, asked.words) AS rank"
-        f" FROM {source.table}, asked WHERE search_vector @@ asked.words"
-        for source in SOURCES
-    )
-    + f") AS found ORDER BY rank DESC, id LIMIT {MOST}"
-)
-
-
-async def _ranked(session: AsyncSession, words: Sequence[str]) -> list[Key]:
-    connection = await session.connection()
-    if connection.dialect.name == "sqlite":
-        # Quoted: to FTS5 a bare AND, a star or a hyphen is an operator.
-        asked = " AND ".join("(" + " OR ".join([f'"{word}"', *(f'"{prefix}"*' for prefix in prefixes_of(word))]) + ")" for word in words)
-        return [(kind, UUID(found)) for kind, found in await connection.execute(text(_ON_SQLITE), {"asked": asked})]
-    asked = " & ".join("(" + " | ".join([word, *(f"{prefix}:*" for prefix in prefixes_of(word))]) + ")" for word in words)
-    return [(kind, found) for kind, found in await connection.execute(text(_ON_POSTGRESQL), {"asked": asked})]
-
-
-# -- What is public of it ---------------------------------------------------------------------------------------
+# -- What is public -------------------------------------------------------------------------------------------------
 
 
 def _of_answers(query: Any) -> Any:
@@ -175,13 +153,63 @@ _PUBLIC: dict[str, tuple[Any, Callable[[Any], Any]]] = {
 }
 
 
-async def _public(session: AsyncSession, ranked: Sequence[Key]) -> set[Key]:
-    """Those the public may read: one statement, and no text."""
-    asked: list[Any] = [
-        only(cast(Any, select)(literal(kind), key)).where(col(key).in_([found for of, found in ranked if of == kind]))
-        for kind, (key, only) in _PUBLIC.items()
+# -- What the engines find --------------------------------------------------------------------------------------------
+
+Key = tuple[str, UUID]
+
+
+async def _ranked(session: AsyncSession, words: Sequence[str], kind: str | None = None) -> tuple[list[Key], bool]:
+    """What is public and holds every word, the best first, and whether there is more of it than is looked at."""
+    connection = await session.connection()
+    if connection.dialect.name == "sqlite":
+        # Quoted: to FTS5 a bare AND, a star or a hyphen is an operator.
+        asked = " AND ".join("(" + " OR ".join([f'"{word}"', *(f'"{prefix}"*' for prefix in prefixes_of(word))]) + ")" for word in words)
+        found = [(of, UUID(key)) for of, key in await connection.execute(_on_sqlite(kind), {"asked": asked})]
+    else:
+        asked = " & ".join("(" + " | ".join([word, *(f"{prefix}:*" for prefix in prefixes_of(word))]) + ")" for word in words)
+        found = [(of, key) for of, key in await connection.execute(_on_postgresql(kind), {"asked": asked})]
+    return found[:MOST], len(found) > MOST
+
+
+@cache
+def _on_sqlite(kind: str | None) -> Any:
+    """From the highest number down, as the index is read: so many, and all the others are left alone."""
+    entry, words = table("search_entry", column("number"), column("kind"), column("object_id")), table("search_words", column("rowid"))
+    public = [
+        (entry.c.kind == literal_column(f"'{of}'")) & only(cast(Any, select)(key).where(col(key) == entry.c.object_id)).exists()
+        for of, (key, only) in _PUBLIC.items()
+        if kind in (None, of)
     ]
-    return {(kind, found) for kind, found in await session.exec(cast(Any, union_all(*asked)))}
+    looked_at = (
+        cast(Any, select)(entry.c.kind, entry.c.object_id, entry.c.number, literal_column("bm25(search_words, 4.0, 1.0)").label("place"))
+        .join_from(words, entry, entry.c.number == words.c.rowid)
+        .where(text("search_words MATCH :asked").bindparams(bindparam("asked", type_=String)), or_(*public))
+        .order_by(words.c.rowid.desc())
+        .limit(MOST + 1)
+        .subquery()
+    )
+    return cast(Any, select)(looked_at.c.kind, looked_at.c.object_id).order_by(looked_at.c.place, looked_at.c.number.desc())
+
+
+@cache
+def _on_postgresql(kind: str | None) -> Any:
+    """Of each kind in turn: so many of all, as the index gives them."""
+    # A subquery, so that it is planned for a word of which nothing is known: through the index.
+    asked = cast(Any, select)(func.to_tsquery(literal_column("'french'::regconfig"), bindparam("asked", type_=String))).scalar_subquery()
+    of_each = []
+    for of, (key, only) in _PUBLIC.items():
+        if kind in (None, of):
+            vector: Any = literal_column(f"{col(key).table.name}.search_vector")
+            query = cast(Any, select)(literal_column(f"'{of}'").label("kind"), col(key).label("id"), vector.label("vector"))
+            of_each.append(only(query).where(vector.op("@@")(asked)).limit(MOST + 1).subquery())
+    every = union_all(*(cast(Any, select)(each) for each in of_each)).subquery()
+    turn = func.row_number().over(partition_by=every.c.kind, order_by=every.c.id).label("turn")
+    looked_at = cast(Any, select)(every, turn).order_by(turn, every.c.id).limit(MOST + 1).subquery()
+    rank = func.ts_rank(looked_at.c.vector, asked)
+    return cast(Any, select)(looked_at.c.kind, looked_at.c.id).order_by(rank.desc(), looked_at.c.id)
+
+
+# -- What is read of it -----------------------------------------------------------------------------------------------
 
 
 async def _read(session: AsyncSession, keys: Sequence[Key], prefixes: Sequence[str]) -> dict[Key, Hit]:

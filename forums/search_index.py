@@ -3,6 +3,9 @@
 It is kept by the database itself (triggers there, generated columns here), so that no write can forget it;
 it holds drafts too, and whoever searches asks the tables what is public. A migration that rebuilds one of these
 tables on SQLite loses its triggers, and must end with `create`; `tests/test_search.py` holds it.
+
+SQLite's texts are numbered as they come, those of the few kinds above all others: read from the highest number down,
+every commitment and every forum comes first, then the newest of the rest, and whoever wants so many stops there.
 """
 
 from collections.abc import Iterator
@@ -12,12 +15,14 @@ from sqlalchemy import Connection
 
 
 class Source(NamedTuple):
-    """A table whose texts are found: the columns of its title and of its body."""
+    """A table whose texts are found: the columns of its title and of its body, and what says how old each is."""
 
     kind: str
     table: str
     title: tuple[str, ...]
     body: tuple[str, ...]
+    dated: str
+    few: bool = False
 
     def title_of(self, row: str = "") -> str:
         return _joined(self.title, row)
@@ -36,13 +41,15 @@ class Source(NamedTuple):
         return (self.title_of(), "A"), (self.body_of(), "D")
 
 
+_EVENING = "(SELECT day FROM minutes JOIN forum ON forum.id = forum_id WHERE minutes.id = minutes_id)"
+
 SOURCES = (
-    Source("engagement", "commitment", ("official_title", "working_title", "title_en"), ("summary", "note", "origin")),
-    Source("question", "question", ("text",), ("context",)),
-    Source("passage", "minutes_entry", ("title",), ("text",)),
-    Source("reponse", "answer", (), ("text", "reason")),
-    Source("suite", "follow_up", ("text",), ("owner", "partners", "evidence", "drop_reason")),
-    Source("forum", "forum", ("theme",), ("description", "place", "address")),
+    Source("engagement", "commitment", ("official_title", "working_title", "title_en"), ("summary", "note", "origin"), "''", few=True),
+    Source("question", "question", ("text",), ("context",), "created_at"),
+    Source("passage", "minutes_entry", ("title",), ("text",), _EVENING),
+    Source("reponse", "answer", (), ("text", "reason"), "written_at"),
+    Source("suite", "follow_up", ("text",), ("owner", "partners", "evidence", "drop_reason"), "created_at"),
+    Source("forum", "forum", ("theme",), ("description", "place", "address"), "day", few=True),
 )
 
 # PostgreSQL's `unaccent` is an extension that may not be there, and cannot be indexed.
@@ -84,17 +91,29 @@ def is_ours(name: str | None) -> bool:
     return name is not None and name.startswith(("search_", "ix_search_"))
 
 
+_ABOVE = 2**40
+
+# Through a number of its own: the row numbers of a table without one change when the file is copied.
+_ENTRY = "CREATE TABLE search_entry (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, object_id TEXT NOT NULL, UNIQUE (kind, object_id))"
+_NEXT = f"(SELECT coalesce(max(number), 0) + 1 FROM search_entry WHERE number < {_ABOVE})"
+_NEXT_OF_FEW = f"(SELECT max(coalesce(max(number), 0), {_ABOVE}) + 1 FROM search_entry)"
+
+
 def _sqlite() -> Iterator[str]:
-    yield "CREATE TABLE search_entry (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, object_id TEXT NOT NULL, UNIQUE (kind, object_id))"
+    yield _ENTRY
     yield 'CREATE VIRTUAL TABLE search_words USING fts5(title, body, tokenize = "unicode61 remove_diacritics 2")'
+    every = " UNION ALL ".join(
+        f"SELECT '{each.kind}' AS kind, id, {each.dated} AS dated, {each.few} AS few FROM {each.table}" for each in SOURCES
+    )
+    oldest_first = f"row_number() OVER (PARTITION BY few ORDER BY dated, id) + few * {_ABOVE}"
+    yield f"INSERT INTO search_entry (number, kind, object_id) SELECT {oldest_first}, kind, id FROM ({every})"
     for source in SOURCES:
-        # Through a number of its own: the row numbers of a table without one change when the file is copied.
         number = f"(SELECT number FROM search_entry WHERE kind = '{source.kind}' AND object_id = {{}}.id)"
-        entry = f"INSERT INTO search_entry (kind, object_id) SELECT '{source.kind}', {{}}"
         words = "INSERT INTO search_words (rowid, title, body)"
-        name, columns = f"search_{source.table}", ", ".join((*source.title, *source.body))
+        name, columns, row = f"search_{source.table}", ", ".join((*source.title, *source.body)), f"{source.table}."
         yield (
-            f"CREATE TRIGGER {name}_inserted AFTER INSERT ON {source.table} BEGIN {entry.format('NEW.id')};"
+            f"CREATE TRIGGER {name}_inserted AFTER INSERT ON {source.table} BEGIN INSERT INTO search_entry (number, kind, object_id)"
+            f" VALUES ({_NEXT_OF_FEW if source.few else _NEXT}, '{source.kind}', NEW.id);"
             f" {words} VALUES ({number.format('NEW')}, {source.title_of('NEW.')}, {source.body_of('NEW.')}); END"
         )
         yield (
@@ -106,8 +125,11 @@ def _sqlite() -> Iterator[str]:
             f" DELETE FROM search_words WHERE rowid = {number.format('OLD')};"
             f" DELETE FROM search_entry WHERE kind = '{source.kind}' AND object_id = OLD.id; END"
         )
-        yield f"{entry.format('id')} FROM {source.table}"
-        yield f"{words} SELECT {number.format(source.table)}, {source.title_of()}, {source.body_of()} FROM {source.table}"
+        # In the order of their numbers: FTS5 writes out what it holds whenever one is lower than the one before.
+        yield (
+            f"{words} SELECT search_entry.number, {source.title_of(row)}, {source.body_of(row)} FROM search_entry"
+            f" JOIN {source.table} ON {row}id = object_id WHERE search_entry.kind = '{source.kind}' ORDER BY search_entry.number"
+        )
 
 
 def _postgresql() -> Iterator[str]:

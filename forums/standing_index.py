@@ -22,7 +22,8 @@ from forums import models  # noqa: F401 — what SQLModel.metadata is to hold
 _KEPT = MetaData()
 _INSTANT = SQLModel.metadata.tables["question"].c.created_at.type
 
-# Every question: `state` is an outcome, or `waiting`; `taken_up` says whether one that waits is on a published agenda.
+# Every question: `state` is an outcome, or `waiting`; `taken_up` says whether one that waits is on a published agenda;
+# `supports` counts those that were confirmed.
 STANDING = Table(
     "standing_question",
     _KEPT,
@@ -35,6 +36,7 @@ STANDING = Table(
     Column("deferred_to", Date),
     Column("taken_up", Integer, nullable=False),
     Column("since", _INSTANT, nullable=False),
+    Column("supports", Integer, nullable=False),
     sqlite_with_rowid=False,  # so that each of its indexes names the question, and a list is read from it alone
 )
 
@@ -125,15 +127,21 @@ SELECT tie.question_id FROM agenda_item_question AS tie CROSS JOIN agenda_item C
 WHERE agenda_item.id = tie.agenda_item_id AND forum.id = agenda_item.forum_id
     AND agenda_item.version = forum.agenda_version AND forum.agenda_version > 0 AND tie.question_id {these}"""
 
-_DERIVED = """
-INSERT INTO standing_question (question_id, status, commitment_id, forum_id, season_id, state, deferred_to, taken_up, since)
+_SUPPORTS = "(SELECT count(*) FROM support WHERE support.question_id = question.id AND support.confirmed_at IS NOT NULL)"
+
+_DERIVED = (
+    """
+INSERT INTO standing_question (question_id, status, commitment_id, forum_id, season_id, state, deferred_to, taken_up, since, supports)
 SELECT question.id, question.status, question.commitment_id, question.forum_id, forum.season_id, coalesce(said.outcome, 'waiting'),
     CASE WHEN said.outcome = 'deferred' THEN said.deferred_to END,
     CASE WHEN said.outcome IS NULL AND question.id IN ({on_agenda}) THEN 1 ELSE 0 END,
-    coalesce(question.decided_at, question.created_at)
+    coalesce(question.decided_at, question.created_at), {supports}
 FROM question LEFT JOIN forum ON forum.id = question.forum_id
 LEFT JOIN ({newest}) AS said ON said.question_id = question.id AND said.newest = 1
-WHERE question.id {these}""".replace("{on_agenda}", _ON_AGENDA).replace("{newest}", _NEWEST)
+WHERE question.id {these}""".replace("{on_agenda}", _ON_AGENDA)
+    .replace("{newest}", _NEWEST)
+    .replace("{supports}", _SUPPORTS)
+)
 
 _ELSEWHERE = """
 INSERT INTO standing_elsewhere (question_id, institution_id, commitment_id, season_id, state, deferred_to, taken_up, since)
@@ -161,10 +169,21 @@ WHERE put.question_id {these} AND question.id = put.question_id AND question.sta
 _KINDS = (_DERIVED, _ELSEWHERE, _WORK)
 _AGAIN = (*(f"DELETE FROM {table} WHERE question_id {{these}}" for table in _KEPT.tables), *_KINDS)  # noqa: S608 — our own tables
 
+# A support changes the count alone: many come at once, and where a question stands does not hang on them.
+_COUNTED = "UPDATE standing_question SET supports = {count} WHERE question_id IN ({these})".replace(
+    "{count}", _SUPPORTS.replace("question.id", "standing_question.question_id")
+)
+_SUPPORTED = (
+    ("updated", "UPDATE OF question_id, confirmed_at", "OLD.question_id, NEW.question_id", "true"),
+    ("inserted", "INSERT", "NEW.question_id", "NEW.confirmed_at IS NOT NULL"),
+    ("deleted", "DELETE", "OLD.question_id", "OLD.confirmed_at IS NOT NULL"),
+)
+
 # What is counted or listed is read from these alone.
 _INDEXES = (
     "CREATE INDEX ix_standing_question_since ON standing_question (status, since, question_id)",
     "CREATE INDEX ix_standing_question_forum ON standing_question (forum_id, status, since, question_id)",
+    "CREATE INDEX ix_standing_question_supports ON standing_question (status, supports, since, question_id)",
     "CREATE INDEX ix_standing_question ON standing_question (status, commitment_id, season_id, state, deferred_to, taken_up, since)",
     "CREATE INDEX ix_standing_elsewhere ON standing_elsewhere"
     " (institution_id, commitment_id, season_id, state, deferred_to, taken_up, since)",
@@ -194,7 +213,8 @@ def drop(connection: Connection) -> None:
 
 
 def triggers() -> list[str]:
-    return [f"standing_{fact.table}_{event}" for fact in FACTS for event, _, _ in _events(fact)]
+    of_facts = [f"standing_{fact.table}_{event}" for fact in FACTS for event, _, _ in _events(fact)]
+    return [*of_facts, *(f"standing_support_{event}" for event, *_ in _SUPPORTED)]
 
 
 def is_ours(name: str | None) -> bool:
@@ -216,18 +236,24 @@ def _sqlite() -> Iterator[str]:
             about = " UNION ".join(fact.questions.format(row=row) for row in rows)
             derived = "; ".join(statement.format(these=f"IN ({about})") for statement in _AGAIN)
             yield f"CREATE TRIGGER standing_{fact.table}_{event} AFTER {fires} ON {fact.table} BEGIN {derived}; END"
+    for event, fires, these, when in _SUPPORTED:
+        counted = _COUNTED.format(these=these)
+        yield f"CREATE TRIGGER standing_support_{event} AFTER {fires} ON support WHEN {when} BEGIN {counted}; END"
 
 
 # A connection plans once and keeps the plan, perhaps since the tables were empty: it must not be to read them whole.
 _BY_INDEX = "LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan"
 
 
+# Of two transactions that write about one question, the second waits here, and then reads what the first wrote.
+_FIRST = "PERFORM 1 FROM question WHERE id {these} ORDER BY id FOR NO KEY UPDATE"
+
+
 def _postgresql() -> Iterator[str]:
     derived = "; ".join(statement.format(these="= ANY (these)") for statement in _AGAIN)
-    # Of two transactions that write about one question, the second waits here, and then reads what the first wrote.
     yield (
         f"CREATE FUNCTION standing_again(these uuid[]) RETURNS void {_BY_INDEX} AS $$ BEGIN"
-        f" PERFORM 1 FROM question WHERE id = ANY (these) ORDER BY id FOR NO KEY UPDATE; {derived}; END $$"
+        f" {_FIRST.format(these='= ANY (these)')}; {derived}; END $$"
     )
     for fact in FACTS:
         for event, fires, rows in _events(fact):
@@ -237,3 +263,10 @@ def _postgresql() -> Iterator[str]:
                 f" PERFORM standing_again(ARRAY({about})); RETURN NULL; END $$"
             )
             yield f"CREATE TRIGGER {name} AFTER {fires} ON {fact.table} FOR EACH ROW EXECUTE FUNCTION {name}()"
+    for event, fires, these, when in _SUPPORTED:
+        name, counted = f"standing_support_{event}", _COUNTED.format(these=these)
+        yield (
+            f"CREATE FUNCTION {name}() RETURNS trigger {_BY_INDEX} AS $$ BEGIN"
+            f" {_FIRST.format(these=f'IN ({these})')}; {counted}; RETURN NULL; END $$"
+        )
+        yield f"CREATE TRIGGER {name} AFTER {fires} ON support FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {name}()"

@@ -43,6 +43,7 @@ ALIKE = {
         "ix_standing_question": "830 35 12 7 5 5 1",
         "ix_standing_question_since": "830 1 1",
         "ix_standing_question_forum": "250 40 1 1",
+        "ix_standing_question_supports": "830 100 1 1",
     },
     "standing_work": {
         "ix_standing_work_stage": "1500 120 1 1 1",

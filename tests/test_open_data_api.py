@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import migrations, open_data
 from forums.app import create_app
 from forums.database import Database
-from forums.open_data import BY_FILE, OBJECTS, ROWS
+from forums.open_data import BY_FILE, OBJECTS, ROWS, reading
 from forums.open_data.openapi import path_of
 from forums.settings import Settings
 from tests import fuzz_api
@@ -141,6 +141,21 @@ async def test_pages_follow_one_another_by_their_links(open_site: Site):
         path = following[1].removeprefix(PUBLIC_URL) if following else ""
 
     assert seen == [each["code"] for each in await asked(open_site, "/donnees/questions.json")]
+
+
+async def test_more_than_are_counted_are_walked_to_the_last_and_said_to_be_more(open_site: Site, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reading, "COUNTED", 3)
+    seen, path, said = [], "/api/v1/questions?par_page=2", []
+    while path:
+        response = await open_site.get(path)
+        found = response.json()
+        seen += [each["code"] for each in found["resultats"]]
+        said.append((found["total"], found["total_exact"], 'rel="last"' in response.headers["link"]))
+        following = re.search(r'<([^>]+)>; rel="next"', response.headers["link"])
+        path = following[1].removeprefix(PUBLIC_URL) if following else ""
+
+    assert seen == [each["code"] for each in await asked(open_site, "/donnees/questions.json")]
+    assert said == [(4, False, False), (5, False, False), (6, True, True)]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Search: what is found whatever the accents and the endings, what matched, and what never is."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import event, text
@@ -201,17 +201,77 @@ async def test_an_index_made_anew_finds_what_was_there(database: Database) -> No
         assert await kinds(session, "zèbre") == ["question"]
 
 
-async def test_postgresql_searches_through_its_index(session: AsyncSession) -> None:
+async def test_both_engines_search_through_their_index_and_sqlite_in_its_order(session: AsyncSession) -> None:
     connection = await session.connection()
     if connection.dialect.name == "sqlite":
-        plan = await connection.execute(text("EXPLAIN QUERY PLAN " + search._ON_SQLITE), {"asked": '"a"'})
-        assert "VIRTUAL TABLE INDEX" in " ".join(row[-1] for row in plan)
+        statement = search._on_sqlite(None).params(asked="a").compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        said = [row[-1] for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")]
+        assert next(line for line in said if line.startswith("SCAN")).startswith("SCAN search_words VIRTUAL TABLE INDEX")
+        assert sum("ORDER BY" in line for line in said) == 1  # that of what is looked at, and not of all that matches
         return
     await connection.execute(text("SET LOCAL enable_seqscan = off"))
-    plan = await connection.execute(text("EXPLAIN " + search._ON_POSTGRESQL), {"asked": "zebre"})
+    statement = search._on_postgresql(None).params(asked="a").compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+    plan = await connection.exec_driver_sql(f"EXPLAIN {statement}")
     said = " ".join(row[0] for row in plan)
 
     assert [source.table for source in search_index.SOURCES if f"ix_search_{source.table}" not in said] == []
+
+
+async def test_of_a_word_that_is_everywhere_so_many_are_looked_at_and_the_page_says_so(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    monkeypatch.setattr(search, "MOST", 30)
+    search._on_sqlite.cache_clear(), search._on_postgresql.cache_clear()
+    plan = await a_plan(session)
+    await a_commitment(session, plan, 1, working_title="Les zèbres")
+    await a_forum(session, theme="La soirée des zèbres", now=now)
+    for number in range(40):
+        await a_question(session, text=f"Un zèbre, numéro {number} ?", email=f"{number}@example.org")
+    await a_question(session, text="Un zèbre et une girafe ?", email="g@example.org")
+
+    every, last = await search.find(session, "zèbre"), await search.find(session, "zèbre", page=2)
+    questions, forums = await search.find(session, "zèbre", kind="question"), await search.find(session, "zèbre", kind="forum")
+    precise = await search.find(session, "zèbre girafe")
+    search._on_sqlite.cache_clear(), search._on_postgresql.cache_clear()
+
+    assert (every.total, every.capped, every.partly, len(every.hits), len(last.hits)) == (30, True, True, 20, 10)
+    assert (every.counts["engagement"], every.counts["forum"]) == (1, 1)
+    assert (questions.total, questions.capped) == (30, True)
+    assert (forums.total, forums.capped, forums.partly) == (1, False, True)
+    assert (precise.total, precise.capped, precise.partly) == (1, False, False)
+
+
+async def test_what_is_not_public_takes_no_place_among_those_that_are_looked_at(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MOST", 5)
+    search._on_sqlite.cache_clear(), search._on_postgresql.cache_clear()
+    for number in range(20):
+        status = "published" if number < 5 else "pending"
+        await a_question(session, text="Un zèbre ?", email=f"{number}@example.org", status=status)
+
+    found = await search.find(session, "zèbre")
+    search._on_sqlite.cache_clear(), search._on_postgresql.cache_clear()
+
+    assert (found.total, found.capped) == (5, False)
+
+
+async def test_made_anew_sqlites_index_keeps_the_few_first_and_the_newest_next(database: Database, now: datetime) -> None:
+    async with database.transaction() as session:
+        await a_commitment(session, await a_plan(session), 1, working_title="Les zèbres")
+        new = await a_question(session, text="Un zèbre ?", created_at=now)
+        old = await a_question(session, text="Un zèbre ?", email="x@example.org", created_at=now - timedelta(days=9))
+        if not database.is_sqlite:
+            return
+    async with database.writer.begin() as connection:
+        await connection.run_sync(search_index.create)
+        read = await connection.execute(
+            text("SELECT object_id FROM search_words, search_entry WHERE number = search_words.rowid ORDER BY number")
+        )
+        order = [row[0] for row in read]
+
+    assert order[:2] == [old.id.hex, new.id.hex]
+    assert len(order) == 3
 
 
 async def test_the_page_marks_what_matched_and_keeps_what_was_typed(site: Site) -> None:

@@ -31,6 +31,7 @@ from forums.models import (
     Question,
     QuestionInstitution,
     Season,
+    Support,
 )
 from forums.settings import Settings
 from forums.standing_index import ELSEWHERE, NO_DAY, STANDING, WORK
@@ -87,6 +88,24 @@ async def test_two_answers_published_at_the_same_instant_are_both_seen(season: D
     assert await _kept(season) == await _recounted(season)
 
 
+async def test_two_supports_confirmed_at_the_same_instant_are_both_counted(season: Database) -> None:
+    async with season.transaction() as session:
+        question = await a_question(session)
+        session.add_all([Support(question_id=question.id, email_key=each) for each in "ab"])
+    both = asyncio.Barrier(2)
+
+    async def confirm(who: str) -> None:
+        if not season.is_sqlite:
+            await both.wait()
+        async with season.transaction() as session:
+            theirs = (col(Support.question_id) == question.id, col(Support.email_key) == who)
+            await session.exec(update(Support).where(*theirs).values(confirmed_at=NOW))
+
+    await asyncio.gather(*(confirm(each) for each in "ab"))
+
+    assert await _kept(season) == await _recounted(season)
+
+
 def test_after_every_migration_each_fact_is_watched(settings: Settings) -> None:
     migrations.migrate(settings)
 
@@ -102,7 +121,18 @@ async def _kept(database: Database) -> tuple[list[Row], ...]:
     async with database.reading() as session:
         connection = await session.connection()
         each = STANDING.c
-        of_each = ("question_id", "status", "commitment_id", "forum_id", "season_id", "state", "deferred_to", "taken_up", "since")
+        of_each = (
+            "question_id",
+            "status",
+            "commitment_id",
+            "forum_id",
+            "season_id",
+            "state",
+            "deferred_to",
+            "taken_up",
+            "since",
+            "supports",
+        )
         names = [each[name] for name in of_each]
         standings = [tuple(row) for row in await connection.execute(select(*names))]  # type: ignore[call-overload]
         put = ELSEWHERE.c
@@ -139,7 +169,8 @@ async def _recounted(database: Database) -> tuple[list[Row], ...]:
         season = forums[question.forum_id].season_id if question.forum_id else None
         known = (question.commitment_id, season, state, until if state == "deferred" else None)
         known = (*known, int(state == "waiting" and question.id in taken), question.decided_at or question.created_at)
-        standings.append((question.id, question.status, question.commitment_id, question.forum_id, *known[1:]))
+        supports = sum(each.question_id == question.id and each.confirmed_at is not None for each in rows[Support])
+        standings.append((question.id, question.status, question.commitment_id, question.forum_id, *known[1:], supports))
         put_to = [each.institution_id for each in rows[QuestionInstitution] if each.question_id == question.id]
         others = [each for each in put_to if (question.commitment_id, each) not in led]
         elsewhere += [(question.id, each, *known) for each in others if question.status == "published"]
@@ -165,7 +196,7 @@ def _work_on(tie: QuestionInstitution, rows: dict[Any, list[Any]], forums: dict[
 
 TABLES: tuple[type[Any], ...] = (
     Forum, Minutes, MinutesEntry, MinutesEntryQuestion, AgendaItem, AgendaItemQuestion, Answer, Question,
-    QuestionInstitution, CommitmentInstitution,
+    QuestionInstitution, CommitmentInstitution, Support,
 )  # fmt: skip
 
 
@@ -325,7 +356,28 @@ async def _erase(session: AsyncSession, table: type[SQLModel], row: Any) -> None
     await session.exec(delete(table).where(table.__table__.c.id == row.id))  # type: ignore[attr-defined]
 
 
+async def people_support_it(session: AsyncSession, random: Random) -> None:
+    question = await _one(session, random, Question, Question.status == "published")
+    confirmed = [None, NOW, NOW]
+    session.add_all([Support(question_id=question.id, email_key=f"{random.random()}", confirmed_at=each) for each in confirmed])
+
+
+async def one_support_is_confirmed(session: AsyncSession, random: Random) -> None:
+    (await _one(session, random, Support, col(Support.confirmed_at).is_(None))).confirmed_at = NOW
+
+
+async def supports_go_to_another_question(session: AsyncSession, random: Random) -> None:
+    one = await _one(session, random, Support, col(Support.confirmed_at).is_not(None))
+    other = await _one(session, random, Question, col(Question.id).not_in(select(Support.question_id)))
+    await session.exec(update(Support).where(col(Support.question_id) == one.question_id).values(question_id=other.id))
+
+
+async def a_support_is_withdrawn(session: AsyncSession, random: Random) -> None:
+    await session.delete(await _one(session, random, Support, col(Support.confirmed_at).is_not(None)))
+
+
 CHANGES: tuple[Change, ...] = (
+    people_support_it, one_support_is_confirmed, supports_go_to_another_question, a_support_is_withdrawn,
     a_question_is_asked, one_is_withdrawn, one_is_merged, one_goes_to_another_forum, one_is_put_to_another_institution,
     one_is_put_to_an_institution_less, an_answer_is_prepared, an_answer_is_published, one_is_changed,
     it_goes_to_another_question, an_answer_is_erased, minutes_are_published,

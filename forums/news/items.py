@@ -60,7 +60,7 @@ async def between(
     session: AsyncSession, since: datetime | None, until: datetime, scope: str | None = None, limit: int | None = None
 ) -> list[Item]:
     """What happened after `since`, up to and with `until`, the newest first; of one scope when it is given."""
-    found = await happened(session, Stretch(since, until, limit, reach_of(scope) if scope else None))
+    found = await happened(session, Stretch(since, until, limit, await reach_of(session, scope) if scope else None))
     rows = await _rows(session, found)
     scopes = await _scopes(session, found)
     moved = await _moved(session, [rows.of(Forum, each.key) for each in found if each.kind == "forum_changed"], until)

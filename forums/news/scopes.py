@@ -5,7 +5,7 @@ needs no key of the database and outlives a plan loaded again.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -39,31 +39,38 @@ class Scope:
 
 @dataclass(frozen=True)
 class Reach:
-    """What a scope covers, as subqueries of keys; None where it covers nothing of that sort."""
+    """What a scope covers, by keys; None where it covers nothing of that sort."""
 
-    commitments: Any = None
-    questions: Any = None
-    institutions: Any = None
+    commitments: Sequence[UUID] | None = None
+    questions: Sequence[UUID] | None = None
+    institutions: Sequence[UUID] | None = None
 
 
-def reach_of(scope: str) -> Reach | None:
-    """None for everything."""
+async def reach_of(session: AsyncSession, scope: str) -> Reach | None:
+    """None for everything. The keys are read beforehand: an engine that knows how few they are looks those few up."""
     if scope == EVERYTHING:
         return None
     if found := _AXIS.fullmatch(scope):
         of_axis = _commitments().join(Axis, col(Axis.id) == col(Commitment.axis_id))
-        return Reach(commitments=of_axis.where(col(ActionPlan.slug) == found[1], col(Axis.number) == int(found[2])))
+        return Reach(commitments=await _keys(session, of_axis.where(col(ActionPlan.slug) == found[1], col(Axis.number) == int(found[2]))))
     if found := _COMMITMENT.fullmatch(scope):
-        return Reach(commitments=_commitments().where(col(ActionPlan.slug) == found[1], col(Commitment.number) == int(found[2])))
+        itself = _commitments().where(col(ActionPlan.slug) == found[1], col(Commitment.number) == int(found[2]))
+        return Reach(commitments=await _keys(session, itself))
     if found := _INSTITUTION.fullmatch(scope):
-        itself = select(col(Institution.id)).where(col(Institution.slug) == found[1])
-        led = select(col(CommitmentInstitution.commitment_id)).where(col(CommitmentInstitution.institution_id).in_(itself))
-        return Reach(commitments=led.where(col(CommitmentInstitution.role) == "lead"), institutions=itself)
+        of_slug = select(col(Institution.id)).where(col(Institution.slug) == found[1])
+        led = select(col(CommitmentInstitution.commitment_id)).where(col(CommitmentInstitution.institution_id).in_(of_slug))
+        led = led.where(col(CommitmentInstitution.role) == "lead")
+        return Reach(commitments=await _keys(session, led), institutions=await _keys(session, of_slug))
     if found := _QUESTION.fullmatch(scope):
         # Who follows a question that was merged follows the one that was kept.
         kept = select(col(Question.merged_into_id)).where(col(Question.code) == found[1], col(Question.merged_into_id).is_not(None))
-        return Reach(questions=select(col(Question.id)).where((col(Question.code) == found[1]) | col(Question.id).in_(kept)))
+        of_code = select(col(Question.id)).where(col(Question.code) == found[1])
+        return Reach(questions=await _keys(session, of_code.union(kept)))
     return Reach()
+
+
+async def _keys(session: AsyncSession, query: Any) -> list[UUID]:
+    return [key for (key,) in (await (await session.connection()).execute(query)).all()]
 
 
 def _commitments() -> Any:

@@ -11,7 +11,7 @@ from forums.open_data.catalogue import BY_FILE, GROUPS, OBJECTS, ROWS
 from forums.open_data.columns import Row, fields_of, is_object
 from forums.open_data.files import LICENCE, File, archive, as_csv, as_json, datapackage, everything, put, table_schema, written
 from forums.open_data.openapi import described
-from forums.open_data.reading import Summary, last_update, one_view, summaries
+from forums.open_data.reading import Summary, last_change, last_update, one_view, summaries
 
 __all__ = [
     "API",
@@ -33,6 +33,7 @@ __all__ = [
     "everything",
     "fields_of",
     "is_object",
+    "last_change",
     "last_update",
     "neighbours",
     "one",

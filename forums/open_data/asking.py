@@ -5,7 +5,7 @@ what would be right: a filter that was ignored would be an answer to another que
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -154,14 +154,16 @@ def _midnight(day: date, *, days: int = 0) -> datetime:
 
 
 async def a_list(session: AsyncSession, row: type[Row], asked: Asked) -> dict[str, Any]:
-    found, total = await search(session, row, asked.search)
-    pages = max(1, -(-total // asked.per_page))
-    return {"total": total, "page": asked.page, "pages": pages, "par_page": asked.per_page, "resultats": found}
+    found = await search(session, row, asked.search)
+    pages = max(1, -(-found.total // asked.per_page))
+    counted = {"total": found.total, "total_exact": found.exact, "page": asked.page, "pages": pages, "par_page": asked.per_page}
+    return {**counted, "resultats": found.rows}
 
 
-def neighbours(row: type[Row], asked: Asked, pages: int) -> dict[str, str]:
-    """The addresses of the pages around (RFC 8288), by their relation."""
-    around = {"first": 1, "prev": min(asked.page - 1, pages), "next": asked.page + 1, "last": pages}
+def neighbours(row: type[Row], asked: Asked, found: Mapping[str, Any]) -> dict[str, str]:
+    """The addresses of the pages around (RFC 8288), by their relation; which is the last is not said where it is not known."""
+    pages = found["pages"]
+    around = {"first": 1, "prev": min(asked.page - 1, pages), "next": asked.page + 1} | ({"last": pages} if found["total_exact"] else {})
     return {name: asked.address(row, page) for name, page in around.items() if 1 <= page <= pages and page <= LAST_PAGE}
 
 
@@ -169,7 +171,7 @@ async def one(session: AsyncSession, row: type[Row], code: str) -> dict[str, Any
     """An object with its links both ways; None when the public knows none of that code."""
     if not is_code(code):
         return None
-    found, _ = await search(session, row, Search({"code": code}, limit=1))
+    found = (await search(session, row, Search({"code": code}, limit=1))).rows
     return {**found[0], "liens": await _links(session, row, found[0])} if found else None
 
 
@@ -179,11 +181,12 @@ async def _links(session: AsyncSession, row: type[Row], values: Values) -> dict[
         if field.column.refers:
             links[field.name] = reference(field.column.refers, values[field.name]) if values[field.name] else None
     for other, field, name in referring_to(row):
-        found, total = await search(session, other, Search({field.name: values["code"]}, limit=LINKED))
+        found = await search(session, other, Search({field.name: values["code"]}, limit=LINKED))
         links[name] = {
-            "total": total,
+            "total": found.total,
+            "total_exact": found.exact,
             "adresse_api": f"{API}/{other.file}?{urlencode({field.name: values['code']}, safe='/')}",
-            "elements": [_element(other, field.name, each) for each in found],
+            "elements": [_element(other, field.name, each) for each in found.rows],
         }
     return links
 

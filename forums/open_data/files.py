@@ -22,7 +22,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import __version__
 from forums.open_data.catalogue import ROWS
 from forums.open_data.columns import Field, Row, fields_of, key_of
-from forums.open_data.reading import Values, last_update, one_view, read, summaries
+from forums.open_data.reading import Values, last_change, one_view, read
 
 LICENCE = {
     "name": "etalab-2.0",
@@ -189,7 +189,7 @@ async def everything(session: AsyncSession, public_url: str, *, with_json: bool 
         if with_json:
             found[f"{row.file}.json"] = (await as_json(session, row)).content
             found[f"{row.file}.schema.json"] = written(table_schema(row))
-    found["datapackage.json"] = written(datapackage(public_url, last_update(await summaries(session))))
+    found["datapackage.json"] = written(datapackage(public_url, await last_change(session)))
     return found
 
 

@@ -10,9 +10,13 @@ from forums import __version__
 from forums.open_data.asking import API, KEY, parameters_of
 from forums.open_data.catalogue import OBJECTS, ROWS, referring_to
 from forums.open_data.columns import Row, fields_of, is_object
+from forums.open_data.reading import COUNTED
 
 CLOSED = ConfigDict(extra="forbid")
 PROBLEM = "application/problem+json"
+TOTAL: Any = Field(description=f"Combien il y en a ; compté jusqu'à {COUNTED}, ou jusqu'à la fin de la page demandée.")
+EXACT: Any = Field(description="Faux quand il y en a davantage : total est alors un minimum, et l'on va jusqu'au bout par le lien next.")
+PAGES: Any = Field(description="Combien de pages, d'après total.")
 
 
 class Fault(BaseModel):
@@ -46,7 +50,8 @@ class References(BaseModel):
     """The objects that refer to this one: how many, where all of them are, and the first hundred."""
 
     model_config = CLOSED
-    total: int
+    total: int = TOTAL
+    total_exact: bool = EXACT
     adresse_api: str
     elements: list[Reference]
 
@@ -73,7 +78,13 @@ class Collections(BaseModel):
 
 @cache
 def page_of(row: type[Row]) -> type[BaseModel]:
-    counted = dict.fromkeys(("total", "page", "pages", "par_page"), (int, ...))
+    counted: dict[str, Any] = {
+        "total": (int, TOTAL),
+        "total_exact": (bool, EXACT),
+        "page": (int, ...),
+        "pages": (int, PAGES),
+        "par_page": (int, ...),
+    }
     return create_model(f"{row.__name__}Page", __config__=CLOSED, **counted, resultats=(list[row], ...))  # type: ignore[call-overload, no-any-return, valid-type]
 
 
@@ -146,7 +157,12 @@ def _list(row: type[Row], schema: dict[str, Any]) -> dict[str, Any]:
         {"name": each.name, "in": "query", "required": False, "description": each.description, "schema": each.schema}
         for each in parameters_of(row)
     ]
-    link = {"Link": {"description": "Pages voisines : first, prev, next, last (RFC 8288).", "schema": {"type": "string"}}}
+    link = {
+        "Link": {
+            "description": "Pages voisines : first, prev, next, et last quand total est exact (RFC 8288).",
+            "schema": {"type": "string"},
+        }
+    }
     return _operation(f"liste-{row.file}", row.title, row.about, parameters, schema, link)
 
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import func, tuple_
+from sqlalchemy import func, literal, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.open_data.catalogue import ROWS
 from forums.open_data.columns import Field, Row, equals, fields_of, identity_of, lean, ordered, query_of, rows_of, sources_of
 
 SLICE = 250
+COUNTED = 10_000
+"""How many rows a search counts: beyond, it says that there are more, and goes on to the last of them all the same."""
 
 Values = dict[str, Any]
 
@@ -46,18 +48,30 @@ async def read(session: AsyncSession, row: type[Row]) -> AsyncIterator[list[Valu
 
 
 async def summaries(session: AsyncSession) -> list[Summary]:
-    return [await _summary(session, row) for row in ROWS]
+    return [Summary(row, count, _latest(moments)) for row in ROWS for count, *moments in [await _whole(session, row, func.count())]]
 
 
-async def _summary(session: AsyncSession, row: type[Row]) -> Summary:
-    dated = [field.column.source for field in fields_of(row) if field.column.dated]
+async def last_change(session: AsyncSession) -> datetime | None:
+    """When the last of all dated facts became public; nothing is counted."""
+    return _latest([moment for row in ROWS if _dated(row) for moment in await _whole(session, row)])
+
+
+async def _whole(session: AsyncSession, row: type[Row], *counted: Any) -> Sequence[Any]:
+    """What is counted of all its rows, and the last of each of its dates."""
     connection = await session.connection()
-    count, *moments = (await connection.execute(lean(row, [func.count(), *(func.max(each) for each in dated)]))).one()
-    return Summary(row, count, max((each for each in moments if each), default=None))
+    return (await connection.execute(lean(row, [*counted, *(func.max(each) for each in _dated(row))]))).one()
+
+
+def _dated(row: type[Row]) -> list[Any]:
+    return [field.column.source for field in fields_of(row) if field.column.dated]
+
+
+def _latest(moments: Iterable[datetime | None]) -> datetime | None:
+    return max((each for each in moments if each), default=None)
 
 
 def last_update(found: Iterable[Summary]) -> datetime | None:
-    return max((each.updated for each in found if each.updated), default=None)
+    return _latest(each.updated for each in found)
 
 
 @dataclass(frozen=True)
@@ -71,8 +85,17 @@ class Search:
     limit: int = 20
 
 
-async def search(session: AsyncSession, row: type[Row], asked: Search) -> tuple[list[Values], int]:
-    """A page of rows, and how many there are in all: which rows is settled by their keys, and only those are read whole."""
+@dataclass(frozen=True)
+class Found:
+    """A page of rows, and how many there are in all: at least so many, when that is not `exact`."""
+
+    rows: Sequence[Values]
+    total: int
+    exact: bool
+
+
+async def search(session: AsyncSession, row: type[Row], asked: Search) -> Found:
+    """Which rows is settled by their keys, and only those are read whole. One more than is counted says that there are more."""
     sources, key = sources_of(row), identity_of(row)
     conditions = [equals(sources[name], value) for name, value in asked.equal.items()]
     if asked.since is not None:
@@ -80,11 +103,13 @@ async def search(session: AsyncSession, row: type[Row], asked: Search) -> tuple[
     if asked.until is not None:
         conditions.append(sources[row.day] < asked.until if isinstance(asked.until, datetime) else sources[row.day] <= asked.until)
     connection = await session.connection()
-    total = (await connection.execute(lean(row, [func.count()], conditions))).scalar_one()
+    most = max(COUNTED, asked.offset + asked.limit)
+    counted = lean(row, [literal(1)], conditions).limit(most + 1).subquery()
+    total = (await connection.execute(select(func.count()).select_from(counted))).scalar_one()
     chosen = lean(row, key, conditions, ordered(row)).offset(asked.offset).limit(asked.limit)
     page = rows_of(row).where((tuple_(*key) if len(key) > 1 else key[0]).in_(chosen)).order_by(*ordered(row))
     fields = list(fields_of(row))
-    return [_values(fields, each) for each in (await connection.execute(page)).mappings()], total
+    return Found([_values(fields, each) for each in (await connection.execute(page)).mappings()], total, total <= most)
 
 
 def _values(fields: Sequence[Field], found: Mapping[Any, Any]) -> Values:

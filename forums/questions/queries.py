@@ -27,7 +27,6 @@ from forums.models import (
     Question,
     QuestionInstitution,
     Season,
-    Support,
 )
 from forums.standing_index import ELSEWHERE, STANDING
 
@@ -94,8 +93,7 @@ async def published(
     # The id settles ties: without it a question could be on two pages, or on none.
     keys: list[Any] = [kept.since, kept.question_id]
     if by_support:
-        supported = select(func.count()).where(Support.question_id == kept.question_id, col(Support.confirmed_at).is_not(None))
-        keys.insert(0, supported.scalar_subquery().label("supported"))
+        keys.insert(0, kept.supports)
     page = cast(Any, select)(*keys).where(*found).order_by(*_all(keys, oldest_first)).offset(offset).limit(limit).subquery()
     query = select(Question).join(page, page.c.question_id == col(Question.id)).order_by(*_all(page.c, oldest_first))
     return (await session.exec(query)).all(), total

@@ -46,7 +46,7 @@ async def listed(request: Request) -> Response:
     async with page.reading(request) as session:
         found = await open_data.a_list(session, row, asked)
     public_url = page.settings(request).public_url
-    around = open_data.neighbours(row, asked, found["pages"])
+    around = open_data.neighbours(row, asked, found)
     link = ", ".join(f'<{public_url}{address}>; rel="{name}"' for name, address in around.items())
     return _json(found, link=link)
 

@@ -61,7 +61,7 @@ async def package(request: Request) -> Response:
     if request.query_params:
         return _bare(request)
     async with page.reading(request) as session:
-        updated = open_data.last_update(await open_data.summaries(session))
+        updated = await open_data.last_change(session)
     content = open_data.written(open_data.datapackage(page.settings(request).public_url, updated))
     return Response(content, headers=OPEN | _dated(updated), media_type="application/json")
 
