@@ -14,7 +14,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import follow_ups
-from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, Forum, Institution, Season
+from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, FollowUpCommitment, Forum, Institution, Season
 from forums.models.forum import PARIS
 from forums.standing_index import ELSEWHERE, STANDING
 
@@ -173,3 +173,9 @@ async def promised(session: AsyncSession, query: Any) -> dict[tuple[Any, ...], P
         counts[status] = number
         counts["late"] += int(late)
     return {keys: Promised(**counts) for keys, counts in found.items()}
+
+
+async def promised_on(session: AsyncSession, commitment: Commitment, *, now: datetime) -> Promised:
+    """The public promises that bear on a commitment."""
+    linked = (col(FollowUpCommitment.follow_up_id) == col(FollowUp.id)) & (col(FollowUpCommitment.commitment_id) == commitment.id)
+    return (await promised(session, promises_by(now=now).join(FollowUpCommitment, linked))).get((), Promised())
