@@ -13,7 +13,7 @@ from sqlalchemy import Column, Table, case, literal, null, true, type_coerce, un
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import follow_ups
+from forums import follow_ups, questions
 from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, FollowUpCommitment, Forum, Institution
 from forums.models.forum import PARIS
 from forums.standing_index import ELSEWHERE, NONE, STANDING, TALLY
@@ -87,12 +87,20 @@ async def counted(session: AsyncSession, plan: ActionPlan, *, institutions: bool
     parts = [
         *_oldest(plan, institutions=institutions),
         _numbers(now, tally.institution_id, tally.commitment_id).where(theirs, every),
-        _overdue(STANDING, now, literal(NONE), STANDING.c.commitment_id).where(STANDING.c.status == "published", _of(STANDING, plan)),
+        _overdue(STANDING, now, literal(NONE), STANDING.c.commitment_id).where(STANDING.c.status == "published", questions.are_of(plan)),
     ]
     if institutions:
-        parts.append(_overdue(ELSEWHERE, now, ELSEWHERE.c.institution_id, literal(NONE)).where(_of(ELSEWHERE, plan)))
+        parts.append(_overdue(ELSEWHERE, now, ELSEWHERE.c.institution_id, literal(NONE)).where(questions.are_of(plan, ELSEWHERE)))
     found = (await session.exec(cast(Any, union_all(*parts)))).all()
     return [Counted(_known(commitment), _known(who), group) for who, commitment, *each in found if (group := _group(*each))]
+
+
+async def asked_in(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> Asked:
+    """The published questions of a plan, all together."""
+    theirs = TALLY.c.plan_id.in_([plan.id, NONE] if plan.current else [plan.id])
+    late = _overdue(STANDING, now).where(STANDING.c.status == "published", questions.are_of(plan))
+    parts = union_all(late, _numbers(now).where(theirs, TALLY.c.institution_id == NONE))
+    return asked_of([group for each in (await session.exec(cast(Any, parts))).all() if (group := _group(*each))])
 
 
 async def counted_by_season(
@@ -159,7 +167,7 @@ def _oldest(plan: ActionPlan, *, institutions: bool) -> list[Any]:
 
     kept, published = STANDING.c, STANDING.c.status == "published"
     on_it = first(STANDING, published, kept.commitment_id == col(Commitment.id))
-    on_none = first(STANDING, published, kept.commitment_id.is_(None), _of(STANDING, plan))
+    on_none = first(STANDING, published, kept.commitment_id.is_(None), questions.are_of(plan))
     parts = [
         cast(Any, select)(literal(NONE), col(Commitment.id), *on_it).where(col(Commitment.plan_id) == plan.id),
         cast(Any, select)(literal(NONE), literal(NONE), *on_none),
@@ -170,10 +178,6 @@ def _oldest(plan: ActionPlan, *, institutions: bool) -> list[Any]:
         each += [first(ELSEWHERE, put, ELSEWHERE.c.plan_id.is_(None))] if plan.current else []
         parts += [cast(Any, select)(col(Institution.id), literal(NONE), *one) for one in each]
     return parts
-
-
-def _of(kept: Table, plan: ActionPlan) -> Any:
-    return (kept.c.plan_id == plan.id) | kept.c.plan_id.is_(None) if plan.current else kept.c.plan_id == plan.id
 
 
 def _never() -> Any:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from forums.accountability import counts
 from forums.accountability.evidence import Evidence, Gap, Meeting, Year
-from forums.accountability.figures import Figures
+from forums.accountability.figures import Totals
 from forums.accountability.paper import Block, Heading, Items, Line, Paper, Span, Table, Text, french, plain
 from forums.language import day_in_full, translations, unbroken
 from forums.models.forum import PARIS
@@ -18,7 +18,7 @@ REPOSITORY = "https://www.opengovpartnership.org/glossary/repository/"
 RESPONSE = "https://www.opengovpartnership.org/?p=67851"
 
 
-def ogp_file(evidence: Evidence, figures: Figures, *, language: str, public_url: str, now: datetime) -> Paper:
+def ogp_file(evidence: Evidence, totals: Totals, *, language: str, public_url: str, now: datetime) -> Paper:
     """The whole file, as it stands today."""
     written = _Written(language, now)
     _ = written.say
@@ -29,7 +29,7 @@ def ogp_file(evidence: Evidence, figures: Figures, *, language: str, public_url:
             [Span(_("Plan :") + " "), written.title(plan.title, plan.title_en)],
             plain(_("Ce que ce site a gardé des forums, au %(day)s. Chaque fait mène à ce qui le montre.") % {"day": written.today}),
         ],
-        blocks=[*written.meetings(evidence), *written.repository(evidence), *written.people(evidence), *written.answers(figures)],
+        blocks=[*written.meetings(evidence), *written.repository(evidence), *written.people(evidence), *written.answers(totals)],
         dated=_("Établi le %(day)s.") % {"day": written.today},
         invented=plan.invented or any(each.forum.invented for each in evidence.meetings),
         language=language,
@@ -172,14 +172,14 @@ class _Written:
 
     # -- Standard 4 ----------------------------------------------------------------------------------------------------
 
-    def answers(self, figures: Figures) -> list[Block]:
+    def answers(self, totals: Totals) -> list[Block]:
         _ = self.say
-        where = f"plan={figures.plan.slug}"
+        where = f"plan={totals.plan.slug}"
         asked = _("Ce que demande le PGO : une réponse motivée aux contributions reçues ; la norme vise la préparation du plan")
         return [
             Heading(_("Ce qui a été répondu")),
             Text([Span(asked + " ("), Span(_("norme 4"), RESPONSE), Span(").")]),
-            *counts.of_questions(figures.asked, where, self.language),
-            *counts.of_promises(figures.promised, where, self.language),
+            *counts.of_questions(totals.asked, where, self.language),
+            *counts.of_promises(totals.promised, where, self.language),
             Text([Span(_("Par engagement et par administration :") + " "), Span(_("redevabilité"), f"/redevabilite?{where}"), Span(".")]),
         ]
