@@ -90,7 +90,7 @@ async def published(
     found += [{"forum": kept.forum_id, "commitment": kept.commitment_id}[absent].is_(None) for absent in without]
     if state in ("en-attente", answers.ON_THE_AGENDA, *answers.STATES):
         found += answers.standing_in(str(state), now=now)
-    if state is None and institution is not None and forum is commitment is plan is season is None and not without:
+    if institution is not None and not any((forum, commitment, state, plan, season, without)):
         total = await _how_many_put_to(session, institution)
     else:
         total = (await session.exec(select(func.count()).select_from(STANDING).where(*found))).one()
