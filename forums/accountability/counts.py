@@ -28,7 +28,7 @@ def of_promises(promised: Promised, where: str, language: str) -> list[Block]:
     lines = [
         (promised.kept, "tenues", many("une tenue", "%(num)s tenues", promised.kept)),
         (promised.open, "ouvertes", many("une ouverte", "%(num)s ouvertes", promised.open)),
-        (promised.late, "en-retard", many("une ouverte en retard", "%(num)s ouvertes en retard", promised.late)),
+        (promised.late, "en-retard", many("dont une en retard", "dont %(num)s en retard", promised.late)),
         (promised.dropped, "abandonnees", many("une abandonnée", "%(num)s abandonnées", promised.dropped)),
     ]
     total = many("une promesse publiée", "%(num)s promesses publiées", promised.total)
