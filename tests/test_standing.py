@@ -196,7 +196,7 @@ async def _recounted(database: Database) -> tuple[list[Row], ...]:
 
 def _tallied(standings: list[Row], elsewhere: list[Row]) -> list[Row]:
     tally: Counter[Row] = Counter()
-    for _, _, commitment, _, season, plan, state, until, taken_up, _ in standings:
+    for _, _, commitment, _, season, plan, state, until, taken_up, *_since in standings:
         where = (NONE, plan or NONE, commitment or NONE, season or NONE, state, until.strftime("%Y-%m") if until else "")
         tally[*where, "all"] += 1
         tally[*where, "taken up"] += taken_up
