@@ -8,11 +8,15 @@ its triggers, and must end with `create`; `tests/test_standing.py` holds it.
 A passage is dated from the publication of its minutes, corrections included: they tell what was said on the
 evening; of two passages of the same evening, the one with the higher number is the later. An answer lives on, and is
 dated from its last change.
+
+How many stand where is kept as well, so that a page that counts a hundred thousand questions reads some hundred rows:
+each derivation takes its questions off the tally first, and counts them in again.
 """
 
 from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Column, Connection, Date, Index, Integer, MetaData, String, Table, Uuid
 from sqlmodel import SQLModel
@@ -22,8 +26,8 @@ from forums import models  # noqa: F401 — what SQLModel.metadata is to hold
 _KEPT = MetaData()
 _INSTANT = SQLModel.metadata.tables["question"].c.created_at.type
 
-# Every question: `state` is an outcome, or `waiting`; `taken_up` says whether one that waits is on a published agenda;
-# `supports` counts those that were confirmed.
+# Every question: `state` is an outcome, or `waiting`; `taken_up` says whether one that waits is on a published agenda. `plan_id` is
+# that of its commitment, or else of its season: none is the current plan, whichever that is. `supports` counts those that were confirmed.
 STANDING = Table(
     "standing_question",
     _KEPT,
@@ -32,6 +36,7 @@ STANDING = Table(
     Column("commitment_id", Uuid),
     Column("forum_id", Uuid),
     Column("season_id", Uuid),
+    Column("plan_id", Uuid),
     Column("state", String, nullable=False),
     Column("deferred_to", Date),
     Column("taken_up", Integer, nullable=False),
@@ -48,12 +53,32 @@ ELSEWHERE = Table(
     Column("institution_id", Uuid, primary_key=True),
     Column("commitment_id", Uuid),
     Column("season_id", Uuid),
+    Column("plan_id", Uuid),
     Column("state", String, nullable=False),
     Column("deferred_to", Date),
     Column("taken_up", Integer, nullable=False),
     Column("since", _INSTANT, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# How many published ones stand where; with an institution, how many `ELSEWHERE` holds for it, of whatever commitment. `NONE` stands
+# for what there is none of, `month` is that of `deferred_to`, and empty. A number is the sum of its slots, of which none may be more
+# than nought: a slot belongs to one transaction at a time, so that two never wait for each other to have counted.
+TALLY = Table(
+    "standing_tally",
+    _KEPT,
+    Column("institution_id", Uuid, primary_key=True),
+    Column("plan_id", Uuid, primary_key=True),
+    Column("commitment_id", Uuid, primary_key=True),
+    Column("season_id", Uuid, primary_key=True),
+    Column("state", String, primary_key=True),
+    Column("month", String, primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("taken_up", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+NONE = UUID(int=0)
 
 # The work of institutions: each question put to one, waiting or published, with the `stage` of its answer: `to_answer`, `prepared`
 # or `published`. What the minutes say in full needs no answer in writing. `day` is its forum's, none once published, and `since`
@@ -108,6 +133,13 @@ FACTS = (
     Fact(
         "commitment_institution", "commitment_id, institution_id, role", "SELECT id FROM question WHERE commitment_id = {row}.commitment_id"
     ),
+    Fact("commitment", "plan_id", "SELECT id FROM question WHERE commitment_id = {row}.id", True),
+    Fact(
+        "season",
+        "plan_id",
+        "SELECT question.id FROM question JOIN forum ON forum.id = question.forum_id WHERE forum.season_id = {row}.id",
+        True,
+    ),
 )
 
 # CROSS JOIN: SQLite then begins with the few rows of these questions, whatever it believes of the tables' sizes.
@@ -131,12 +163,15 @@ _SUPPORTS = "(SELECT count(*) FROM support WHERE support.question_id = question.
 
 _DERIVED = (
     """
-INSERT INTO standing_question (question_id, status, commitment_id, forum_id, season_id, state, deferred_to, taken_up, since, supports)
-SELECT question.id, question.status, question.commitment_id, question.forum_id, forum.season_id, coalesce(said.outcome, 'waiting'),
+INSERT INTO standing_question (question_id, status, commitment_id, forum_id, season_id, plan_id, state, deferred_to, taken_up, since,
+    supports)
+SELECT question.id, question.status, question.commitment_id, question.forum_id, forum.season_id,
+    coalesce(commitment.plan_id, season.plan_id), coalesce(said.outcome, 'waiting'),
     CASE WHEN said.outcome = 'deferred' THEN said.deferred_to END,
     CASE WHEN said.outcome IS NULL AND question.id IN ({on_agenda}) THEN 1 ELSE 0 END,
     coalesce(question.decided_at, question.created_at), {supports}
-FROM question LEFT JOIN forum ON forum.id = question.forum_id
+FROM question LEFT JOIN forum ON forum.id = question.forum_id LEFT JOIN season ON season.id = forum.season_id
+LEFT JOIN commitment ON commitment.id = question.commitment_id
 LEFT JOIN ({newest}) AS said ON said.question_id = question.id AND said.newest = 1
 WHERE question.id {these}""".replace("{on_agenda}", _ON_AGENDA)
     .replace("{newest}", _NEWEST)
@@ -144,8 +179,9 @@ WHERE question.id {these}""".replace("{on_agenda}", _ON_AGENDA)
 )
 
 _ELSEWHERE = """
-INSERT INTO standing_elsewhere (question_id, institution_id, commitment_id, season_id, state, deferred_to, taken_up, since)
-SELECT kept.question_id, put.institution_id, kept.commitment_id, kept.season_id, kept.state, kept.deferred_to, kept.taken_up, kept.since
+INSERT INTO standing_elsewhere (question_id, institution_id, commitment_id, season_id, plan_id, state, deferred_to, taken_up, since)
+SELECT kept.question_id, put.institution_id, kept.commitment_id, kept.season_id, kept.plan_id, kept.state, kept.deferred_to,
+    kept.taken_up, kept.since
 FROM question_institution AS put CROSS JOIN standing_question AS kept
 WHERE put.question_id {these} AND kept.question_id = put.question_id AND kept.status = 'published' AND NOT EXISTS (
     SELECT 1 FROM commitment_institution AS led WHERE led.commitment_id = kept.commitment_id
@@ -166,8 +202,21 @@ WHERE put.question_id {these} AND question.id = put.question_id AND question.sta
         WHERE tie.question_id = put.question_id AND tie.outcome IN ('answered', 'refused') AND entry.id = tie.entry_id
             AND minutes.id = entry.minutes_id AND minutes.published_at IS NOT NULL))""".replace("{no_day}", NO_DAY.isoformat())
 
-_KINDS = (_DERIVED, _ELSEWHERE, _WORK)
-_AGAIN = (*(f"DELETE FROM {table} WHERE question_id {{these}}" for table in _KEPT.tables), *_KINDS)  # noqa: S608 — our own tables
+_TALLIED = """
+INSERT INTO standing_tally (institution_id, plan_id, commitment_id, season_id, state, month, slot, number, taken_up)
+SELECT institution_id, plan_id, commitment_id, season_id, state, month, {slot}, {sign}count(*), {sign}sum(taken_up)
+FROM (
+    SELECT '{none}' AS institution_id, coalesce(plan_id, '{none}') AS plan_id, coalesce(commitment_id, '{none}') AS commitment_id,
+        coalesce(season_id, '{none}') AS season_id, state, coalesce(substr(CAST(deferred_to AS VARCHAR), 1, 7), '') AS month, taken_up
+    FROM standing_question WHERE status = 'published' AND question_id {these}
+    UNION ALL
+    SELECT institution_id, coalesce(plan_id, '{none}'), '{none}', coalesce(season_id, '{none}'), state,
+        coalesce(substr(CAST(deferred_to AS VARCHAR), 1, 7), ''), taken_up
+    FROM standing_elsewhere WHERE question_id {these}) AS one
+GROUP BY institution_id, plan_id, commitment_id, season_id, state, month
+ON CONFLICT (institution_id, plan_id, commitment_id, season_id, state, month, slot) DO UPDATE SET
+    number = standing_tally.number + excluded.number, taken_up = standing_tally.taken_up + excluded.taken_up
+""".replace("{none}", NONE.hex)
 
 # A support changes the count alone: many come at once, and where a question stands does not hang on them.
 _COUNTED = "UPDATE standing_question SET supports = {count} WHERE question_id IN ({these})".replace(
@@ -179,14 +228,27 @@ _SUPPORTED = (
     ("deleted", "DELETE", "OLD.question_id", "OLD.confirmed_at IS NOT NULL"),
 )
 
-# What is counted or listed is read from these alone.
+_KINDS = (_DERIVED, _ELSEWHERE, _WORK)
+_OF_QUESTIONS = (STANDING, ELSEWHERE, WORK)
+_AGAIN = (
+    _TALLIED.replace("{sign}", "-"),
+    *(f"DELETE FROM {table} WHERE question_id {{these}}" for table in _OF_QUESTIONS),  # noqa: S608 — our own tables
+    *_KINDS,
+    _TALLIED.replace("{sign}", ""),
+)
+
+# What is counted or listed is read from these alone; the oldest that waits is the first of its commitment's.
 _INDEXES = (
     "CREATE INDEX ix_standing_question_since ON standing_question (status, since, question_id)",
     "CREATE INDEX ix_standing_question_forum ON standing_question (forum_id, status, since, question_id)",
     "CREATE INDEX ix_standing_question_supports ON standing_question (status, supports, since, question_id)",
-    "CREATE INDEX ix_standing_question ON standing_question (status, commitment_id, season_id, state, deferred_to, taken_up, since)",
-    "CREATE INDEX ix_standing_elsewhere ON standing_elsewhere"
-    " (institution_id, commitment_id, season_id, state, deferred_to, taken_up, since)",
+    "CREATE INDEX ix_standing_question ON standing_question"
+    " (status, commitment_id, state, since, plan_id, season_id, deferred_to, taken_up)",
+    "CREATE INDEX ix_standing_elsewhere ON standing_elsewhere (institution_id, plan_id, state, since)",
+    "CREATE INDEX ix_standing_question_deferred_to ON standing_question (deferred_to, status, plan_id, commitment_id, season_id)"
+    " WHERE deferred_to IS NOT NULL",
+    "CREATE INDEX ix_standing_elsewhere_deferred_to ON standing_elsewhere (deferred_to, institution_id, plan_id, season_id)"
+    " WHERE deferred_to IS NOT NULL",
 )
 
 
@@ -196,8 +258,8 @@ def create(connection: Connection) -> None:
     _KEPT.create_all(connection)
     for statement in _INDEXES:
         connection.exec_driver_sql(statement)
-    for statement in _KINDS:
-        connection.exec_driver_sql(statement.format(these="IN (SELECT id FROM question)"))
+    for statement in (*_KINDS, _TALLIED):
+        connection.exec_driver_sql(statement.format(these="IN (SELECT id FROM question)", slot=0, sign=""))
     for statement in _sqlite() if connection.dialect.name == "sqlite" else _postgresql():
         connection.exec_driver_sql(statement)
 
@@ -207,7 +269,7 @@ def drop(connection: Connection) -> None:
         for name in triggers():
             connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
     else:
-        for name in (*(f"{name}()" for name in triggers()), "standing_again(uuid[])"):
+        for name in (*(f"{name}()" for name in triggers()), "standing_again(uuid[])", "standing_slot()"):
             connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name} CASCADE")
     _KEPT.drop_all(connection)
 
@@ -234,7 +296,7 @@ def _sqlite() -> Iterator[str]:
     for fact in FACTS:
         for event, fires, rows in _events(fact):
             about = " UNION ".join(fact.questions.format(row=row) for row in rows)
-            derived = "; ".join(statement.format(these=f"IN ({about})") for statement in _AGAIN)
+            derived = "; ".join(statement.format(these=f"IN ({about})", slot=0) for statement in _AGAIN)
             yield f"CREATE TRIGGER standing_{fact.table}_{event} AFTER {fires} ON {fact.table} BEGIN {derived}; END"
     for event, fires, these, when in _SUPPORTED:
         counted = _COUNTED.format(these=these)
@@ -248,11 +310,20 @@ _BY_INDEX = "LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = for
 # Of two transactions that write about one question, the second waits here, and then reads what the first wrote.
 _FIRST = "PERFORM 1 FROM question WHERE id {these} ORDER BY id FOR NO KEY UPDATE"
 
+_SLOTS = 20180524
+"""What their advisory locks are known by."""
+
 
 def _postgresql() -> Iterator[str]:
-    derived = "; ".join(statement.format(these="= ANY (these)") for statement in _AGAIN)
+    derived = "; ".join(statement.format(these="= ANY (these)", slot="ours") for statement in _AGAIN)
+    # The first slot that no other transaction has: it is asked for, never waited for, and given back at the end.
     yield (
-        f"CREATE FUNCTION standing_again(these uuid[]) RETURNS void {_BY_INDEX} AS $$ BEGIN"
+        "CREATE FUNCTION standing_slot() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN FOR slot IN 0..9999 LOOP"
+        f" IF pg_try_advisory_xact_lock({_SLOTS}, slot) THEN RETURN slot; END IF; END LOOP;"
+        " RAISE EXCEPTION 'ten thousand transactions at once'; END $$"
+    )
+    yield (
+        f"CREATE FUNCTION standing_again(these uuid[]) RETURNS void {_BY_INDEX} AS $$ DECLARE ours integer := standing_slot(); BEGIN"
         f" {_FIRST.format(these='= ANY (these)')}; {derived}; END $$"
     )
     for fact in FACTS:

@@ -17,7 +17,7 @@ ROWS = {
     "measurement": 1_200, "milestone": 50, "minutes": 20, "minutes_entry": 1_000, "minutes_entry_commitment": 1_000,
     "minutes_entry_question": 1_500, "outbox_message": 5_000, "progress_report": 20, "question": 5_000, "question_institution": 4_600,
     "registration": 2_000, "search_entry": 8_700, "season": 4, "speaker": 100, "standing_elsewhere": 2_000, "standing_question": 5_000,
-    "standing_work": 4_400, "subscription": 1_000, "subscription_scope": 1_000, "support": 4_000,
+    "standing_tally": 700, "standing_work": 4_400, "subscription": 1_000, "subscription_scope": 1_000, "support": 4_000,
 }  # fmt: skip
 
 # How many rows the columns of an index leave, one after the other, where they leave more than a few.
@@ -33,14 +33,15 @@ ALIKE = {
     "minutes_entry_commitment": {"ix_minutes_entry_commitment_commitment_id": "45"},
     "outbox_message": {"ix_outbox_message_forum_id": "250", "ix_outbox_message_status_created_at": "830 1 1"},
     "question": {
-        "ix_question_status_decided_at": "830 1 1 1", "ix_question_status_confirmed_at": "830 1 1",
+        "ix_question_status_decided_at": "830 1 1 1 1", "ix_question_status_confirmed_at": "830 1 1",
         "ix_question_commitment_id_created_at": "200 1 1 1", "ix_question_forum_id_created_at": "250 1 1 1",
     },
     "question_institution": {"ix_question_institution_institution_id": "580"},
     "registration": {"ix_registration_status": "380", "ix_registration_forum_id": "100"},
-    "standing_elsewhere": {"ix_standing_elsewhere": "250 13 6 4 3 3 1"},
+    "standing_elsewhere": {"ix_standing_elsewhere": "250 85 17 1", "ix_standing_elsewhere_deferred_to": "3 1 1 1"},
     "standing_question": {
-        "ix_standing_question": "830 35 12 7 5 5 1",
+        "ix_standing_question": "830 35 7 1 1 1 1 1",
+        "ix_standing_question_deferred_to": "3 1 1 1 1",
         "ix_standing_question_since": "830 1 1",
         "ix_standing_question_forum": "250 40 1 1",
         "ix_standing_question_supports": "830 100 1 1",

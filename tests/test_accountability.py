@@ -368,10 +368,11 @@ async def test_each_figure_leads_to_a_list_of_exactly_as_many(random_site: Site,
     assert found == lists
 
 
-async def test_a_list_shows_as_many_lines_as_it_says_over_all_its_pages(random_site: Site) -> None:
+@pytest.mark.parametrize("narrowed", ["plan=nouveau", "institution=administration-1"])
+async def test_a_list_shows_as_many_lines_as_it_says_over_all_its_pages(random_site: Site, narrowed: str) -> None:
     total, lines = None, 0
     for number in range(1, 9):
-        text = (await random_site.get(f"/questions?plan=nouveau&page={number}")).text
+        text = (await random_site.get(f"/questions?{narrowed}&page={number}")).text
         total = announced(text)
         lines += len(re.findall(r'<p class="fr-mb-0"><a href="/questions/', text))
 

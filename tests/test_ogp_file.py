@@ -364,7 +364,8 @@ async def test_a_draft_costs_as_many_statements_whatever_it_holds_and_says_where
 
     assert len(statements) == few
     said = [span.text for block in paper.blocks if isinstance(block, Text) for span in block.line]
-    assert "Les 100 premières sur 121 ; les autres sont en ligne".replace(" ;", "\u00a0;") in said
+    assert "Les 20 plus récentes sur 121 ; toutes sont en ligne".replace(" ;", "\u00a0;") in said
+    assert "121 questions publiées" in said
 
 
 @pytest.mark.parametrize("address", ["inconnu/1", "essai/99", "essai/0"])

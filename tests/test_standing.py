@@ -5,6 +5,7 @@ After every kind of write that a standing hangs on, on both engines: whoever wro
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import migrations, standing_index
 from forums.database import Database
 from forums.models import (
+    ActionPlan,
     AgendaItem,
     AgendaItemQuestion,
     Answer,
@@ -34,7 +36,7 @@ from forums.models import (
     Support,
 )
 from forums.settings import Settings
-from forums.standing_index import ELSEWHERE, NO_DAY, STANDING, WORK
+from forums.standing_index import ELSEWHERE, NO_DAY, NONE, STANDING, TALLY, WORK
 from tests.factories import NOW, a_question
 from tests.random_season import random_season
 
@@ -106,6 +108,28 @@ async def test_two_supports_confirmed_at_the_same_instant_are_both_counted(seaso
     assert await _kept(season) == await _recounted(season)
 
 
+async def test_two_transactions_that_change_several_questions_in_any_order_both_count_and_neither_waits_for_the_other(
+    season: Database,
+) -> None:
+    async with season.reading() as session:
+        alike = select(Question).where(Question.status == "published", col(Question.commitment_id).is_not(None))
+        every = (await session.exec(alike.order_by(col(Question.commitment_id), col(Question.id)))).all()
+    both = asyncio.Barrier(2)
+
+    async def withdraw(questions: list[Question]) -> None:
+        async with season.transaction() as session:
+            for at, question in enumerate(questions):
+                values = {"status": "unpublished", "decline_reason": "Hors sujet."}
+                await session.exec(update(Question).where(col(Question.id) == question.id).values(**values))
+                if not at and not season.is_sqlite:  # where one writes at a time, whoever waits for the other would wait for ever
+                    await both.wait()
+
+    # Of the same commitments, the first upwards and the second downwards: whoever counted with a lock would wait for ever.
+    await asyncio.wait_for(asyncio.gather(withdraw(list(every[::2])), withdraw(list(reversed(every[1::2])))), 30)
+
+    assert await _kept(season) == await _recounted(season)
+
+
 def test_after_every_migration_each_fact_is_watched(settings: Settings) -> None:
     migrations.migrate(settings)
 
@@ -127,6 +151,7 @@ async def _kept(database: Database) -> tuple[list[Row], ...]:
             "commitment_id",
             "forum_id",
             "season_id",
+            "plan_id",
             "state",
             "deferred_to",
             "taken_up",
@@ -136,10 +161,18 @@ async def _kept(database: Database) -> tuple[list[Row], ...]:
         names = [each[name] for name in of_each]
         standings = [tuple(row) for row in await connection.execute(select(*names))]  # type: ignore[call-overload]
         put = ELSEWHERE.c
-        named = (put.question_id, put.institution_id, put.commitment_id, put.season_id, put.state, put.deferred_to, put.taken_up, put.since)
-        elsewhere = [tuple(row) for row in await connection.execute(select(*named))]  # type: ignore[call-overload]
+        elsewhere = [tuple(row) for row in await connection.execute(select(*put))]  # type: ignore[call-overload]
         work = [tuple(row) for row in await connection.execute(select(*WORK.c))]  # type: ignore[call-overload]
-    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted(work, key=str)
+        counted = await connection.execute(select(*TALLY.c))  # type: ignore[call-overload]
+        tally: Counter[Row] = Counter()
+        for *where, _slot, number, taken_up in counted:
+            tally[*where, "all"] += number
+            tally[*where, "taken up"] += taken_up
+    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted(work, key=str), _written(tally)
+
+
+def _written(tally: Counter[Row]) -> list[Row]:
+    return sorted(((*where, number) for where, number in tally.items() if number), key=str)
 
 
 # -- What follows from the facts ---------------------------------------------------------------------------------
@@ -163,11 +196,13 @@ async def _recounted(database: Database) -> tuple[list[Row], ...]:
         if each.published_at:
             fact = (each.amended_at or each.published_at, 1, 0, each.id.hex, each.outcome, each.deferred_to)
             said.setdefault(each.question_id, []).append(fact)
+    plans = {each.id: each.plan_id for table in (Commitment, Season) for each in rows[table]}
     standings, elsewhere = [], []
     for question in rows[Question]:
         *_, state, until = max(said.get(question.id, [("waiting", None)]))
         season = forums[question.forum_id].season_id if question.forum_id else None
-        known = (question.commitment_id, season, state, until if state == "deferred" else None)
+        plan = plans.get(question.commitment_id) or (plans.get(season) if season else None)
+        known = (question.commitment_id, season, plan, state, until if state == "deferred" else None)
         known = (*known, int(state == "waiting" and question.id in taken), question.decided_at or question.created_at)
         supports = sum(each.question_id == question.id and each.confirmed_at is not None for each in rows[Support])
         standings.append((question.id, question.status, question.commitment_id, question.forum_id, *known[1:], supports))
@@ -176,7 +211,21 @@ async def _recounted(database: Database) -> tuple[list[Row], ...]:
         elsewhere += [(question.id, each, *known) for each in others if question.status == "published"]
     in_full = {question for question, facts in said.items() if any(not by and what in ENOUGH for _, by, _, _, what, _ in facts)}
     work = [_work_on(tie, rows, forums, in_full) for tie in rows[QuestionInstitution]]
-    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted((each for each in work if each), key=str)
+    tally = _tallied([row for row in standings if row[1] == "published"], elsewhere)
+    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted((each for each in work if each), key=str), tally
+
+
+def _tallied(standings: list[Row], elsewhere: list[Row]) -> list[Row]:
+    tally: Counter[Row] = Counter()
+    for _, _, commitment, _, season, plan, state, until, taken_up, *_since in standings:
+        where = (NONE, plan or NONE, commitment or NONE, season or NONE, state, until.strftime("%Y-%m") if until else "")
+        tally[*where, "all"] += 1
+        tally[*where, "taken up"] += taken_up
+    for _, institution, _, season, plan, state, until, taken_up, _ in elsewhere:
+        where = (institution, plan or NONE, NONE, season or NONE, state, until.strftime("%Y-%m") if until else "")
+        tally[*where, "all"] += 1
+        tally[*where, "taken up"] += taken_up
+    return _written(tally)
 
 
 ENOUGH = ("answered", "refused")
@@ -196,7 +245,7 @@ def _work_on(tie: QuestionInstitution, rows: dict[Any, list[Any]], forums: dict[
 
 TABLES: tuple[type[Any], ...] = (
     Forum, Minutes, MinutesEntry, MinutesEntryQuestion, AgendaItem, AgendaItemQuestion, Answer, Question,
-    QuestionInstitution, CommitmentInstitution, Support,
+    QuestionInstitution, CommitmentInstitution, Commitment, Season, Support,
 )  # fmt: skip
 
 
@@ -339,6 +388,18 @@ async def a_forum_goes_to_another_season(session: AsyncSession, random: Random) 
     forum.season_id, forum.number = season.id, 99
 
 
+async def a_season_goes_to_another_plan(session: AsyncSession, random: Random) -> None:
+    plan = ActionPlan(slug="un-autre", title="Un autre plan")
+    session.add(plan)
+    await session.flush()
+    await session.exec(update(Season).values(plan_id=plan.id))
+
+
+async def a_commitment_goes_to_another_plan(session: AsyncSession, random: Random) -> None:
+    commitment = await _one(session, random, Commitment)
+    commitment.plan_id = (await session.exec(select(ActionPlan.id).where(ActionPlan.slug == "un-autre"))).one()
+
+
 async def a_commitment_goes(session: AsyncSession, random: Random) -> None:
     await _erase(session, Commitment, await _one(session, random, Commitment))
 
@@ -383,5 +444,6 @@ CHANGES: tuple[Change, ...] = (
     it_goes_to_another_question, an_answer_is_erased, minutes_are_published,
     minutes_are_withdrawn, a_passage_says_otherwise, a_passage_speaks_of_another_question,
     passages_are_numbered_otherwise, a_passage_goes, a_question_is_put_on_an_agenda, another_agenda_is_published, an_item_goes,
-    a_commitment_changes_hands, a_forum_moves, a_forum_goes_to_another_season, a_commitment_goes, a_forum_goes, a_question_goes,
+    a_commitment_changes_hands, a_forum_moves, a_forum_goes_to_another_season, a_season_goes_to_another_plan,
+    a_commitment_goes_to_another_plan, a_commitment_goes, a_forum_goes, a_question_goes,
 )  # fmt: skip

@@ -15,7 +15,9 @@ from forums.accountability.figures import (
     Measured,
     OfCommitment,
     OfInstitution,
+    Totals,
     figures_of,
+    totals_of,
 )
 from forums.accountability.freshness import Freshness, Watched, watched
 from forums.accountability.ogp import ogp_file
@@ -35,6 +37,7 @@ __all__ = [
     "OfSeason",
     "Paper",
     "Promised",
+    "Totals",
     "Watched",
     "as_odt",
     "as_pdf",
@@ -46,6 +49,7 @@ __all__ = [
     "ogp_file",
     "planned",
     "self_assessment",
+    "totals_of",
     "trends",
     "watched",
 ]

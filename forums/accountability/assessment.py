@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, answers, follow_ups, questions
+from forums.accountability.counting import Asked, Promised, asked_of, counted_by_season, promised_on
 from forums.accountability.examined import examinations
 from forums.accountability.freshness import Watched, watched
 from forums.answers import Given, Standing
@@ -30,13 +31,13 @@ from forums.models import (
     Question,
 )
 
-# A paper is read by people: beyond that, the list on the site says the rest.
-SHOWN = 100
+# A paper is read and completed by people: the latest of each kind, how many there are, and where all of them are read.
+SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Known:
-    """All this site knows of a commitment; of questions and promises, the first ones and how many there are."""
+    """What this site knows of a commitment; of what grows without end, the latest ones and how many there are."""
 
     plan: ActionPlan
     commitment: Commitment
@@ -44,16 +45,17 @@ class Known:
     partners: Sequence[Institution]
     milestones: Sequence[Milestone]
     indicators: Sequence[Watched]
-    measurements: Mapping[UUID, Sequence[Measurement]]
+    measurements: Mapping[UUID, Measurement]
     reports: Sequence[tuple[ProgressReport, Institution]]
     evaluations: Sequence[Evaluation]
     forums: Sequence[Forum]
     questions: Sequence[Question]
-    asked: int
+    asked: Asked
     standings: Mapping[UUID, Standing]
     given: Sequence[Given]
+    answers: int
     promises: Sequence[Promise]
-    promised: int
+    promised: Promised
 
     @property
     def invented(self) -> bool:
@@ -74,8 +76,9 @@ class Known:
 async def known_of(session: AsyncSession, plan: ActionPlan, commitment: Commitment, *, now: datetime) -> Known:
     """A number of statements that does not grow with what is known."""
     indicators = await watched(session, [commitment.id], now=now)
-    asked, total = await questions.published(session, commitment=commitment, oldest_first=True, limit=SHOWN)
-    promises, promised = await follow_ups.public_ones(session, commitment=commitment, limit=SHOWN, now=now)
+    asked, _ = await questions.published(session, commitment=commitment, limit=SHOWN)
+    groups = await counted_by_season(session, commitment=commitment, now=now)
+    promises, _ = await follow_ups.public_ones(session, commitment=commitment, limit=SHOWN, now=now)
     return Known(
         plan,
         commitment,
@@ -83,26 +86,31 @@ async def known_of(session: AsyncSession, plan: ActionPlan, commitment: Commitme
         await action_plan.partners(session, commitment),
         await action_plan.milestones(session, commitment),
         indicators,
-        await _measurements(session, [each.indicator.id for each in indicators]),
+        await _last_measured(session, [each.indicator.id for each in indicators]),
         await _reports(session, commitment),
         await _evaluations(session, commitment),
         (await examinations(session, [commitment.id], now=now)).get(commitment.id, []),
         asked,
-        total,
+        asked_of([group for of_season in groups.values() for group in of_season]),
         await questions.states_of(session, asked),
         await answers.about(session, commitment, limit=SHOWN),
+        await answers.how_many_about(session, commitment),
         promises,
-        promised,
+        await promised_on(session, commitment, now=now),
     )
 
 
-async def _measurements(session: AsyncSession, indicators: Sequence[UUID]) -> dict[UUID, list[Measurement]]:
-    """What was published of these indicators, the newest first."""
-    query = select(Measurement).where(col(Measurement.indicator_id).in_(indicators), Measurement.status == "published")
-    found: dict[UUID, list[Measurement]] = {}
-    for each in (await session.exec(query.order_by(col(Measurement.measured_on).desc()))).all():
-        found.setdefault(each.indicator_id, []).append(each)
-    return found
+async def _last_measured(session: AsyncSession, indicators: Sequence[UUID]) -> dict[UUID, Measurement]:
+    """The last published measurement of each of these indicators."""
+    last = (
+        cast(Any, select)(Measurement.indicator_id, func.max(Measurement.measured_on).label("day"))
+        .where(col(Measurement.indicator_id).in_(indicators), Measurement.status == "published")
+        .group_by(col(Measurement.indicator_id))
+        .subquery()
+    )
+    newest = (last.c.indicator_id == col(Measurement.indicator_id)) & (last.c.day == col(Measurement.measured_on))
+    query = select(Measurement).join(last, newest).where(Measurement.status == "published")
+    return {each.indicator_id: each for each in (await session.exec(query)).all()}
 
 
 async def _reports(session: AsyncSession, commitment: Commitment) -> Sequence[tuple[ProgressReport, Institution]]:

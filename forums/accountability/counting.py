@@ -1,22 +1,22 @@
 """Questions and promises counted by the database, by whatever key: a commitment, an institution, a season.
 
-Where a question stands is what `standing_index` keeps, never said a second time here.
+Where a question stands, and how many stand there, is what `standing_index` keeps, never said a second time here.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Null, case, false, null, true, union_all
+from sqlalchemy import Column, Table, case, literal, null, true, type_coerce, union_all
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import follow_ups
-from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, Forum, Institution, Season
+from forums import follow_ups, questions
+from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, FollowUpCommitment, Forum, Institution
 from forums.models.forum import PARIS
-from forums.standing_index import ELSEWHERE, STANDING
+from forums.standing_index import ELSEWHERE, NONE, STANDING, TALLY
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Promised:
 
 @dataclass(frozen=True)
 class Group:
-    """Questions that stand at the same place: how many, and since when the oldest of them is public."""
+    """Questions that stand at the same place: how many, and, of those waiting, since when the oldest is public where it is known."""
 
     state: str
-    number: int
-    taken_up: int
-    overdue: int
-    oldest: datetime
+    number: int = 0
+    taken_up: int = 0
+    overdue: int = 0
+    oldest: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -82,56 +82,106 @@ async def counted(session: AsyncSession, plan: ActionPlan, *, institutions: bool
 
     What is put to an institution because it leads the commitment is that commitment's own: only the rest is counted apart.
     """
-    of_all = _numbers(STANDING.c, now, null()).where(STANDING.c.status == "published")
-    elsewhere = _numbers(ELSEWHERE.c, now, ELSEWHERE.c.institution_id).where(true() if institutions else false())
-    every = elsewhere.union_all(of_all).subquery()
-    # The plan of a question follows from the other keys: it is looked up for the groups, not for the questions.
-    current = select(ActionPlan.id).where(col(ActionPlan.current)).scalar_subquery()
-    keys = (every.c.institution_id, case((every.c.institution_id.is_(None), every.c.commitment_id), else_=None), every.c.state)
-    query = cast(Any, select)(*keys, *(func.sum(every.c[name]) for name in _SUMS), func.min(every.c.oldest))
-    query = query.outerjoin(Commitment, col(Commitment.id) == every.c.commitment_id).outerjoin(Season, col(Season.id) == every.c.season_id)
-    of_plan = func.coalesce(col(Commitment.plan_id), col(Season.plan_id), current) == plan.id
-    found = (await session.exec(query.select_from(every).where(of_plan).group_by(*keys))).all()
-    return [Counted(commitment, who, _group(*numbers)) for who, commitment, *numbers in found]
+    tally, every = TALLY.c, true() if institutions else TALLY.c.institution_id == NONE
+    theirs = tally.plan_id.in_([plan.id, NONE] if plan.current else [plan.id])
+    parts = [
+        *_oldest(plan, institutions=institutions),
+        _numbers(now, tally.institution_id, tally.commitment_id).where(theirs, every),
+        _overdue(STANDING, now, literal(NONE), STANDING.c.commitment_id).where(STANDING.c.status == "published", questions.are_of(plan)),
+    ]
+    if institutions:
+        parts.append(_overdue(ELSEWHERE, now, ELSEWHERE.c.institution_id, literal(NONE)).where(questions.are_of(plan, ELSEWHERE)))
+    found = (await session.exec(cast(Any, union_all(*parts)))).all()
+    return [Counted(_known(commitment), _known(who), group) for who, commitment, *each in found if (group := _group(*each))]
+
+
+async def asked_in(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> Asked:
+    """The published questions of a plan, all together."""
+    theirs = TALLY.c.plan_id.in_([plan.id, NONE] if plan.current else [plan.id])
+    late = _overdue(STANDING, now).where(STANDING.c.status == "published", questions.are_of(plan))
+    parts = union_all(late, _numbers(now).where(theirs, TALLY.c.institution_id == NONE))
+    return asked_of([group for each in (await session.exec(cast(Any, parts))).all() if (group := _group(*each))])
 
 
 async def counted_by_season(
     session: AsyncSession, *, institution: Institution | None = None, commitment: Commitment | None = None, now: datetime
 ) -> dict[UUID | None, list[Group]]:
     """Every published question by the season it was asked in; those put to an institution, or on a commitment, when given."""
-    parts = [_numbers(STANDING.c, now, null()).where(STANDING.c.status == "published")]
+    tally, of_all = TALLY.c, TALLY.c.institution_id == NONE
+    counts, late = _numbers(now, tally.season_id), _overdue(STANDING, now, STANDING.c.season_id).where(STANDING.c.status == "published")
+    parts = [late, counts.where(of_all)]
     if commitment is not None:
-        parts[0] = parts[0].where(STANDING.c.commitment_id == commitment.id)
+        parts = [late.where(STANDING.c.commitment_id == commitment.id), counts.where(of_all, tally.commitment_id == commitment.id)]
     if institution is not None:
         led = select(CommitmentInstitution.commitment_id).where(
             CommitmentInstitution.institution_id == institution.id, CommitmentInstitution.role == "lead"
         )
-        parts[0] = parts[0].where(STANDING.c.commitment_id.in_(led))
-        theirs = _numbers(ELSEWHERE.c, now, ELSEWHERE.c.institution_id).where(ELSEWHERE.c.institution_id == institution.id)
-        parts.insert(0, theirs)
-    every = union_all(*parts).subquery()
-    numbers = (*(func.sum(every.c[name]) for name in _SUMS), func.min(every.c.oldest))
-    query = cast(Any, select)(every.c.season_id, every.c.state, *numbers).group_by(every.c.season_id, every.c.state)
+        parts = [
+            late.where(STANDING.c.commitment_id.in_(led)),
+            counts.where((of_all & tally.commitment_id.in_(led)) | (tally.institution_id == institution.id)),
+            _overdue(ELSEWHERE, now, ELSEWHERE.c.season_id).where(ELSEWHERE.c.institution_id == institution.id),
+        ]
     found: dict[UUID | None, list[Group]] = {}
-    for season, *of_each in (await session.exec(query)).all():
-        found.setdefault(season, []).append(_group(*of_each))
+    for season, *each in (await session.exec(cast(Any, union_all(*parts)))).all():
+        if group := _group(*each):
+            found.setdefault(_known(season), []).append(group)
     return found
 
 
-_SUMS = ("number", "taken_up", "overdue")
+def _known(key: UUID | None) -> UUID | None:
+    return None if key == NONE else key
 
 
-def _group(state: str, number: Any, taken_up: Any, overdue: Any, oldest: datetime) -> Group:
-    return Group(state, int(number), int(taken_up), int(overdue), oldest)  # PostgreSQL's sums are decimal
+def _group(state: str, number: Any, taken_up: Any, overdue: Any, oldest: datetime | None) -> Group | None:
+    """PostgreSQL's sums are decimal; a place where none stands any more is no group."""
+    group = Group(state, int(number), int(taken_up), int(overdue), oldest)
+    return group if group != Group(state) else None
 
 
-def _numbers(each: Any, now: datetime, institution: Any) -> Any:
-    """Questions by all that is known of them, in the order of their index."""
-    overdue = case((each.deferred_to < now.astimezone(PARIS).date(), 1), else_=0)
-    grouped = (each.commitment_id, each.season_id, each.state)
-    numbers = (func.count().label("number"), func.sum(each.taken_up).label("taken_up"), func.sum(overdue).label("overdue"))
-    found = cast(Any, select)(institution.label("institution_id"), *grouped, *numbers, func.min(each.since).label("oldest"))
-    return found.group_by(*grouped) if isinstance(institution, Null) else found.group_by(institution, *grouped)
+def _numbers(now: datetime, *keys: Any) -> Any:
+    """How many stand where, those put off to an earlier month being overdue."""
+    each = TALLY.c
+    late = case(((each.month != "") & (each.month < _month_of(now)), each.number), else_=0)
+    numbers = func.sum(each.number), func.sum(each.taken_up), func.sum(late), _never()
+    return cast(Any, select)(*keys, each.state, *numbers).group_by(*keys, each.state)
+
+
+def _overdue(kept: Table, now: datetime, *keys: Any) -> Any:
+    """Those put off to a day of this month that is gone."""
+    today = now.astimezone(PARIS).date()
+    gone = kept.c.deferred_to.between(today.replace(day=1), today - timedelta(days=1))
+    found = cast(Any, select)(*keys, literal("deferred"), literal(0), literal(0), func.count(), _never()).where(gone)
+    return found.group_by(*(key for key in keys if isinstance(key, Column)))
+
+
+def _month_of(now: datetime) -> str:
+    return now.astimezone(PARIS).strftime("%Y-%m")
+
+
+def _oldest(plan: ActionPlan, *, institutions: bool) -> list[Any]:
+    """Since when the oldest one that waits is public: of each commitment, of those on none, and of those put to each institution."""
+
+    def first(kept: Table, *conditions: Any) -> tuple[Any, ...]:
+        oldest = cast(Any, select)(func.min(kept.c.since)).where(kept.c.state == "waiting", *conditions).scalar_subquery()
+        return literal("waiting"), literal(0), literal(0), literal(0), oldest
+
+    kept, published = STANDING.c, STANDING.c.status == "published"
+    on_it = first(STANDING, published, kept.commitment_id == col(Commitment.id))
+    on_none = first(STANDING, published, kept.commitment_id.is_(None), questions.are_of(plan))
+    parts = [
+        cast(Any, select)(literal(NONE), col(Commitment.id), *on_it).where(col(Commitment.plan_id) == plan.id),
+        cast(Any, select)(literal(NONE), literal(NONE), *on_none),
+    ]
+    if institutions:
+        put = ELSEWHERE.c.institution_id == col(Institution.id)
+        each = [first(ELSEWHERE, put, ELSEWHERE.c.plan_id == plan.id)]
+        each += [first(ELSEWHERE, put, ELSEWHERE.c.plan_id.is_(None))] if plan.current else []
+        parts += [cast(Any, select)(col(Institution.id), literal(NONE), *one) for one in each]
+    return parts
+
+
+def _never() -> Any:
+    return type_coerce(null(), STANDING.c.since.type)
 
 
 def asked_of(groups: Sequence[Group], held: Sequence[date] = (), now: datetime | None = None) -> Asked:
@@ -140,7 +190,7 @@ def asked_of(groups: Sequence[Group], held: Sequence[date] = (), now: datetime |
     def number(state: str) -> int:
         return sum(each.number for each in groups if each.state == state)
 
-    oldest = min((each.oldest for each in groups if each.state == "waiting"), default=None)
+    oldest = min((each.oldest for each in groups if each.oldest), default=None)
     since = oldest.astimezone(PARIS).date() if oldest and now else None
     return Asked(
         waiting=number("waiting"),
@@ -173,3 +223,9 @@ async def promised(session: AsyncSession, query: Any) -> dict[tuple[Any, ...], P
         counts[status] = number
         counts["late"] += int(late)
     return {keys: Promised(**counts) for keys, counts in found.items()}
+
+
+async def promised_on(session: AsyncSession, commitment: Commitment, *, now: datetime) -> Promised:
+    """The public promises that bear on a commitment."""
+    linked = (col(FollowUpCommitment.follow_up_id) == col(FollowUp.id)) & (col(FollowUpCommitment.commitment_id) == commitment.id)
+    return (await promised(session, promises_by(now=now).join(FollowUpCommitment, linked))).get((), Promised())

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from forums.accountability.assessment import Known
+from forums.accountability import counts
+from forums.accountability.assessment import SHOWN, Known
 from forums.accountability.freshness import Watched
 from forums.accountability.paper import Blank, Block, Heading, Items, Line, Paper, Span, Table, Text, french, plain
 from forums.answers import Standing
@@ -84,10 +85,9 @@ class _Draft:
     def or_blank(self, text: str | None) -> Line:
         return french(text) if text else plain(self.blank())
 
-    def rest(self, shown: int, total: int, address: str) -> list[Block]:
-        """Where the others are read, when there are too many for a paper."""
-        text = self.say("Les %(shown)s premières sur %(total)s ; les autres sont en ligne") % {"shown": shown, "total": total}
-        return [Text(plain(text, address))] if total > shown else []
+    def rest(self, said: str, shown: int, total: int, address: str) -> list[Block]:
+        """Where all of them are read, when there are too many for a paper."""
+        return [Text(plain(said % {"shown": shown, "total": total}, address))] if total > shown else []
 
     # -- What was promised -------------------------------------------------------------------------------------
 
@@ -138,8 +138,7 @@ class _Draft:
 
     def indicator(self, each: Watched) -> list[Line]:
         indicator = each.indicator
-        measured = self.known.measurements.get(indicator.id, [])
-        last = measured[0] if measured else None
+        last = self.known.measurements.get(indicator.id)
         named = f"{indicator.name} ({indicator.unit})" if indicator.unit else indicator.name
         source = (last.source_url or "") if last else ""
         return [
@@ -156,7 +155,9 @@ class _Draft:
         heading = Heading(_("Points d'étape"))
         if not self.known.reports:
             return [heading, Blank(_("Aucun point d'étape n'a été publié."))]
-        return [heading, *(block for report, institution in self.known.reports for block in self.report(report, institution))]
+        latest = [block for report, institution in self.known.reports[:SHOWN] for block in self.report(report, institution)]
+        said = _("Les %(shown)s derniers sur %(total)s ; tous sont en ligne")
+        return [heading, *latest, *self.rest(said, SHOWN, len(self.known.reports), f"{self.address}#points")]
 
     def report(self, report: ProgressReport, institution: Institution) -> list[Block]:
         _ = self.say
@@ -178,18 +179,28 @@ class _Draft:
         _, known = self.say, self.known
         blocks: list[Block] = [Heading(_("Dialogue avec la société civile")), Heading(_("Forums qui l'ont examiné"), 2)]
         if known.forums:
-            blocks.append(Items([self.forum(each.slug, each.number, each.day, each.theme) for each in known.forums]))
+            blocks.append(Items([self.forum(each.slug, each.number, each.day, each.theme) for each in known.forums[:SHOWN]]))
+            said = _("Les %(shown)s derniers sur %(total)s ; tous sont en ligne")
+            where = f"/redevabilite/engagements/{known.plan.slug}/{known.commitment.number}#forums"
+            blocks += self.rest(said, min(SHOWN, len(known.forums)), len(known.forums), where)
         else:
             blocks.append(Text(plain(_("Jamais examiné : aucun forum tenu n'a porté sur cet engagement."))))
-        blocks.append(Heading(_("Questions et réponses"), 2))
+        return [*blocks, Heading(_("Questions et réponses"), 2), *self.questions(), *self.given()]
+
+    def questions(self) -> list[Block]:
+        _, known = self.say, self.known
+        told = counts.of_questions(known.asked, self.where, self.language)
         if not known.questions:
-            return [*blocks, Text(plain(_("Aucune question n'a été posée.")))]
+            return told
         rows = [
             [french(self.short(each.text), f"/questions/{each.code}"), plain(self.state(known.standings[each.id]))]
             for each in known.questions
         ]
         table = Table(_("Questions posées"), [_("Question"), _("Où elle en est")], rows)
-        return [*blocks, table, *self.rest(len(rows), known.asked, f"/questions?{self.where}"), *self.given()]
+        rest = self.rest(
+            _("Les %(shown)s plus récentes sur %(total)s ; toutes sont en ligne"), len(rows), known.asked.total, f"/questions?{self.where}"
+        )
+        return [*told, table, *rest]
 
     def given(self) -> list[Block]:
         if not self.known.given:
@@ -202,7 +213,13 @@ class _Draft:
             ]
             for each in self.known.given
         ]
-        return [Heading(self.say("Réponses écrites des administrations"), 2), Items(lines)]
+        rest = self.rest(
+            self.say("Les %(shown)s plus récentes sur %(total)s ; toutes se lisent avec leurs questions"),
+            len(lines),
+            self.known.answers,
+            f"/questions?{self.where}",
+        )
+        return [Heading(self.say("Réponses écrites des administrations"), 2), Items(lines), *rest]
 
     def forum(self, slug: str, number: int, day: date | None, theme: str | None) -> Line:
         named = self.say("Forum n° %(number)s") % {"number": number}
@@ -226,8 +243,10 @@ class _Draft:
         if not known.promises:
             return [heading, Text(plain(_("Aucune promesse publiée ne porte sur cet engagement.")))]
         head = [_("Promesse"), _("Par"), _("Pour le"), _("État")]
+        told = counts.of_promises(known.promised, self.where, self.language)
         table = Table(_("Promesses qui portent sur l'engagement"), head, [self.kept(each) for each in known.promises])
-        return [heading, table, *self.rest(len(known.promises), known.promised, f"/suites?{self.where}")]
+        said = _("Les %(shown)s qui pressent le plus sur %(total)s ; toutes sont en ligne")
+        return [heading, *told, table, *self.rest(said, len(known.promises), known.promised.total, f"/suites?{self.where}")]
 
     def kept(self, promise: Promise) -> list[Line]:
         held = promise.follow_up

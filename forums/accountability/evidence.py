@@ -4,6 +4,7 @@ People are counted and never named. What is not known (a forum from before this 
 were erased on time) is None, never zero.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -155,46 +156,46 @@ async def _organisations(session: AsyncSession, forums: Sequence[UUID]) -> dict[
 async def _years(session: AsyncSession, plan: ActionPlan, now: datetime) -> list[Year]:
     """Every year since the first publication, even those in which nothing was published."""
     published = await _published(session, plan)
-    days = sorted(set().union(*published.values()))
+    by_year = {kind: Counter(day.year for day in days) for kind, days in published.items()}
+    days: dict[int, list[date]] = {}
+    for day in sorted(set().union(*published.values())):
+        days.setdefault(day.year, []).append(day)
     if not days:
         return []
-    years = range(days[0].year, now.astimezone(PARIS).year + 1)
-    return [
-        Year(
-            year,
-            [day for day in days if day.year == year],
-            {kind: sum(day.year == year for day in found) for kind, found in published.items()},
-        )
-        for year in years
-    ]
+    years = range(min(days), now.astimezone(PARIS).year + 1)
+    return [Year(year, days.get(year, []), {kind: found[year] for kind, found in by_year.items()}) for year in years]
 
 
 async def _published(session: AsyncSession, plan: ActionPlan) -> dict[PublicationKind, set[date]]:
-    """The days, in Paris, on which each kind of thing was published or corrected: one statement, a row per day and kind."""
-    facts = union(*(_by_day(kind, queries) for kind, queries in _publications(plan).items()))
-    found: dict[PublicationKind, set[date]] = {"minutes": set(), "answers": set(), "measurements": set(), "reports": set()}
-    for kind, at in (await session.exec(cast(Any, facts))).all():
-        moment = datetime.fromisoformat(at)
-        found[kind].add(moment.date() if len(at) == _DAY else moment.replace(tzinfo=UTC).astimezone(PARIS).date())
-    return found
+    """The days, in Paris, on which each kind of thing was published or corrected: one statement, a row per kind."""
+    facts = union_all(*(_days(kind, moments) for kind, moments in _publications(plan).items()))
+    rows = (await session.exec(cast(Any, facts))).all()
+    return {kind: {_in_paris(day) for day in days.split(",")} if days else set() for kind, days in rows}
 
 
 _DAY, _HOUR = len("2018-05-24"), len("2018-05-24 18")
 
 
-def _by_day(kind: PublicationKind, moments: Sequence[Any]) -> Any:
-    """A day of UTC is the same in Paris until 22 o'clock; then it hangs on the hour and the season."""
-    at = union_all(*moments).subquery().c.at
-    text = sql_cast(at, String)
-    day = case((func.substr(text, _HOUR - 1, 2) < "22", func.substr(text, 1, _DAY)), else_=func.substr(text, 1, _HOUR))
-    return cast(Any, select)(literal(kind), day).where(at.is_not(None))
+def _days(kind: PublicationKind, moments: Sequence[Any]) -> Any:
+    """All of them in one line: a thousand rows would cost more to hand over than to find."""
+    found = union(*moments).subquery()
+    return cast(Any, select)(literal(kind), func.aggregate_strings(found.c.day, ","))
+
+
+def _in_paris(day: str) -> date:
+    if len(day) == _DAY:
+        return date.fromisoformat(day)
+    return datetime.fromisoformat(day).replace(tzinfo=UTC).astimezone(PARIS).date()
 
 
 def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
-    """Every moment something of a plan was published or corrected."""
+    """Every day something of a plan was published or corrected."""
 
-    def moments(column: Any) -> Any:
-        return cast(Any, select)(column.label("at"))
+    def days(column: Any) -> Any:
+        """A day of UTC is the same in Paris until 22 o'clock; then it hangs on the hour and the season."""
+        text = sql_cast(column, String)
+        day = case((func.substr(text, _HOUR - 1, 2) < "22", func.substr(text, 1, _DAY)), else_=func.substr(text, 1, _HOUR))
+        return cast(Any, select)(day.label("day")).where(column.is_not(None))
 
     seasons = select(Season.id).where(_of(plan))
     forums = select(Forum.id).where(col(Forum.season_id).in_(seasons))
@@ -204,17 +205,17 @@ def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
     indicators = select(Indicator.id).where(col(Indicator.commitment_id).in_(commitments))
     measured = col(Measurement.indicator_id).in_(indicators) & (col(Measurement.status) == "published")
     reported = col(ProgressReport.commitment_id).in_(commitments) & (col(ProgressReport.status) == "published")
-    versions = moments(col(MinutesVersion.published_at)).join(Minutes, col(Minutes.id) == col(MinutesVersion.minutes_id))
+    versions = days(col(MinutesVersion.published_at)).join(Minutes, col(Minutes.id) == col(MinutesVersion.minutes_id))
     return {
         "minutes": [
             versions.where(written),
-            moments(col(Minutes.published_at)).where(written),
-            moments(col(Minutes.amended_at)).where(written),
+            days(col(Minutes.published_at)).where(written),
+            days(col(Minutes.amended_at)).where(written),
         ],
         "answers": [
-            moments(col(Answer.published_at)).where(*answered),
-            moments(col(Answer.amended_at)).where(*answered, col(Answer.amended_at).is_not(None)),
+            days(col(Answer.published_at)).where(*answered),
+            days(col(Answer.amended_at)).where(*answered),
         ],
-        "measurements": [moments(col(Measurement.published_at)).where(measured), moments(col(Measurement.corrected_at)).where(measured)],
-        "reports": [moments(col(ProgressReport.published_at)).where(reported), moments(col(ProgressReport.amended_at)).where(reported)],
+        "measurements": [days(col(Measurement.published_at)).where(measured), days(col(Measurement.corrected_at)).where(measured)],
+        "reports": [days(col(ProgressReport.published_at)).where(reported), days(col(ProgressReport.amended_at)).where(reported)],
     }

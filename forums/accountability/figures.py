@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, follow_ups
-from forums.accountability.counting import Asked, Counted, Group, Promised, asked_of, counted, promised, promises_by
+from forums.accountability.counting import Asked, Counted, Group, Promised, asked_in, asked_of, counted, promised, promises_by
 from forums.accountability.examined import examinations, is_held
 from forums.accountability.freshness import Watched, watched
 from forums.models import (
@@ -140,6 +140,21 @@ async def figures_of(session: AsyncSession, plan: ActionPlan, *, institutions: b
         asked(by_commitment.get(None, [])),
         of_none,
     )
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What was asked and promised in a plan, all together."""
+
+    plan: ActionPlan
+    asked: Asked
+    promised: Promised
+
+
+async def totals_of(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> Totals:
+    """The same as in `figures_of`, in two statements."""
+    made = await promised(session, promises_by(now=now).where(follow_ups.is_of(plan)))
+    return Totals(plan, await asked_in(session, plan, now=now), _sum(made.values()))
 
 
 def _groups_of(counts: Sequence[Counted]) -> tuple[dict[UUID | None, list[Group]], dict[UUID, list[Group]]]:

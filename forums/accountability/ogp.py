@@ -6,9 +6,9 @@ reviewers to say. What OGP asks is quoted from its own pages.
 
 from datetime import datetime
 
-from forums.accountability.counting import Asked, Promised
+from forums.accountability import counts
 from forums.accountability.evidence import Evidence, Gap, Meeting, Year
-from forums.accountability.figures import Figures
+from forums.accountability.figures import Totals
 from forums.accountability.paper import Block, Heading, Items, Line, Paper, Span, Table, Text, french, plain
 from forums.language import day_in_full, translations, unbroken
 from forums.models.forum import PARIS
@@ -18,7 +18,7 @@ REPOSITORY = "https://www.opengovpartnership.org/glossary/repository/"
 RESPONSE = "https://www.opengovpartnership.org/?p=67851"
 
 
-def ogp_file(evidence: Evidence, figures: Figures, *, language: str, public_url: str, now: datetime) -> Paper:
+def ogp_file(evidence: Evidence, totals: Totals, *, language: str, public_url: str, now: datetime) -> Paper:
     """The whole file, as it stands today."""
     written = _Written(language, now)
     _ = written.say
@@ -29,7 +29,7 @@ def ogp_file(evidence: Evidence, figures: Figures, *, language: str, public_url:
             [Span(_("Plan :") + " "), written.title(plan.title, plan.title_en)],
             plain(_("Ce que ce site a gardé des forums, au %(day)s. Chaque fait mène à ce qui le montre.") % {"day": written.today}),
         ],
-        blocks=[*written.meetings(evidence), *written.repository(evidence), *written.people(evidence), *written.answers(figures)],
+        blocks=[*written.meetings(evidence), *written.repository(evidence), *written.people(evidence), *written.answers(totals)],
         dated=_("Établi le %(day)s.") % {"day": written.today},
         invented=plan.invented or any(each.forum.invented for each in evidence.meetings),
         language=language,
@@ -172,43 +172,14 @@ class _Written:
 
     # -- Standard 4 ----------------------------------------------------------------------------------------------------
 
-    def answers(self, figures: Figures) -> list[Block]:
+    def answers(self, totals: Totals) -> list[Block]:
         _ = self.say
-        where = f"plan={figures.plan.slug}"
+        where = f"plan={totals.plan.slug}"
         asked = _("Ce que demande le PGO : une réponse motivée aux contributions reçues ; la norme vise la préparation du plan")
         return [
             Heading(_("Ce qui a été répondu")),
             Text([Span(asked + " ("), Span(_("norme 4"), RESPONSE), Span(").")]),
-            *self._asked(figures.asked, where),
-            *self._promised(figures.promised, where),
+            *counts.of_questions(totals.asked, where, self.language),
+            *counts.of_promises(totals.promised, where, self.language),
             Text([Span(_("Par engagement et par administration :") + " "), Span(_("redevabilité"), f"/redevabilite?{where}"), Span(".")]),
         ]
-
-    def _asked(self, asked: Asked, where: str) -> list[Block]:
-        _, many = self.say, self.many
-        if not asked.total:
-            return [Text(plain(_("Aucune question n'a été posée.")))]
-        lines = [
-            (asked.answered, "repondue", many("une répondue", "%(num)s répondues", asked.answered)),
-            (asked.partly, "en-partie", many("une répondue en partie", "%(num)s répondues en partie", asked.partly)),
-            (asked.deferred, "reportee", many("une reportée", "%(num)s reportées", asked.deferred)),
-            (asked.refused, "refusee", many("un refus de répondre", "%(num)s refus de répondre", asked.refused)),
-            (asked.waiting, "en-attente", many("une en attente de réponse", "%(num)s en attente de réponse", asked.waiting)),
-        ]
-        total = many("une question publiée", "%(num)s questions publiées", asked.total)
-        links = [plain(text, f"/questions?{where}&etat={state}") for number, state, text in lines if number]
-        return [Text([Span(total, f"/questions?{where}"), Span(_(", dont :"))]), Items(links)]
-
-    def _promised(self, promised: Promised, where: str) -> list[Block]:
-        _, many = self.say, self.many
-        if not promised.total:
-            return [Text(plain(_("Aucune promesse publiée.")))]
-        lines = [
-            (promised.kept, "tenues", many("une tenue", "%(num)s tenues", promised.kept)),
-            (promised.open, "ouvertes", many("une ouverte", "%(num)s ouvertes", promised.open)),
-            (promised.late, "en-retard", many("une ouverte en retard", "%(num)s ouvertes en retard", promised.late)),
-            (promised.dropped, "abandonnees", many("une abandonnée", "%(num)s abandonnées", promised.dropped)),
-        ]
-        total = many("une promesse publiée", "%(num)s promesses publiées", promised.total)
-        links = [plain(text, f"/suites?{where}&etat={state}") for number, state, text in lines if number]
-        return [Text([Span(total, f"/suites?{where}"), Span(_(", dont :"))]), Items(links)]

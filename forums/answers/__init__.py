@@ -14,6 +14,7 @@ from forums.answers.queries import (
     assignments,
     awaited,
     given,
+    how_many_about,
     of_question,
     outcomes_of,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "awaited",
     "concerning",
     "given",
+    "how_many_about",
     "institutions_called",
     "institutions_of",
     "may_publish",

@@ -141,6 +141,13 @@ async def about(session: AsyncSession, commitment: Commitment, limit: int = 50) 
     return [Given(*found) for found in (await session.exec(query)).all()]
 
 
+async def how_many_about(session: AsyncSession, commitment: Commitment) -> int:
+    """How many published answers there are to the questions on a commitment."""
+    query = select(func.count()).select_from(Answer).join(Question, col(Question.id) == col(Answer.question_id))
+    published = (col(Answer.published_at).is_not(None), Question.status == "published", Question.commitment_id == commitment.id)
+    return (await session.exec(query.where(*published))).one()
+
+
 def _given() -> Any:
     query: Any = (
         select(Answer, Institution, Question)

@@ -186,7 +186,7 @@ class Question(SQLModel, table=True):
         CheckConstraint("status NOT IN ('declined', 'unpublished') OR decline_reason IS NOT NULL", name="declined_with_a_reason"),
         CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="merged_into_another"),
         CheckConstraint("merged_into_id <> id", name="not_into_itself"),
-        Index("ix_question_status_decided_at", "status", "decided_at", "code", "id"),
+        Index("ix_question_status_decided_at", "status", "decided_at", "code", "id", "edition"),
         Index("ix_question_status_confirmed_at", "status", "confirmed_at", "code"),
         Index("ix_question_forum_id_created_at", "forum_id", "created_at", "code", "status"),
         Index("ix_question_commitment_id_created_at", "commitment_id", "created_at", "code", "status"),

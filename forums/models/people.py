@@ -206,7 +206,7 @@ class AuditEvent(SQLModel, table=True):
     """Journal: who did what to what, when. `actor` is the role, and the name once its member is removed; never an address."""
 
     __tablename__ = "audit_event"
-    __table_args__ = (Index("ix_audit_event_at_id", "at", "id"),)
+    __table_args__ = (Index("ix_audit_event_at_id", "at", "id"), Index("ix_audit_event_subject_at", "subject", "at"))
 
     id: UUID = key()
     at: datetime

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, union
+from sqlalchemy import ColumnElement, Table, union
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,7 +28,7 @@ from forums.models import (
     QuestionInstitution,
     Season,
 )
-from forums.standing_index import ELSEWHERE, STANDING
+from forums.standing_index import ELSEWHERE, NONE, STANDING, TALLY
 
 # What the public may read at a question's own address; of those declined or withdrawn, the reason alone.
 PUBLIC = ("published", "merged", "declined", "unpublished")
@@ -89,7 +89,10 @@ async def published(
     found += [{"forum": kept.forum_id, "commitment": kept.commitment_id}[absent].is_(None) for absent in without]
     if state in ("en-attente", answers.ON_THE_AGENDA, *answers.STATES):
         found += answers.standing_in(str(state), now=now)
-    total = (await session.exec(select(func.count()).select_from(STANDING).where(*found))).one()
+    if institution is not None and not any((forum, commitment, state, plan, season, without)):
+        total = await _how_many_put_to(session, institution)
+    else:
+        total = (await session.exec(select(func.count()).select_from(STANDING).where(*found))).one()
     # The id settles ties: without it a question could be on two pages, or on none.
     keys: list[Any] = [kept.since, kept.question_id]
     if by_support:
@@ -106,23 +109,28 @@ def _all(keys: Iterable[Any], upwards: bool) -> list[Any]:
 
 def _put_to(institution: Institution) -> ColumnElement[bool]:
     """The questions on a commitment it leads, and those routed to it beside."""
-    led = select(CommitmentInstitution.commitment_id).where(
+    beside = cast(Any, select)(ELSEWHERE.c.question_id).where(ELSEWHERE.c.institution_id == institution.id)
+    return STANDING.c.commitment_id.in_(_led_by(institution)) | STANDING.c.question_id.in_(beside)
+
+
+async def _how_many_put_to(session: AsyncSession, institution: Institution) -> int:
+    """The same, from what the database counts by itself."""
+    tally = TALLY.c
+    led = (tally.institution_id == NONE) & tally.commitment_id.in_(_led_by(institution))
+    query = cast(Any, select)(func.coalesce(func.sum(tally.number), 0))
+    return int((await session.exec(query.where(led | (tally.institution_id == institution.id)))).one())
+
+
+def _led_by(institution: Institution) -> Any:
+    return select(CommitmentInstitution.commitment_id).where(
         CommitmentInstitution.institution_id == institution.id, CommitmentInstitution.role == "lead"
     )
-    beside = cast(Any, select)(ELSEWHERE.c.question_id).where(ELSEWHERE.c.institution_id == institution.id)
-    return STANDING.c.commitment_id.in_(led) | STANDING.c.question_id.in_(beside)
 
 
-def are_of(plan: ActionPlan) -> ColumnElement[bool]:
-    """What `STANDING` says of its questions: on its commitments; on none, for its forums, or for none when it is the current plan."""
-    kept = STANDING.c
-    seasons: ColumnElement[bool] = col(Season.plan_id) == plan.id
-    if plan.current:
-        seasons = seasons | col(Season.plan_id).is_(None)
-    asked: ColumnElement[bool] = kept.season_id.in_(select(Season.id).where(seasons))
-    if plan.current:
-        asked = asked | kept.season_id.is_(None)
-    return kept.commitment_id.in_(select(Commitment.id).where(Commitment.plan_id == plan.id)) | (kept.commitment_id.is_(None) & asked)
+def are_of(plan: ActionPlan, kept: Table = STANDING) -> ColumnElement[bool]:
+    """On its commitments; on none, for its forums, or for none when it is the current plan."""
+    theirs: ColumnElement[bool] = kept.c.plan_id == plan.id
+    return theirs | kept.c.plan_id.is_(None) if plan.current else theirs
 
 
 async def states_of(session: AsyncSession, questions: Sequence[Question]) -> dict[UUID, Standing]:

@@ -39,10 +39,8 @@ async def _ogp_file(request: Request) -> Paper | None:
         if plan is None:
             return None
         evidence = await accountability.evidence_of(session, plan, now=now)
-        figures = await accountability.figures_of(session, plan, institutions=False, now=now)
-    return accountability.ogp_file(
-        evidence, figures, language=page.language(request), public_url=page.settings(request).public_url, now=now
-    )
+        totals = await accountability.totals_of(session, plan, now=now)
+    return accountability.ogp_file(evidence, totals, language=page.language(request), public_url=page.settings(request).public_url, now=now)
 
 
 async def self_assessment_as_pdf(request: Request) -> Response:
