@@ -120,6 +120,18 @@ async def test_a_reader_always_knows_which_plan_they_are_in(site: Site) -> None:
         assert "Changer de plan" in text
 
 
+async def test_the_lasting_address_of_a_commitment_leads_to_the_current_one_in_the_same_words_and_for_now(site: Site) -> None:
+    asked = await site.get("/en/plans/2018-2020/engagements/6?genre=forums")
+
+    assert (asked.status_code, asked.headers["location"]) == (307, "/en/engagements/6?genre=forums")
+
+
+async def test_a_draft_does_not_say_that_its_titles_were_not_found(site: Site) -> None:
+    pages = [(await site.get(f"/plans/projet-de-demonstration{address}")).text for address in ("", "/engagements/1")]
+
+    assert [("libellé de travail" in text.casefold(), "Titre non officiel" in text) for text in pages] == [(False, False)] * 2
+
+
 async def test_what_is_not_on_the_site_is_named_and_what_is_becomes_a_link_both_ways(site: Site) -> None:
     before = (await site.get("/engagements/2")).text
     async with site.database.transaction() as session:
