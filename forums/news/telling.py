@@ -23,6 +23,7 @@ from forums.models import (
     Institution,
     Measurement,
     MeasurementChange,
+    Milestone,
     Minutes,
     MinutesVersion,
     ProgressReport,
@@ -185,7 +186,21 @@ def _report(each: Happened, rows: Read) -> Told:
     name = f"points-d-etape/{report.code}" + (f"/{_stamp(each.moment)}" if amended else "")
     figures = {"number": commitment.number, "institution": rows.of(Institution, report.institution_id).name}
     text = shortened(report.text or report.obstacles, _LONGEST)
-    return Told(name, sentence, figures, text, address_of(plan, commitment.number), report.invented)
+    return Told(name, sentence, figures, text, f"{address_of(plan, commitment.number)}#point-{report.code}", report.invented)
+
+
+def _milestone(each: Happened, rows: Read) -> Told:
+    milestone = rows.of(Milestone, each.key)
+    commitment, plan = _commitment(rows, milestone.commitment_id)
+    sentence = {
+        "not_started": N_("Engagement {number} : jalon pas commencé"),
+        "under_way": N_("Engagement {number} : jalon en cours"),
+        "done": N_("Engagement {number} : jalon atteint"),
+        "abandoned": N_("Engagement {number} : jalon abandonné"),
+    }[milestone.state]
+    name = f"jalons/{plan.slug}/{commitment.number}/{milestone.position}/{_stamp(each.moment)}"
+    text = shortened(milestone.text + (f" – {milestone.state_note}" if milestone.state_note else ""), _LONGEST)
+    return Told(name, sentence, {"number": commitment.number}, text, address_of(plan, commitment.number) + "#jalons", plan.invented)
 
 
 def _evaluation(each: Happened, rows: Read) -> Told:
@@ -193,10 +208,10 @@ def _evaluation(each: Happened, rows: Read) -> Told:
     name = f"evaluations/{evaluation.code}"
     if evaluation.commitment_id is None:
         plan = rows.of(ActionPlan, evaluation.plan_id)
-        address = "/engagements" if plan.current else f"/plans/{plan.slug}"
+        address = ("/engagements" if plan.current else f"/plans/{plan.slug}") + "#evaluations"
         return Told(name, N_("Évaluation du plan {plan}"), {"plan": plan.slug}, evaluation.title, address, evaluation.invented)
     commitment, plan = _commitment(rows, evaluation.commitment_id)
-    address = address_of(plan, commitment.number)
+    address = address_of(plan, commitment.number) + "#evaluations"
     return Told(
         name, N_("Engagement {number} : évaluation ajoutée"), {"number": commitment.number}, evaluation.title, address, evaluation.invented
     )
@@ -210,7 +225,7 @@ def _consultation(each: Happened, rows: Read) -> Told:
         "consultation_closed": (N_("Appel à commentaires clos le {day}"), "cloture"),
         "consultation_summed_up": (N_("Synthèse de l'appel à commentaires publiée"), "synthese"),
     }[each.kind]
-    address = f"/plans/{plan.slug}" if not plan.current else "/engagements"
+    address = f"/plans/{plan.slug}/commentaires" + ("/synthese" if each.kind == "consultation_summed_up" else "")
     return Told(
         f"plans/{plan.slug}/commentaires/{name}",
         sentence,
@@ -235,7 +250,7 @@ def _amendment(each: Happened, rows: Read) -> Told:
     amendment = rows.of(CommitmentAmendment, each.key)
     commitment, plan = _commitment(rows, amendment.commitment_id)
     sentence, text = N_("Engagement {number} modifié"), shortened(amendment.reason, _LONGEST)
-    address = address_of(plan, commitment.number)
+    address = f"/plans/{plan.slug}/engagements/{commitment.number}/commentaires#modification-{amendment.code}"
     return Told(f"modifications/{amendment.code}", sentence, {"number": commitment.number}, text, address, plan.invented)
 
 
@@ -247,6 +262,7 @@ _TELLERS: Mapping[str, Callable[[Happened, Read], Told]] = {
     "promise": _promise,
     "measurement": _measurement,
     "report": _report,
+    "milestone": _milestone,
     "evaluation": _evaluation,
     "consultation": _consultation,
     "comment": _comment,
