@@ -177,6 +177,22 @@ async def test_a_commitment_hears_of_its_forum_and_a_question_of_the_agenda_answ
     }  # fmt: skip
 
 
+async def test_what_happened_in_another_plan_than_the_current_one_says_which(session: AsyncSession) -> None:
+    facts = await an_evening(session)
+    before = {item.id: item.text for item in await news.between(session, None, at(24))}
+    facts["plan"].current, facts["plan"].title = False, "Plan d'avant"
+    session.add(facts["plan"])
+    await session.flush()
+
+    after = {item.kind: item.text.startswith("Plan d'avant – ") for item in await news.between(session, None, at(24))}
+
+    assert not any(text.startswith("Plan d'avant") for text in before.values())
+    assert {kind for kind, said in after.items() if said} == {
+        "measurement_published", "measurement_corrected", "report_published", "report_amended", "milestone_told", "evaluation_added",
+        "comment_replied", "commitment_amended",
+    }  # fmt: skip
+
+
 async def test_what_the_public_may_not_read_is_no_news(session: AsyncSession) -> None:
     facts = await an_evening(session)
     facts["question"].status, facts["question"].decline_reason = "unpublished", "Hors sujet."
