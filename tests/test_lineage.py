@@ -135,7 +135,7 @@ async def test_what_a_commitment_is_followed_by_names_its_plan_and_outlives_its_
             for address in (f"{path}.ics", f"{path}.atom", f"/plans/{plan}/axes/1.ics", f"/plans/{plan}/axes/1.atom")
         ]
 
-        assert f'href="{path}.ics"' in shown
+        assert [f'href="{path}.{end}"' in shown for end in ("ics", "ics?echeances=1", "atom")] == [True] * 3
         assert [feed.status_code for feed in feeds] == [200] * 4
         assert f"{path}.ics" in feeds[0].text.replace("\r\n ", "")
         assert f'href="https://forums.example.fr{path}.atom"' in feeds[1].text

@@ -89,7 +89,9 @@ def _counts(found: Synthesis) -> str:
     for each in found.lines:
         about = f"{each.commitment.number}. {each.commitment.title}" if each.commitment else "Le plan entier"
         rows.append(f"| {_plain(about)} | {each.comments} | {each.replied} | {each.amended} |")
-    told = f"{found.comments} commentaires publiés, dont {found.replied} avec une réponse ; {found.declined} non publiés, avec une raison."
+    told = (
+        f"Commentaires publiés : {found.comments}, dont {found.replied} avec une réponse. Non publiés, avec une raison : {found.declined}."
+    )
     return f"## Les nombres\n\n{told}\n\n" + "\n".join(rows)
 
 
