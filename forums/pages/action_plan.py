@@ -116,7 +116,7 @@ async def commitment(request: Request) -> Response:
 
 def _its_current_address(request: Request, number: int) -> Response:
     """Where a commitment of the current plan is read, for as long as its plan is the current one: the next will take that address."""
-    query = f"?{request.url.query}" if request.url.query else ""
+    query = "?" + asked if (asked := request.scope["query_string"].decode("latin-1")) else ""
     prefix = "" if page.language(request) == "fr" else f"/{page.language(request)}"
     return RedirectResponse(f"{prefix}/engagements/{number}{query}", status_code=307)
 
