@@ -535,8 +535,8 @@ async def _call_for_comments(scene: Scene, now: datetime) -> None:
     """An invented draft plan, open to comments for two months: some published, one answered, one that changed a commitment."""
     opened = now - timedelta(days=30)
     plan = await action_plan.load_plan(scene.session, ROOT / "db" / "plans" / "projet-de-demonstration.yaml", now=opened)
-    local = [f"{moment.astimezone(PARIS):%Y-%m-%dT%H:%M}" for moment in (opened, now + timedelta(days=30))]
-    form = CallForm.model_validate({"introduction": _text(CALL), "opens": local[0], "closes": local[1], "edition": "0"})
+    first, last = (f"{moment.astimezone(PARIS):%Y-%m-%d}" for moment in (opened, now + timedelta(days=30)))
+    form = CallForm.model_validate({"introduction": _text(CALL), "opens": f"{first}T00:00", "closes": f"{last}T23:59", "edition": "0"})
     await consultations.settle(scene.session, plan, form)
     call = await consultations.call_on(scene.session, plan)
     assert call is not None

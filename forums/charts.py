@@ -50,7 +50,7 @@ def line(
     points = sorted(points)
     first, last = _room(points[0][0], points[-1][0])
     chart = leather.Chart()
-    chart.add_x_scale(first, last)
+    chart.set_x_scale(_Days(first, last))
     chart.add_y_scale(*_span([value for _, value in points] + [each for each in (baseline, target) if each is not None]))
     chart.add_x_axis(ticks=_dates(points, last - first), tick_formatter=lambda day, *_: format_date(day, "MMM y", locale=language))
     chart.add_y_axis(tick_formatter=lambda value, *_: _number(value, unit, language))
@@ -85,6 +85,15 @@ def bars(categories: Sequence[str], stacks: Sequence[Stack], *, title: str, unit
         below = [under + value for under, value in zip(below, stack.values, strict=True)]
     names = [f"stack-{number}" for number in range(1, len(stacks) + 1)]
     return _drawn(chart, names, title, bars=True, every=_every(categories, ON_A_PHONE))
+
+
+class _Days(leather.Temporal):  # type: ignore[misc]
+    """From its first day to its last; `leather` rounds both to whole months or years, and level lines ran over the labels."""
+
+    def project(self, value: date, range_min: float, range_max: float) -> float:
+        first, last = self._data_min, self._data_max
+        share: float = (value - first) / (last - first)
+        return range_min + (range_max - range_min) * share
 
 
 class _Above(leather.Columns):  # type: ignore[misc]

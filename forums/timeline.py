@@ -97,7 +97,8 @@ async def story(
     counted = cast(Any, select)(keys.c.kind, func.count()).group_by(keys.c.kind)
     numbers: dict[str, int] = {kind: number for kind, number in (await session.exec(counted)).all()}
     kinds = GENRES[genre][1] if genre in GENRES else None
-    query = cast(Any, select)(keys.c.kind, keys.c.id).order_by(keys.c.at.desc().nulls_last(), keys.c.rank.desc(), keys.c.id)
+    newest_first = keys.c.at.desc().nulls_last(), keys.c.rank.desc(), keys.c.place.desc(), keys.c.id
+    query = cast(Any, select)(keys.c.kind, keys.c.id).order_by(*newest_first)
     if kinds is not None:
         query = query.where(keys.c.kind.in_(kinds))
     found = [(kind, key) for kind, key in (await session.exec(query.offset(offset).limit(limit))).all()]
@@ -107,14 +108,14 @@ async def story(
     return Story(await _told(session, found), counts, total, len(examined))
 
 
-# -- The keys: kind, id, moment, and which comes after which on one day -------------------------------------------
+# -- The keys: kind, id, moment, which kind comes after which on one day, and the place of a passage in its minutes --
 
 
 def _keys(commitment: Commitment) -> list[Any]:
     its_questions = (Question.commitment_id == commitment.id, Question.status == "published")
     answers = _key("answer", 2, Answer.id, Answer.published_at).join(Question, col(Question.id) == col(Answer.question_id))
     passages = (
-        _key("passage", 3, MinutesEntry.id, Forum.day)
+        _key("passage", 3, MinutesEntry.id, Forum.day, MinutesEntry.number)
         .join(MinutesEntryCommitment, col(MinutesEntryCommitment.entry_id) == col(MinutesEntry.id))
         .join(Minutes, col(Minutes.id) == col(MinutesEntry.minutes_id))
         .join(Forum, col(Forum.id) == col(Minutes.forum_id))
@@ -148,10 +149,14 @@ def _keys(commitment: Commitment) -> list[Any]:
     ]
 
 
-def _key(kind: str, rank: int, key: Any, at: Any) -> Any:
+def _key(kind: str, rank: int, key: Any, at: Any, place: Any = None) -> Any:
     # Days and moments sort together: both engines read a day as its first instant.
     return cast(Any, select)(
-        literal_column(f"'{kind}'").label("kind"), col(key).label("id"), at.label("at"), literal_column(str(rank)).label("rank")
+        literal_column(f"'{kind}'").label("kind"),
+        col(key).label("id"),
+        at.label("at"),
+        literal_column(str(rank)).label("rank"),
+        (literal_column("0") if place is None else col(place)).label("place"),
     )
 
 

@@ -34,6 +34,23 @@ def test_a_target_is_a_level_line_at_its_value() -> None:
     assert path[2] == path[5] == last_point.get("cy")
 
 
+def test_level_lines_go_from_one_side_of_the_frame_to_the_other_and_no_further() -> None:
+    for first, last in (
+        (date(2026, 1, 4), date(2026, 11, 30)),
+        (date(2026, 3, 5), date(2026, 10, 31)),
+        (date(2018, 1, 1), date(2026, 6, 1)),
+    ):
+        chart = charts.line([(first, 2.0), (last, 10.0)], title="t", unit="fiches", baseline=0, target=20)
+        frame = max(float(each.get("x2", "")) for each in read(chart).iter("line"))
+        starts, ends = zip(*((float(path[1]), float(path[4])) for path in _paths(chart)), strict=True)
+
+        assert (set(starts), set(ends)) == ({0.0}, {frame})
+
+
+def _paths(chart: str) -> list[list[str]]:
+    return [series(chart, name)[0].get("d", "").split() for name in ("baseline", "target")]
+
+
 def test_stacks_stand_one_on_the_other_and_their_heights_are_to_scale() -> None:
     chart = charts.bars(["a", "b"], [charts.Stack("un", [10, 0]), charts.Stack("deux", [5, 20])], title="t")
 

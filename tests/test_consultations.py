@@ -27,6 +27,8 @@ from forums.consultations import (
     SynthesisForm,
 )
 from forums.models import ActionPlan, Comment, Commitment, Consultation, OutboxMessage, Question
+from forums.open_data.columns import fields_of
+from forums.open_data.consulted import Comments
 from forums.refusals import WrongMoment
 from tests.factories import (
     NOW,
@@ -321,6 +323,7 @@ async def test_the_synthesis_counts_what_was_published_and_its_files_name_nobody
         assert "example.org" not in content
         assert "Attend" not in content
     assert "'=1+1" in table
+    assert set(table.splitlines()[0].split(",")) <= {field.name for field in fields_of(Comments)}
     assert "Sans date" in back
 
 

@@ -120,6 +120,46 @@ async def test_a_reader_always_knows_which_plan_they_are_in(site: Site) -> None:
         assert "Changer de plan" in text
 
 
+async def test_the_lasting_address_of_a_commitment_leads_to_the_current_one_in_the_same_words_and_for_now(site: Site) -> None:
+    asked = await site.get("/en/plans/2018-2020/engagements/6?genre=forums")
+
+    assert (asked.status_code, asked.headers["location"]) == (307, "/en/engagements/6?genre=forums")
+
+
+async def test_what_a_commitment_is_followed_by_names_its_plan_and_outlives_its_being_current(site: Site) -> None:
+    for plan, number in (("2018-2020", 6), ("projet-de-demonstration", 1)):
+        path = f"/plans/{plan}/engagements/{number}"
+        shown = (await site.get(path, follow_redirects=True)).text
+        feeds = [
+            await site.get(address)
+            for address in (f"{path}.ics", f"{path}.atom", f"/plans/{plan}/axes/1.ics", f"/plans/{plan}/axes/1.atom")
+        ]
+
+        assert [f'href="{path}.{end}"' in shown for end in ("ics", "ics?echeances=1", "atom")] == [True] * 3
+        assert [feed.status_code for feed in feeds] == [200] * 4
+        assert f"{path}.ics" in feeds[0].text.replace("\r\n ", "")
+        assert f'href="https://forums.example.fr{path}.atom"' in feeds[1].text
+    assert [(await site.get(f"/plans/inconnu/engagements/1.{kind}")).status_code for kind in ("ics", "atom")] == [404, 404]
+
+
+async def test_a_draft_does_not_say_that_its_titles_were_not_found(site: Site) -> None:
+    pages = [(await site.get(f"/plans/projet-de-demonstration{address}")).text for address in ("", "/engagements/1")]
+
+    assert [("libellé de travail" in text.casefold(), "Titre non officiel" in text) for text in pages] == [(False, False)] * 2
+
+
+async def test_a_title_that_is_only_known_in_english_is_said_to_be_english(site: Site) -> None:
+    async with site.database.transaction() as session:
+        plan = await a_plan(session, "utopia-1", current=False, title="Utopie")
+        await a_commitment(session, plan, 1, working_title="Open the budget", title_en="Open the budget")
+
+    one, everything = [(await site.get(f"/plans/utopia-1{rest}")).text for rest in ("/engagements/1", "")]
+
+    assert '<span lang="en">Open the budget</span>' in one
+    assert "Titre anglais" not in one
+    assert "traduit le titre anglais" not in everything
+
+
 async def test_what_is_not_on_the_site_is_named_and_what_is_becomes_a_link_both_ways(site: Site) -> None:
     before = (await site.get("/engagements/2")).text
     async with site.database.transaction() as session:

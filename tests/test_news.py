@@ -31,6 +31,7 @@ from forums.models import (
     Indicator,
     Measurement,
     MeasurementChange,
+    Milestone,
     MinutesEntry,
     MinutesEntryCommitment,
     MinutesEntryQuestion,
@@ -88,6 +89,9 @@ async def an_evening(session: AsyncSession) -> dict[str, Any]:
     reported = {"period_start": date(2027, 1, 1), "period_end": date(2027, 6, 30), "completion": "complete", "status": "published"}
     reported |= {"published_at": at(16), "amended_at": at(17)}
     await _added(session, ProgressReport(commitment_id=second.id, institution_id=other.id, text="Fait.", code="rapport2", **reported))
+    reached = {"state": "done", "done_on": date(2027, 1, 1), "state_changed_at": at(17.5)}
+    await _added(session, Milestone(commitment_id=first.id, position=1, text="Publier.", **reached))
+    await _added(session, Milestone(commitment_id=first.id, position=2, text="Nobody said anything of this one."))
     judged = {"plan_id": plan.id, "kind": "independent", "title": "Le rapport"}
     await _added(session, Evaluation(**judged, commitment_id=first.id, position=1, added_here=True, added_at=at(18)))
     await _added(session, Evaluation(**judged, position=2, added_here=False, added_at=at(18)))
@@ -109,7 +113,8 @@ IN_ORDER = [
     "forum_announced", "forum_changed", "forum_announced", "forum_cancelled", "question_published", "agenda_published",
     "answer_published", "answer_amended", "promise_late", "promise_recorded", "minutes_published", "minutes_amended", "promise_dropped",
     "promise_reopened", "promise_kept", "measurement_published", "measurement_corrected", "report_published", "report_amended",
-    "evaluation_added", "consultation_opened", "consultation_closed", "consultation_summed_up", "comment_replied", "commitment_amended",
+    "milestone_told", "evaluation_added", "consultation_opened", "consultation_closed", "consultation_summed_up", "comment_replied",
+    "commitment_amended",
 ]  # fmt: skip
 
 
@@ -164,11 +169,27 @@ async def test_a_commitment_hears_of_its_forum_and_a_question_of_the_agenda_answ
     assert await kinds(session, scope="plans/2018-2020/engagements/1") == [
         "forum_announced", "forum_changed", "agenda_published", *sorted(["minutes_published", "promise_late", "promise_recorded"]),
         "minutes_amended", "promise_dropped", "promise_reopened", "promise_kept", "measurement_published", "measurement_corrected",
-        "evaluation_added", "comment_replied",
+        "milestone_told", "evaluation_added", "comment_replied",
     ]  # fmt: skip
     assert set(await kinds(session, scope="questions/reunie22")) == {
         "question_published", "agenda_published", "answer_published", "answer_amended", "minutes_published", "minutes_amended",
         "promise_recorded", "promise_kept", "promise_dropped", "promise_reopened", "promise_late",
+    }  # fmt: skip
+
+
+async def test_what_happened_in_another_plan_than_the_current_one_says_which(session: AsyncSession) -> None:
+    facts = await an_evening(session)
+    before = {item.id: item.text for item in await news.between(session, None, at(24))}
+    facts["plan"].current, facts["plan"].title = False, "Plan d'avant"
+    session.add(facts["plan"])
+    await session.flush()
+
+    after = {item.kind: item.text.startswith("Plan d'avant – ") for item in await news.between(session, None, at(24))}
+
+    assert not any(text.startswith("Plan d'avant") for text in before.values())
+    assert {kind for kind, said in after.items() if said} == {
+        "measurement_published", "measurement_corrected", "report_published", "report_amended", "milestone_told", "evaluation_added",
+        "comment_replied", "commitment_amended",
     }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The story of a commitment: everything public that happened to it, nothing else, the newest first, at a constant cost."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -127,6 +128,22 @@ async def test_all_that_is_public_is_told_once_the_newest_first_and_nothing_else
     assert story.entries[0].day == ago(5).date()
 
 
+async def test_the_passages_of_one_evening_are_told_from_the_last_to_the_first(session: AsyncSession) -> None:
+    plan = await a_plan(session)
+    commitment = await a_commitment(session, plan)
+    forum = await a_forum(session, now=OPENED, day=ago(70).date())
+    written = await minutes.begun(session, forum)
+    for number in range(8):
+        await minutes.write(session, written, an_entry_form(title=f"Passage {number}"), None, [commitment], [], now=ago(65))
+    written.published_at = ago(65)
+    session.add(written)
+    await session.flush()
+
+    story = await timeline.story(session, commitment, genre="forums", now=NOW)
+
+    assert [each.thing.number for each in story.entries if each.kind == "passage"] == list(range(8, 0, -1))
+
+
 @pytest.mark.parametrize("genre", timeline.GENRES)
 async def test_a_genre_keeps_its_kinds_and_says_how_many_there_are(session: AsyncSession, genre: str) -> None:
     plan = await a_plan(session)
@@ -228,3 +245,11 @@ async def test_a_commitment_no_forum_was_about_says_it_was_never_examined(site: 
     page = (await site.get("/plans/essai/engagements/1")).text
 
     assert "aucun forum tenu n'a encore porté sur cet engagement" in page.replace("&#39;", "'")
+
+
+async def test_a_commitment_that_was_amended_leads_to_its_text_before_and_after(site: Site) -> None:
+    page = (await site.get("/plans/projet-de-demonstration/engagements/1")).text.split('id="histoire"')[1]
+
+    address = re.findall(r'href="([^"#]+)#(modification-\w+)"', page)
+
+    assert [f'id="{anchor}"' in (await site.get(path)).text for path, anchor in address] == [True]

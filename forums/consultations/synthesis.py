@@ -6,6 +6,7 @@ Nothing personal is in the files: neither names nor addresses, even of those who
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import StringIO
 from typing import NamedTuple
 from uuid import UUID
@@ -88,7 +89,9 @@ def _counts(found: Synthesis) -> str:
     for each in found.lines:
         about = f"{each.commitment.number}. {each.commitment.title}" if each.commitment else "Le plan entier"
         rows.append(f"| {_plain(about)} | {each.comments} | {each.replied} | {each.amended} |")
-    told = f"{found.comments} commentaires publiés, dont {found.replied} avec une réponse ; {found.declined} non publiés, avec une raison."
+    told = (
+        f"Commentaires publiés : {found.comments}, dont {found.replied} avec une réponse. Non publiés, avec une raison : {found.declined}."
+    )
     return f"## Les nombres\n\n{told}\n\n" + "\n".join(rows)
 
 
@@ -119,26 +122,41 @@ def _plain(text: str) -> str:
 
 
 async def as_csv(session: AsyncSession, plan: ActionPlan, consultation: Consultation, public_url: str) -> bytes:
-    """Each published comment on a line, as the site's open data are: commas, UTF-8, ISO dates."""
+    """Each published comment on a line, by the names and codes of the open data's `commentaires.csv`, without those who signed."""
     said, _ = await published(session, consultation, everything=True, limit=EVERY)
     text = StringIO()
     rows = csv.writer(text)
     rows.writerow(
-        ["code", "adresse", "plan", "engagement", "texte", "publie_le", "reponse", "administration", "repondu_le", "modification"]
+        [
+            "code",
+            "consultation",
+            "engagement",
+            "texte",
+            "publie_le",
+            "reponse",
+            "reponse_institution",
+            "repondu_le",
+            "modification",
+            "adresse",
+        ]
     )
     for each in said:
         comment = each.comment
         cells = [
             comment.code,
-            f"{public_url}/commentaires/{comment.code}",
             plan.slug,
-            str(each.commitment.number) if each.commitment else "",
+            f"{plan.slug}/{each.commitment.number}" if each.commitment else "",
             comment.text,
-            comment.decided_at.isoformat(timespec="seconds") if comment.decided_at else "",
+            _instant(comment.decided_at),
             comment.reply,
             each.institution.slug if each.institution else "",
-            comment.replied_at.isoformat(timespec="seconds") if comment.replied_at else "",
+            _instant(comment.replied_at),
             each.amendment.code if each.amendment else "",
+            f"{public_url}/commentaires/{comment.code}",
         ]
         rows.writerow([disarmed(cell) for cell in cells])
     return text.getvalue().encode()
+
+
+def _instant(moment: datetime | None) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else ""

@@ -25,6 +25,7 @@ from forums.models import (
     Forum,
     Measurement,
     MeasurementChange,
+    Milestone,
     Minutes,
     MinutesVersion,
     ProgressReport,
@@ -38,7 +39,7 @@ Kind = Literal[
     "forum_announced", "forum_changed", "forum_cancelled", "agenda_published", "minutes_published", "minutes_amended",
     "question_published", "answer_published", "answer_amended",
     "promise_recorded", "promise_kept", "promise_dropped", "promise_reopened", "promise_late",
-    "measurement_published", "measurement_corrected", "report_published", "report_amended", "evaluation_added",
+    "measurement_published", "measurement_corrected", "report_published", "report_amended", "milestone_told", "evaluation_added",
     "consultation_opened", "consultation_closed", "consultation_summed_up", "comment_replied", "commitment_amended",
 ]  # fmt: skip
 KINDS: Sequence[Kind] = get_args(Kind)
@@ -194,11 +195,14 @@ def _plans() -> list[Part]:
     summed_up = [col(Consultation.synthesis_published_at).is_not(None)]
     reply = _later(Comment.replied_at, Comment.decided_at)
     amended = [*report, col(ProgressReport.amended_at).is_not(None)]
+    told = col(Milestone.state_changed_at)
     return [
         ("measurement_published", "measurement", Measurement.id, Measurement.id, col(Measurement.published_at), published),
         ("measurement_corrected", "measurement", Measurement.id, MeasurementChange.id, col(MeasurementChange.at), corrected),
         ("report_published", "report", ProgressReport.id, ProgressReport.id, col(ProgressReport.published_at), report),
         ("report_amended", "report", ProgressReport.id, ProgressReport.id, col(ProgressReport.amended_at), amended),
+        # The last that was said of it: what was said before is not kept.
+        ("milestone_told", "milestone", Milestone.id, Milestone.id, told, [col(Milestone.state).is_not(None), told.is_not(None)]),
         # Those of a plan's data file were known before this site read them.
         ("evaluation_added", "evaluation", Evaluation.id, Evaluation.id, col(Evaluation.added_at), [col(Evaluation.added_here)]),
         ("consultation_opened", "consultation", Consultation.id, Consultation.id, col(Consultation.opens_at), []),

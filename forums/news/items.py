@@ -26,6 +26,7 @@ from forums.models import (
     Institution,
     Measurement,
     MeasurementChange,
+    Milestone,
     Minutes,
     MinutesVersion,
     ProgressReport,
@@ -104,6 +105,7 @@ _READ: Sequence[tuple[type[Any], Callable[[Sequence[Happened], Rows], Iterable[U
     (Measurement, lambda found, _: (each.key for each in found if each.word == "measurement")),
     (MeasurementChange, lambda found, _: (each.detail for each in found if each.kind == "measurement_corrected")),
     (ProgressReport, lambda found, _: (each.key for each in found if each.word == "report")),
+    (Milestone, lambda found, _: (each.key for each in found if each.word == "milestone")),
     (Evaluation, lambda found, _: (each.key for each in found if each.word == "evaluation")),
     (Consultation, lambda found, _: (each.key for each in found if each.word == "consultation")),
     (Comment, lambda found, _: (each.key for each in found if each.word == "comment")),
@@ -114,7 +116,7 @@ _READ: Sequence[tuple[type[Any], Callable[[Sequence[Happened], Rows], Iterable[U
         Commitment,
         lambda _, rows: [
             each.commitment_id
-            for table in (Indicator, ProgressReport, Evaluation, Comment, CommitmentAmendment)
+            for table in (Indicator, ProgressReport, Milestone, Evaluation, Comment, CommitmentAmendment)
             for each in rows.all(table)
         ],
     ),

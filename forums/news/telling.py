@@ -23,6 +23,7 @@ from forums.models import (
     Institution,
     Measurement,
     MeasurementChange,
+    Milestone,
     Minutes,
     MinutesVersion,
     ProgressReport,
@@ -163,9 +164,12 @@ def _measurement(each: Happened, rows: Read) -> Told:
         name, value, why = f"{name}/{_stamp(change.at)}", change.value, change.reason
     figures = {"number": commitment.number, "name": shortened(indicator.name, 100), "day": _day(measurement.measured_on)}
     text = f"{value} {indicator.unit}".strip() + (f" – {why}" if why else "")
-    return Told(
-        name, sentence, figures, shortened(text, _LONGEST), address_of(plan, commitment.number) + "#indicateurs", indicator.invented
-    )
+    return Told(name, sentence, figures, _in(plan, text), address_of(plan, commitment.number) + "#indicateurs", indicator.invented)
+
+
+def _in(plan: ActionPlan, text: str) -> str:
+    """What is said, after the plan it is about when that is not the current one: a commitment's number is unique in its plan only."""
+    return shortened(text if plan.current else f"{plan.title} – {text}", _LONGEST)
 
 
 def _commitment(rows: Read, key: UUID) -> tuple[Commitment, ActionPlan]:
@@ -184,8 +188,22 @@ def _report(each: Happened, rows: Read) -> Told:
     )
     name = f"points-d-etape/{report.code}" + (f"/{_stamp(each.moment)}" if amended else "")
     figures = {"number": commitment.number, "institution": rows.of(Institution, report.institution_id).name}
-    text = shortened(report.text or report.obstacles, _LONGEST)
-    return Told(name, sentence, figures, text, address_of(plan, commitment.number), report.invented)
+    text = _in(plan, report.text or report.obstacles)
+    return Told(name, sentence, figures, text, f"{address_of(plan, commitment.number)}#point-{report.code}", report.invented)
+
+
+def _milestone(each: Happened, rows: Read) -> Told:
+    milestone = rows.of(Milestone, each.key)
+    commitment, plan = _commitment(rows, milestone.commitment_id)
+    sentence = {
+        "not_started": N_("Engagement {number} : jalon pas commencé"),
+        "under_way": N_("Engagement {number} : jalon en cours"),
+        "done": N_("Engagement {number} : jalon atteint"),
+        "abandoned": N_("Engagement {number} : jalon abandonné"),
+    }[milestone.state]
+    name = f"jalons/{plan.slug}/{commitment.number}/{milestone.position}/{_stamp(each.moment)}"
+    text = _in(plan, milestone.text + (f" – {milestone.state_note}" if milestone.state_note else ""))
+    return Told(name, sentence, {"number": commitment.number}, text, address_of(plan, commitment.number) + "#jalons", plan.invented)
 
 
 def _evaluation(each: Happened, rows: Read) -> Told:
@@ -193,13 +211,11 @@ def _evaluation(each: Happened, rows: Read) -> Told:
     name = f"evaluations/{evaluation.code}"
     if evaluation.commitment_id is None:
         plan = rows.of(ActionPlan, evaluation.plan_id)
-        address = "/engagements" if plan.current else f"/plans/{plan.slug}"
+        address = ("/engagements" if plan.current else f"/plans/{plan.slug}") + "#evaluations"
         return Told(name, N_("Évaluation du plan {plan}"), {"plan": plan.slug}, evaluation.title, address, evaluation.invented)
     commitment, plan = _commitment(rows, evaluation.commitment_id)
-    address = address_of(plan, commitment.number)
-    return Told(
-        name, N_("Engagement {number} : évaluation ajoutée"), {"number": commitment.number}, evaluation.title, address, evaluation.invented
-    )
+    address, text = address_of(plan, commitment.number) + "#evaluations", _in(plan, evaluation.title)
+    return Told(name, N_("Engagement {number} : évaluation ajoutée"), {"number": commitment.number}, text, address, evaluation.invented)
 
 
 def _consultation(each: Happened, rows: Read) -> Told:
@@ -210,7 +226,7 @@ def _consultation(each: Happened, rows: Read) -> Told:
         "consultation_closed": (N_("Appel à commentaires clos le {day}"), "cloture"),
         "consultation_summed_up": (N_("Synthèse de l'appel à commentaires publiée"), "synthese"),
     }[each.kind]
-    address = f"/plans/{plan.slug}" if not plan.current else "/engagements"
+    address = f"/plans/{plan.slug}/commentaires" + ("/synthese" if each.kind == "consultation_summed_up" else "")
     return Told(
         f"plans/{plan.slug}/commentaires/{name}",
         sentence,
@@ -227,15 +243,16 @@ def _comment(each: Happened, rows: Read) -> Told:
     name, address = f"commentaires/{comment.code}/reponse", f"/commentaires/{comment.code}"
     if comment.commitment_id is None:
         return Told(name, N_("Réponse à un commentaire sur le projet de plan"), {}, text, address, comment.invented)
-    figures = {"number": rows.of(Commitment, comment.commitment_id).number}
+    commitment, plan = _commitment(rows, comment.commitment_id)
+    figures, text = {"number": commitment.number}, _in(plan, comment.reply)
     return Told(name, N_("Réponse à un commentaire sur l'engagement {number}"), figures, text, address, comment.invented)
 
 
 def _amendment(each: Happened, rows: Read) -> Told:
     amendment = rows.of(CommitmentAmendment, each.key)
     commitment, plan = _commitment(rows, amendment.commitment_id)
-    sentence, text = N_("Engagement {number} modifié"), shortened(amendment.reason, _LONGEST)
-    address = address_of(plan, commitment.number)
+    sentence, text = N_("Engagement {number} modifié"), _in(plan, amendment.reason)
+    address = f"/plans/{plan.slug}/engagements/{commitment.number}/commentaires#modification-{amendment.code}"
     return Told(f"modifications/{amendment.code}", sentence, {"number": commitment.number}, text, address, plan.invented)
 
 
@@ -247,6 +264,7 @@ _TELLERS: Mapping[str, Callable[[Happened, Read], Told]] = {
     "promise": _promise,
     "measurement": _measurement,
     "report": _report,
+    "milestone": _milestone,
     "evaluation": _evaluation,
     "consultation": _consultation,
     "comment": _comment,

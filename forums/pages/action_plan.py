@@ -69,8 +69,8 @@ async def commitment(request: Request) -> Response:
         plan = await _plan(request, session)
         if plan is None:
             raise page.not_found()
-        if plan.current and "plan" in request.path_params:  # one stable address per object
-            return RedirectResponse(f"/engagements/{number}", status_code=308)
+        if plan.current and "plan" in request.path_params:
+            return _its_current_address(request, number)
         found = await action_plan.commitment_by_number(session, plan, number)
         if found is None:
             raise page.not_found()
@@ -112,6 +112,13 @@ async def commitment(request: Request) -> Response:
         today=page.now().astimezone(PARIS).date(),
         **others,
     )
+
+
+def _its_current_address(request: Request, number: int) -> Response:
+    """Where a commitment of the current plan is read, for as long as its plan is the current one: the next will take that address."""
+    query = "?" + asked if (asked := request.scope["query_string"].decode("latin-1")) else ""
+    prefix = "" if page.language(request) == "fr" else f"/{page.language(request)}"
+    return RedirectResponse(f"{prefix}/engagements/{number}{query}", status_code=307)
 
 
 def base_of(plan: ActionPlan) -> str:

@@ -1,15 +1,18 @@
 """Calendar subscriptions: every announced forum, or those of a forum, an axis, a commitment, an institution.
 
-With `?echeances=1` in the address, the dates that are not forums too.
+With `?echeances=1` in the address, the dates that are not forums too. An address that names its plan is about that
+plan for ever; one that does not is about the current plan, and about its successor one day.
 """
 
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
 from forums import action_plan, calendar_feed, due_dates
+from forums.models import ActionPlan
 from forums.pages import page
 
 
@@ -29,23 +32,32 @@ async def forum(request: Request) -> Response:
 async def commitment(request: Request) -> Response:
     number = page.path_number(request, "number")
     async with page.reading(request) as session:
-        plan = await action_plan.current_plan(session)
+        plan, base = await _plan(request, session)
         found = await action_plan.commitment_by_number(session, plan, number) if plan else None
     if found is None:
         raise page.not_found()
-    name, path = f"Forums Open d'État – engagement {number}", f"/engagements/{number}"
+    name, path = f"Forums Open d'État – engagement {number}", f"{base}/engagements/{number}"
     return await _feed(request, name, page_path=path, address=f"{path}.ics", about=[found.id])
 
 
 async def axis(request: Request) -> Response:
     number = page.path_number(request, "number")
     async with page.reading(request) as session:
-        plan = await action_plan.current_plan(session)
+        plan, base = await _plan(request, session)
         axes = {each.number: each for each in await action_plan.axes_of(session, plan)} if plan else {}
         if plan is None or number not in axes:
             raise page.not_found()
         about = [each.id for each in await action_plan.commitments_of(session, plan) if each.axis_id == axes[number].id]
-    return await _feed(request, f"Forums Open d'État – axe {number}", page_path="/engagements", address=f"/axes/{number}.ics", about=about)
+    name, address = f"Forums Open d'État – axe {number}", f"{base}/axes/{number}.ics"
+    return await _feed(request, name, page_path=base or "/engagements", address=address, about=about)
+
+
+async def _plan(request: Request, session: AsyncSession) -> tuple[ActionPlan | None, str]:
+    """The plan an address names, or the current one, and how such an address begins."""
+    slug = request.path_params.get("plan")
+    if slug is None:
+        return await action_plan.current_plan(session), ""
+    return await action_plan.plan_by_slug(session, slug), f"/plans/{slug}"
 
 
 async def institution(request: Request) -> Response:

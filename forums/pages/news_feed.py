@@ -15,12 +15,14 @@ async def everything(request: Request) -> Response:
 
 async def axis(request: Request) -> Response:
     number = page.path_number(request, "number")
-    return await _feed(request, f"plans/{await _current(request)}/axes/{number}", f"/axes/{number}.atom")
+    plan, base = await _plan(request)
+    return await _feed(request, f"plans/{plan}/axes/{number}", f"{base}/axes/{number}.atom")
 
 
 async def commitment(request: Request) -> Response:
     number = page.path_number(request, "number")
-    return await _feed(request, f"plans/{await _current(request)}/engagements/{number}", f"/engagements/{number}.atom")
+    plan, base = await _plan(request)
+    return await _feed(request, f"plans/{plan}/engagements/{number}", f"{base}/engagements/{number}.atom")
 
 
 async def institution(request: Request) -> Response:
@@ -33,13 +35,15 @@ async def question(request: Request) -> Response:
     return await _feed(request, f"questions/{code}", f"/questions/{code}.atom")
 
 
-async def _current(request: Request) -> str:
-    """The plan an address without one is about."""
+async def _plan(request: Request) -> tuple[str, str]:
+    """The plan an address names, or the current one, and how such an address begins."""
+    if slug := request.path_params.get("plan"):
+        return slug, f"/plans/{slug}"
     async with page.reading(request) as session:
         plan = await action_plan.current_plan(session)
     if plan is None:
         raise page.not_found()
-    return plan.slug
+    return plan.slug, ""
 
 
 async def _feed(request: Request, scope: str, address: str) -> Response:

@@ -187,6 +187,8 @@ async def end(request: Request) -> Response:
         found = await _found(request, session)
         if found is not None:
             await subscriptions.end(session, found, _ended(request) or None)
+    if (await request.form(max_files=0, max_fields=10)).get("List-Unsubscribe") == "One-Click":
+        return Response(status_code=200)  # a redirection is what the RFC forbids, and nobody reads this answer
     return _back(request, "?fait=abonnement-retire" if found else "")
 
 
