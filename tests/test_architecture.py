@@ -8,9 +8,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from jinja2 import nodes
+from jinja2 import DictLoader, Environment, nodes
 
-from forums.rendering import environment
+from forums.rendering import Compiled, environment
 from forums.settings import ROOT
 
 # Each line may import the lines above it, and its own.
@@ -158,6 +158,16 @@ def test_a_start_imports_nothing_that_only_some_pages_need():
     program = f"import sys, forums.cli, forums.app; print(*sorted(set(sys.modules) & {set(heavy)!r}))"
 
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split() == []
+
+
+def test_a_template_is_compiled_once_and_again_when_it_changes(tmp_path: Path):
+    def shown(source: str, kept: Path = tmp_path / "kept") -> str:
+        env = Environment(loader=DictLoader({"page.html": source}), bytecode_cache=Compiled(kept))
+        return env.get_template("page.html").render()
+
+    assert [shown("Un."), shown("Deux."), shown("Deux.")] == ["Un.", "Deux.", "Deux."]
+    assert len([*tmp_path.glob("kept/*")]) == (0 if sys.dont_write_bytecode else 1)
+    assert shown("Trois.", tmp_path / "nowhere" / "kept") == "Trois."
 
 
 def test_what_a_template_compiles_to_does_not_depend_on_what_our_filters_do():
