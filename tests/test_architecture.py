@@ -1,14 +1,16 @@
 """The shape of the code, held: imports run one way, templates compile, no name says nothing."""
 
 import ast
+import contextlib
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
-from jinja2 import nodes
+from jinja2 import DictLoader, Environment, nodes
 
-from forums.rendering import environment
+from forums.rendering import Compiled, environment
 from forums.settings import ROOT
 
 # Each line may import the lines above it, and its own.
@@ -140,6 +142,44 @@ def test_nothing_reads_the_environment_or_the_host_header():
 
     assert [name_of(path) for path, text in texts.items() if path.stem not in ("settings", "cli") and "os.environ" in text] == []
     assert [name_of(path) for path, text in texts.items() if re.search(r"\burl_for\b|\bbase_url\b|request\.url\b(?!\.path)", text)] == []
+
+
+def test_a_start_imports_nothing_that_only_some_pages_need():
+    heavy = (
+        "alembic",
+        "forums.open_data",
+        "leather",
+        "markdown_it",
+        "prometheus_client",
+        "segno",
+        "sqlalchemy.dialects.postgresql",
+        "yaml",
+    )
+    program = f"import sys, forums.cli, forums.app; print(*sorted(set(sys.modules) & {set(heavy)!r}))"
+
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split() == []
+
+
+def test_a_template_is_compiled_once_and_again_when_it_changes(tmp_path: Path):
+    def shown(source: str, kept: Path = tmp_path / "kept") -> str:
+        env = Environment(loader=DictLoader({"page.html": source}), bytecode_cache=Compiled(kept))
+        return env.get_template("page.html").render()
+
+    assert [shown("Un."), shown("Deux."), shown("Deux.")] == ["Un.", "Deux.", "Deux."]
+    assert len([*tmp_path.glob("kept/*")]) == (0 if sys.dont_write_bytecode else 1)
+    assert shown("Trois.", tmp_path / "nowhere" / "kept") == "Trois."
+
+
+def test_what_a_template_compiles_to_does_not_depend_on_what_our_filters_do():
+    found = []
+    for name in TEMPLATES:
+        source, _, _ = environment("fr").loader.get_source(environment("fr"), name)  # type: ignore[union-attr]
+        for each in environment("fr").parse(source, name).find_all((nodes.Filter, nodes.Test)):
+            with contextlib.suppress(nodes.Impossible):
+                each.as_const(nodes.EvalContext(environment("fr"), name))
+                found.append((name, each.lineno))  # worked out once and for all, in whichever language came first
+
+    assert found == []
 
 
 def test_a_template_compiles_and_holds_no_inline_style_or_script():
