@@ -95,15 +95,18 @@ class Figures:
         return next((each for each in self.commitments if each.commitment.number == number), None)
 
 
-async def figures_of(session: AsyncSession, plan: ActionPlan, *, institutions: bool = True, now: datetime) -> Figures:
-    """Everything counted of a plan: commitments in its order, and institutions by name unless nobody reads of them."""
+async def figures_of(session: AsyncSession, plan: ActionPlan, *, institutions: bool = True, kept: bool = True, now: datetime) -> Figures:
+    """Everything counted of a plan: commitments in its order, and institutions by name unless nobody reads of them.
+
+    Without `kept`, what was promised and measured is left out: a list of what was asked and examined does not show it.
+    """
     commitments = await action_plan.commitments_of(session, plan)
     ids = [each.id for each in commitments]
     leads = await action_plan.leads(session, commitments)
     held = await _days_held(session, now)
     by_commitment, routed = _groups_of(await counted(session, plan, institutions=institutions, now=now))
-    promises, held_by, promised, of_none = await _promises(session, plan, now)
-    indicators = await watched(session, ids, now=now)
+    promises, held_by, promised, of_none = await _promises(session, plan, now) if kept else ({}, {}, Promised(), Promised())
+    indicators = await watched(session, ids, now=now) if kept else []
     examined = await examinations(session, ids, now=now)
 
     def asked(groups: Sequence[Group]) -> Asked:

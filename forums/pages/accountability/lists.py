@@ -25,7 +25,7 @@ async def commitments(request: Request) -> Response:
         if plan is None:
             return page.show(request, "accountability/none.html")
         institution = await action_plan.institution_by_slug(session, asked_for.get("institution", ""))
-        figures = await accountability.figures_of(session, plan, institutions=False, now=page.now())
+        figures = await accountability.figures_of(session, plan, institutions=False, kept=False, now=page.now())
     found = _chosen(figures.commitments, institution, asked_for.get("etat", ""))
     return _listed(request, "accountability/commitments.html", plan, institution, found)
 
