@@ -45,7 +45,7 @@ def of_item(query: Any, item_id: Any) -> Any:
 
 def of_question(query: Any, question_id: Any) -> Any:
     """Rows of the questions published. Who only counts them reads no question: what is kept of each is looked up, one by one."""
-    status = plain_select(STANDING.c.status).where(STANDING.c.question_id == col(question_id)).correlate(col(question_id).table)
+    status = plain_select(STANDING.c.status).where(STANDING.c.question_id == col(question_id)).correlate(question_id.class_)
     return query.outerjoin(Question, col(Question.id) == col(question_id)).where(status.scalar_subquery() == "published")
 
 
