@@ -156,6 +156,7 @@ _PUBLIC: dict[str, tuple[Any, Callable[[Any], Any]]] = {
 # -- What the engines find --------------------------------------------------------------------------------------------
 
 Key = tuple[str, UUID]
+_TABLES = {source.kind: source.table for source in SOURCES}
 
 
 async def _ranked(session: AsyncSession, words: Sequence[str], kind: str | None = None) -> tuple[list[Key], bool]:
@@ -164,11 +165,13 @@ async def _ranked(session: AsyncSession, words: Sequence[str], kind: str | None 
     if connection.dialect.name == "sqlite":
         # Quoted: to FTS5 a bare AND, a star or a hyphen is an operator.
         asked = " AND ".join("(" + " OR ".join([f'"{word}"', *(f'"{prefix}"*' for prefix in prefixes_of(word))]) + ")" for word in words)
-        found = [(of, UUID(key)) for of, key in await connection.execute(_on_sqlite(kind), {"asked": asked})]
+        found = [(of, UUID(key), number) for of, key, number in await connection.execute(_on_sqlite(kind), {"asked": asked})]
     else:
         asked = " & ".join("(" + " | ".join([word, *(f"{prefix}:*" for prefix in prefixes_of(word))]) + ")" for word in words)
-        found = [(of, key) for of, key in await connection.execute(_on_postgresql(kind), {"asked": asked})]
-    return found[:MOST], len(found) > MOST
+        found = [(of, key, -turn) for of, key, turn in await connection.execute(_on_postgresql(kind), {"asked": asked})]
+    # The one too many is the last that was come to, whatever its rank.
+    beyond = min(found, key=lambda each: each[2]) if len(found) > MOST else None
+    return [(of, key) for of, key, place in found if (of, key, place) != beyond], beyond is not None
 
 
 @cache
@@ -188,7 +191,9 @@ def _on_sqlite(kind: str | None) -> Any:
         .limit(MOST + 1)
         .subquery()
     )
-    return cast(Any, select)(looked_at.c.kind, looked_at.c.object_id).order_by(looked_at.c.place, looked_at.c.number.desc())
+    return cast(Any, select)(looked_at.c.kind, looked_at.c.object_id, looked_at.c.number).order_by(
+        looked_at.c.place, looked_at.c.number.desc()
+    )
 
 
 @cache
@@ -199,14 +204,14 @@ def _on_postgresql(kind: str | None) -> Any:
     of_each = []
     for of, (key, only) in _PUBLIC.items():
         if kind in (None, of):
-            vector: Any = literal_column(f"{col(key).table.name}.search_vector")
+            vector: Any = literal_column(f"{_TABLES[of]}.search_vector")
             query = cast(Any, select)(literal_column(f"'{of}'").label("kind"), col(key).label("id"), vector.label("vector"))
             of_each.append(only(query).where(vector.op("@@")(asked)).limit(MOST + 1).subquery())
     every = union_all(*(cast(Any, select)(each) for each in of_each)).subquery()
     turn = func.row_number().over(partition_by=every.c.kind, order_by=every.c.id).label("turn")
     looked_at = cast(Any, select)(every, turn).order_by(turn, every.c.id).limit(MOST + 1).subquery()
     rank = func.ts_rank(looked_at.c.vector, asked)
-    return cast(Any, select)(looked_at.c.kind, looked_at.c.id).order_by(rank.desc(), looked_at.c.id)
+    return cast(Any, select)(looked_at.c.kind, looked_at.c.id, looked_at.c.turn).order_by(rank.desc(), looked_at.c.id)
 
 
 # -- What is read of it -----------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ class QuestionInstitutions(Row):
     @classmethod
     def drawn(cls, query: Any) -> Any:
         query = of_question(query.select_from(QuestionInstitution), QuestionInstitution.question_id)
-        return query.outerjoin(Institution, col(Institution.id) == col(QuestionInstitution.institution_id))
+        return query.join(Institution, col(Institution.id) == col(QuestionInstitution.institution_id))
 
 
 class Answers(Row):
@@ -179,10 +179,11 @@ class Answers(Row):
 
     @classmethod
     def drawn(cls, query: Any) -> Any:
-        query = of_question(query.select_from(Answer), Answer.question_id)
-        # From outside, though it is always there: who only counts answers leaves it out.
+        query = query.select_from(Answer).join(STANDING, STANDING.c.question_id == col(Answer.question_id))
+        # From outside, though both are always there: who only counts answers leaves them out.
+        query = query.outerjoin(Question, col(Question.id) == col(Answer.question_id))
         query = query.outerjoin(Institution, col(Institution.id) == col(Answer.institution_id))
-        return query.where(col(Answer.published_at).is_not(None))
+        return query.where(STANDING.c.status == "published", col(Answer.published_at).is_not(None))
 
 
 class FollowUps(Row):

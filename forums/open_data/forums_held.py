@@ -8,7 +8,6 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from sqlalchemy import exists, func
-from sqlalchemy import select as plain_select
 from sqlmodel import col
 
 from forums.models import (
@@ -26,7 +25,6 @@ from forums.models import (
 )
 from forums.open_data.columns import Column, Row, announced, in_french, joined, text
 from forums.open_data.plans import COMMITMENT, of_commitment
-from forums.standing_index import STANDING
 
 KINDS = {"plenary": "pleniere", "workshop": "atelier", "restitution": "restitution", "break": "pause", "follow_ups": "suites"}
 FORUM = col(Forum.slug)
@@ -44,9 +42,7 @@ def of_item(query: Any, item_id: Any) -> Any:
 
 
 def of_question(query: Any, question_id: Any) -> Any:
-    """Rows of the questions published. Who only counts them reads no question: what is kept of each is looked up, one by one."""
-    status = plain_select(STANDING.c.status).where(STANDING.c.question_id == col(question_id)).correlate(col(question_id).table)
-    return query.outerjoin(Question, col(Question.id) == col(question_id)).where(status.scalar_subquery() == "published")
+    return query.join(Question, col(Question.id) == col(question_id)).where(Question.status == "published")
 
 
 class Seasons(Row):

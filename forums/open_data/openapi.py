@@ -85,7 +85,7 @@ def page_of(row: type[Row]) -> type[BaseModel]:
         "pages": (int, PAGES),
         "par_page": (int, ...),
     }
-    return create_model(f"{row.__name__}Page", __config__=CLOSED, **counted, resultats=(list[row], ...))  # type: ignore[call-overload, no-any-return, valid-type]
+    return create_model(f"{row.__name__}Page", __config__=CLOSED, **counted, resultats=(list[row], ...))  # type: ignore[valid-type]
 
 
 @cache
