@@ -12,6 +12,7 @@ from forums.follow_ups import Promise
 from forums.language import N_, day_in_full, translations, unbroken
 from forums.models import Evaluation, Institution, ProgressReport
 from forums.models.plan import Completion, MilestoneState
+from forums.rendering import markdown
 
 # OGP's completion codes, in the words used here.
 COMPLETIONS: dict[Completion, str] = {
@@ -84,6 +85,13 @@ class _Draft:
 
     def or_blank(self, text: str | None) -> Line:
         return french(text) if text else plain(self.blank())
+
+    def words(self, text: str) -> str:
+        """What Markdown says, without its marks: a document to be edited shows no asterisk."""
+        return markdown(text).striptags()
+
+    def written(self, text: str) -> Line:
+        return french(self.words(text))
 
     def rest(self, said: str, shown: int, total: int, address: str) -> list[Block]:
         """Where all of them are read, when there are too many for a paper."""
@@ -168,9 +176,9 @@ class _Draft:
             Text([*french(institution.name), Span(f" – {_('avancement :')} {_(COMPLETIONS[report.completion])}.")]),
         ]
         if report.text:
-            blocks.append(Text(french(report.text)))
+            blocks.append(Text(self.written(report.text)))
         if report.obstacles:
-            blocks.append(Text([Span(_("Obstacles :") + " "), *french(report.obstacles)]))
+            blocks.append(Text([Span(_("Obstacles :") + " "), *self.written(report.obstacles)]))
         return [*blocks, Items(proofs)] if proofs else blocks
 
     # -- What was discussed -------------------------------------------------------------------------------------------
@@ -209,7 +217,7 @@ class _Draft:
             [
                 *french(each.institution.name, f"/questions/{each.question.code}#reponse-{each.institution.slug}"),
                 Span(f" ({self.say(STATES[each.answer.outcome])}) : "),
-                *french(self.short(each.answer.text or each.answer.reason or "")),
+                *french(self.short(self.words(each.answer.text or each.answer.reason or ""))),
             ]
             for each in self.known.given
         ]

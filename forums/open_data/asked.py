@@ -89,6 +89,7 @@ class Questions(Row):
     about = "Les questions et les idées publiées, et celles réunies à une autre, avec leurs soutiens et où elles en sont."
     order = ("publiee_le", "code")
     day = "publiee_le"
+    follows = ("reponses", "comptes-rendus")
 
     code: Annotated[str, Column("Code", "Code de la question, qui ne change pas.", col(Question.code), key=True)]
     nature: Annotated[
@@ -192,6 +193,7 @@ class FollowUps(Row):
     about = "Ce qui a été promis en forum, par qui et pour quand, et ce qu'il en est."
     order = ("notee_le", "code")
     day = "echeance"
+    follows = ("suites-etapes",)
 
     code: Annotated[str, Column("Code", "Code de la promesse, qui ne change pas.", col(FollowUp.code), key=True)]
     nature: Annotated[

@@ -59,7 +59,8 @@ class Row(BaseModel):
     """A public object or a link between two. Its first field is its key, `code`; a link's key is all it refers to.
 
     `file` names the file and the collection of the API, `order` how rows follow one another, `day` the field that
-    the dates of a search are about, `parts` what a code is made of, where it is more than one thing.
+    the dates of a search are about, `parts` what a code is made of, where it is more than one thing, `follows` the
+    files whose dated facts change its rows too: an answer changes where its question stands.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -69,6 +70,7 @@ class Row(BaseModel):
     about: ClassVar[str]
     order: ClassVar[tuple[str, ...]] = ()
     day: ClassVar[str] = ""
+    follows: ClassVar[tuple[str, ...]] = ()
     parts: ClassVar[tuple[str, ...]] = ("code",)
 
     @classmethod

@@ -22,7 +22,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import __version__
 from forums.open_data.catalogue import ROWS
 from forums.open_data.columns import Field, Row, fields_of, key_of
-from forums.open_data.reading import Values, last_change, one_view, read
+from forums.open_data.reading import Values, instant, last_change, one_view, read
 
 LICENCE = {
     "name": "etalab-2.0",
@@ -58,7 +58,7 @@ async def as_csv(session: AsyncSession, row: type[Row]) -> File:
     async for part in read(session, row):
         writer.writerows([[_cell(field, values[field.name]) for field in fields] for values in part])
         dates.note(part)
-    return File(text.getvalue().encode(), dates.rows, dates.last)
+    return File(text.getvalue().encode(), dates.rows, await _updated(session, row, dates))
 
 
 async def as_json(session: AsyncSession, row: type[Row]) -> File:
@@ -68,7 +68,13 @@ async def as_json(session: AsyncSession, row: type[Row]) -> File:
         lines += [json.dumps(values, ensure_ascii=False) for values in part]
         dates.note(part)
     body = "[\n" + ",\n".join(lines) + "\n]\n"
-    return File(body.encode(), dates.rows, dates.last)
+    return File(body.encode(), dates.rows, await _updated(session, row, dates))
+
+
+async def _updated(session: AsyncSession, row: type[Row], dates: "_Dates") -> str | None:
+    elsewhere = await last_change(session, row.follows)
+    moments = [dates.last, instant(elsewhere) if elsewhere else None]
+    return max((each for each in moments if each), default=None)
 
 
 class _Dates:
@@ -155,7 +161,7 @@ def datapackage(public_url: str, updated: datetime | None) -> dict[str, Any]:
         "keywords": ["gouvernement ouvert", "redevabilité", "participation citoyenne", "OGP"],
         "resources": [_resource(row) for row in ROWS],
     }
-    return {**package, "created": updated.isoformat(timespec="seconds").replace("+00:00", "Z")} if updated else package
+    return {**package, "created": instant(updated)} if updated else package
 
 
 def _resource(row: type[Row]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Passages(Row):
     title = "Passages des comptes rendus"
     about = "Les passages numérotés de chaque compte rendu publié ; un numéro est une adresse pour toujours."
     order = ("forum", "numero")
+    follows = ("comptes-rendus",)
     parts = ("forum", "numero")
 
     code: Annotated[str, Column("Code", "Forum et numéro du passage, par exemple 2018-2019-2/3.", PASSAGE, key=True)]

@@ -5,7 +5,7 @@ what is not known are both nothing; instants are in UTC, to the second.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, literal, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.open_data.catalogue import ROWS
+from forums.open_data.catalogue import BY_FILE, ROWS
 from forums.open_data.columns import Field, Row, equals, fields_of, identity_of, lean, ordered, query_of, rows_of, sources_of
 
 SLICE = 250
@@ -25,7 +25,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Summary:
-    """How many rows a file holds, and when the last of its dated facts became public."""
+    """How many rows a file holds, and when the last of the dated facts it tells, or follows, became public."""
 
     row: type[Row]
     count: int
@@ -48,12 +48,15 @@ async def read(session: AsyncSession, row: type[Row]) -> AsyncIterator[list[Valu
 
 
 async def summaries(session: AsyncSession) -> list[Summary]:
-    return [Summary(row, count, _latest(moments)) for row in ROWS for count, *moments in [await _whole(session, row, func.count())]]
+    whole = {row.file: await _whole(session, row, func.count()) for row in ROWS}
+    moments = {file: _latest(dates) for file, (_, *dates) in whole.items()}
+    return [Summary(row, whole[row.file][0], _latest(moments[file] for file in (row.file, *row.follows))) for row in ROWS]
 
 
-async def last_change(session: AsyncSession) -> datetime | None:
-    """When the last of all dated facts became public; nothing is counted."""
-    return _latest([moment for row in ROWS if _dated(row) for moment in await _whole(session, row)])
+async def last_change(session: AsyncSession, files: Collection[str] = BY_FILE) -> datetime | None:
+    """When the last of all dated facts of these files became public; nothing is counted."""
+    rows = [BY_FILE[file] for file in files]
+    return _latest([moment for row in rows if _dated(row) for moment in await _whole(session, row)])
 
 
 async def _whole(session: AsyncSession, row: type[Row], *counted: Any) -> Sequence[Any]:
@@ -68,6 +71,10 @@ def _dated(row: type[Row]) -> list[Any]:
 
 def _latest(moments: Iterable[datetime | None]) -> datetime | None:
     return max((each for each in moments if each), default=None)
+
+
+def instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def last_update(found: Iterable[Summary]) -> datetime | None:
@@ -120,7 +127,7 @@ def _plain(field: Field, value: Any) -> Any:
     if field.column.shown is not None:
         return field.column.shown(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return instant(value)
     if isinstance(value, date):
         return value.isoformat()
     return None if value == "" else value

@@ -101,7 +101,7 @@ def _trends(seasons: Sequence[OfSeason], language: str) -> dict[str, Any]:
     from forums import charts  # by what draws them, a fortieth of a start
 
     _ = translations(language).gettext
-    names = [each.season.slug if each.season else _("Hors forum") for each in seasons]
+    names = [each.season.title if each.season else _("Hors forum") for each in seasons]
     questions = [charts.Stack(_(name), [getattr(each.asked, field) for each in seasons]) for field, name, _state in ASKED]
     made = [each for each in seasons if each.season]
     promises = [charts.Stack(_(name), [getattr(each.promised, field) for each in made]) for field, name, _state in PROMISED]

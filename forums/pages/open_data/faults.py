@@ -17,6 +17,9 @@ OPEN = {
 }
 
 
+_SAID = {405: "Cette adresse se lit (GET) ; rien ne s'y écrit."}
+
+
 def is_api(path: str) -> bool:
     return path == "/api" or path.startswith("/api/")
 
@@ -24,7 +27,7 @@ def is_api(path: str) -> bool:
 def fault(status: int, detail: str = "", faults: Sequence[tuple[str, str]] = ()) -> Response:
     """A problem in words, and the parameters it lies in."""
     title = http.HTTPStatus(status).phrase
-    problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail or title}
+    problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail or _SAID.get(status, title)}
     if faults:
         problem["erreurs"] = [{"parametre": name, "detail": why} for name, why in faults]
     headers = OPEN | ({"allow": METHODS} if status == 405 else {})
