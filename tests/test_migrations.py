@@ -16,46 +16,39 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, func, inspect, select, text
 from sqlmodel import SQLModel
 
-import forums.settings
 from forums import migrations
 from forums.database import Database
 from forums.settings import BadSetting, Settings
-from tests.factories import SECRET_KEY, a_commitment, a_forum, a_plan, a_question, a_season
+from tests.factories import a_commitment, a_forum, a_plan, a_question, a_season
 
 Counts = dict[str, list[int]]
 
 REVISIONS = sorted(path.name.split("_")[0] for path in (migrations.ROOT / "db/migrations/versions").glob("*.py"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+ENGINES = ["sqlite", "postgresql"]
+
+
+@pytest.fixture(params=ENGINES)
 def bare(request: pytest.FixtureRequest, settings: Settings) -> Settings:
     """Settings on a database with nothing in it, not even tables, once for each engine."""
     return settings if request.param == "sqlite" else replace(settings, database_url=request.getfixturevalue("postgres_url")())
 
 
-@pytest.fixture(scope="session")
-def sqlite_migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file brought from nothing to the last revision, to be copied: each time anew it takes two seconds."""
-    path = tmp_path_factory.mktemp("migrated") / "forums.db"
-    migrations.migrate(forums.settings.read({"DATABASE_URL": f"sqlite:///{path}", "SECRET_KEY": SECRET_KEY}))
-    return path
-
-
 @pytest.fixture
 def on_sqlite(settings: Settings, sqlite_migrated: Path) -> Settings:
-    """Settings on a copy of it."""
+    """Settings on a copy of a SQLite file brought to the last revision."""
     shutil.copy(sqlite_migrated, settings.sqlite_path)
     return settings
 
 
-@pytest.fixture
-def migrated(request: pytest.FixtureRequest, bare: Settings) -> Settings:
-    """The same, at the last revision, without a row."""
-    if bare.is_sqlite:
-        shutil.copy(request.getfixturevalue("sqlite_migrated"), bare.sqlite_path)
-    else:
-        migrations.migrate(bare)
-    return bare
+@pytest.fixture(params=ENGINES)
+def migrated(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """Settings on a database at the last revision, without a row, once for each engine."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("on_sqlite")  # type: ignore[no-any-return]
+    like = request.getfixturevalue("postgres_migrated")
+    return replace(settings, database_url=request.getfixturevalue("postgres_url")(like))
 
 
 def test_an_empty_database_gets_every_revision_and_is_current(bare: Settings) -> None:
