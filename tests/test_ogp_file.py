@@ -299,7 +299,7 @@ async def test_a_draft_quotes_published_reports_and_measurements_and_none_that_a
     ):
         session.add(Measurement(indicator_id=indicator.id, measured_on=day, value=value, status=status))
     for status, text, start in (
-        ("published", "Le lot 1 est prêt.", date(2026, 1, 1)),
+        ("published", "Le **lot 1** est prêt.", date(2026, 1, 1)),
         ("proposed", "Brouillon du lot 2.", date(2026, 7, 1)),
     ):
         facts = {"period_start": start, "period_end": start + timedelta(days=180), "completion": "limited", "obstacles": "Faute de bras."}

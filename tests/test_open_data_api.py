@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import migrations, open_data
 from forums.app import create_app
 from forums.database import Database
+from forums.models import Answer
 from forums.open_data import BY_FILE, OBJECTS, ROWS, reading
 from forums.open_data.openapi import path_of
 from forums.settings import Settings
 from tests import fuzz_api
-from tests.factories import a_commitment, a_plan, a_question
+from tests.factories import a_commitment, a_plan, a_question, an_institution
 from tests.open_season import SECRET, an_open_season
 from tests.site import PUBLIC_URL, Site, running
 
@@ -110,6 +112,21 @@ async def test_a_file_is_made_anew_when_something_changes_and_not_before(open_si
     assert "Et maintenant" in after.text
     assert "Et maintenant" not in before.text
     assert before.headers["last-modified"] == "Mon, 01 Feb 2027 09:00:00 GMT"
+
+
+async def test_an_answer_dates_the_questions_whose_standing_it_changes(open_site: Site):
+    later = datetime(2027, 3, 4, 5, 6, 7, tzinfo=UTC)
+    async with open_site.database.transaction() as session:
+        question = await a_question(session, email="nouvelle@example.org")
+        hatvp = await an_institution(session, "Haute autorité")
+        session.add(Answer(question_id=question.id, institution_id=hatvp.id, text="Oui.", published_at=later))
+
+    dated = {each: (await open_site.get(f"/donnees/questions.{each}")).headers["last-modified"] for each in ("csv", "json")}
+
+    assert set(dated.values()) == {"Thu, 04 Mar 2027 05:06:07 GMT"}
+    line = re.search(r"<tr>(?:(?!</tr>).)*/donnees/questions\.csv(?:(?!</tr>).)*</tr>", (await open_site.get("/donnees")).text, re.DOTALL)
+    assert line
+    assert "4 mars 2027" in line[0]
 
 
 async def test_the_page_counts_the_rows_of_each_file(open_site: Site):
