@@ -245,7 +245,7 @@ class QuestionInstitution(SQLModel, table=True):
 
     question_id: UUID = Field(foreign_key="question.id", ondelete="CASCADE", primary_key=True)
     institution_id: UUID = Field(foreign_key="institution.id", ondelete="CASCADE", primary_key=True, index=True)
-    assigned_at: datetime = Field(default_factory=_now)
+    assigned_at: datetime = Field(default_factory=_now, index=True)
 
 
 class Answer(SQLModel, table=True):

@@ -48,25 +48,23 @@ async def read(session: AsyncSession, row: type[Row]) -> AsyncIterator[list[Valu
 
 
 async def summaries(session: AsyncSession) -> list[Summary]:
-    whole = {row.file: await _whole(session, row, func.count()) for row in ROWS}
-    moments = {file: _latest(dates) for file, (_, *dates) in whole.items()}
-    return [Summary(row, whole[row.file][0], _latest(moments[file] for file in (row.file, *row.follows))) for row in ROWS]
+    connection = await session.connection()
+    counts = {row.file: (await connection.execute(lean(row, [func.count()]))).scalar_one() for row in ROWS}
+    moments = {row.file: await last_change(session, [row.file]) for row in ROWS}
+    return [Summary(row, counts[row.file], _latest(moments[file] for file in (row.file, *row.follows))) for row in ROWS]
 
 
 async def last_change(session: AsyncSession, files: Collection[str] = BY_FILE) -> datetime | None:
     """When the last of all dated facts of these files became public; nothing is counted."""
-    rows = [BY_FILE[file] for file in files]
-    return _latest([moment for row in rows if _dated(row) for moment in await _whole(session, row)])
-
-
-async def _whole(session: AsyncSession, row: type[Row], *counted: Any) -> Sequence[Any]:
-    """What is counted of all its rows, and the last of each of its dates."""
     connection = await session.connection()
-    return (await connection.execute(lean(row, [*counted, *(func.max(each) for each in _dated(row))]))).one()
+    asked = [_newest(BY_FILE[file]) for file in files]
+    return _latest([moment for each in asked if each for moment in (await connection.execute(select(*each))).one()])
 
 
-def _dated(row: type[Row]) -> list[Any]:
-    return [field.column.source for field in fields_of(row) if field.column.dated]
+def _newest(row: type[Row]) -> list[Any]:
+    """The last of each of its dates, the newest first: where an index holds them, one row is read."""
+    dates = [field.column.source for field in fields_of(row) if field.column.dated]
+    return [lean(row, [each], [each.is_not(None)], [each.desc()]).limit(1).scalar_subquery() for each in dates]
 
 
 def _latest(moments: Iterable[datetime | None]) -> datetime | None:
