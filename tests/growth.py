@@ -134,9 +134,17 @@ class Clock:
         self.others = [path / "schedstat" for path, parent in parents.items() if parent == str(self.postmaster)]
 
     def spent(self) -> float:
-        of_others = sum(int(path.read_text().split()[0]) for path in self.others if path.exists())
+        of_others = sum(map(_nanoseconds, self.others))
         children = os.times()
         return time.process_time() + children.children_user + children.children_system + of_others / 1e9
+
+
+def _nanoseconds(schedule: Path) -> int:
+    """What a process has used; nothing when it is gone, as PostgreSQL's come and go."""
+    try:
+        return int(schedule.read_text().split()[0])
+    except OSError:
+        return 0
 
 
 # -- A site ------------------------------------------------------------------------------------------------------------
