@@ -24,6 +24,7 @@ from sqlalchemy import JSON, Connection, CursorResult, Dialect, Engine, Table, c
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import configure_mappers
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -100,6 +101,7 @@ class Database:
         Through SQLite's asynchronous driver each statement changes threads, which is most of what a
         short write costs; here the thread is changed once. Nothing it writes may show on a cached page.
         """
+        configure_mappers()  # rows are made without a query, which would have: this may be all that a process ever did
         if not self.is_sqlite:
             async with self.writer.begin() as connection:
                 return await connection.run_sync(work)

@@ -1,7 +1,10 @@
 """The door to the database: what one process opens of PostgreSQL, and what it says to PgBouncer."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -11,7 +14,7 @@ from sqlmodel import text
 import forums.database
 import forums.settings
 from forums.database import Database, connections
-from forums.settings import BadSetting, Settings
+from forums.settings import ROOT, BadSetting, Settings
 from tests.factories import SECRET_KEY
 
 
@@ -27,6 +30,22 @@ async def test_the_processes_of_a_machine_share_its_connections(processes: int, 
 
     assert connections(settings) == each == pool.size() + pool._max_overflow
     await database.close()
+
+
+def test_a_process_that_was_asked_nothing_yet_writes_at_once(tmp_path: Path) -> None:
+    """Whoever registered first with a new process was answered 500, and everybody after them."""
+    program = f"""
+import asyncio
+from forums import schedule, settings
+from forums.database import Database
+from forums.models import Forum
+
+database = Database(settings.read({{"DATABASE_URL": {f"sqlite:///{tmp_path}/new.db"!r}, "SECRET_KEY": {SECRET_KEY!r}}}))
+print(asyncio.run(database.write_at_once(lambda connection: Forum.model_construct(slug="2018-2019-1").slug)))
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+
+    assert (told.stdout, told.stderr) == ("2018-2019-1\n", "")
 
 
 def with_pgbouncer(url: str) -> str:
