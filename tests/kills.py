@@ -204,20 +204,21 @@ async def _judge(database: Database, load: Load, relay: Relay) -> list[Finding]:
         none("registrations or questions twice", len(registered) - len(set(registered)) + len(asked) - len(set(asked))),
         *of_seats(forum, ended, story),
         *of_messages(due, promised),
-        *_of_deliveries({str(row[0]): (row[1], row[2]) for row in rows}, relay.taken),
+        *_of_deliveries({str(row[0]): (row[1], row[2]) for row in rows}, relay.taken, relay.answered),
         none("faults in the database", await _faults(database)),
     ]
 
 
-def _of_deliveries(rows: dict[str, tuple[str, str]], taken: Sequence[Taken]) -> list[Finding]:
+def _of_deliveries(rows: dict[str, tuple[str, str]], taken: Sequence[Taken], answered: Sequence[Taken]) -> list[Finding]:
     """What was promised against what the relay has, message by message."""
     has = {each.identifier for each in taken}
     strange = [each for each in taken if each.identifier not in rows or rows[each.identifier][0] != each.recipient]
     again = sent_again(taken)
     by_start: dict[tuple[Program, int], list[Taken]] = {}
-    for each in taken:
+    for each in answered:
         by_start.setdefault((each.worker, each.start), []).append(each)
-    at_the_end = {id(each) for handed in by_start.values() for each in handed[-UNWRITTEN_AT_MOST:]}
+    in_hand = {id(each) for each in taken} - {id(each) for each in answered}
+    at_the_end = in_hand | {id(each) for handed in by_start.values() for each in handed[-UNWRITTEN_AT_MOST:]}
     return [
         Finding("messages the relay took", len(taken)),
         none("promised and neither sent nor taken back", sum(status not in SETTLED for _, status in rows.values())),

@@ -36,6 +36,7 @@ class Relay:
 
     def __init__(self) -> None:
         self.taken: list[Taken] = []
+        self.answered: list[Taken] = []  # in the order of the answers: who sent the others was killed with them in hand
         self.refused = self.connections = 0
 
     async def listen(self, door: socket.socket, worker: Program) -> asyncio.Server:
@@ -79,9 +80,15 @@ class Conversation(asyncio.Protocol):
             self.transport.write(b"451 plus tard\r\n")
             return
         found = re.search(rb"^Message-ID: <([^@>]*)@", content, re.MULTILINE | re.IGNORECASE)
-        self.relay.taken.append(Taken(found[1].decode() if found else "", self.recipient, self.number, self.worker, self.start))
+        taken = Taken(found[1].decode() if found else "", self.recipient, self.number, self.worker, self.start)
+        self.relay.taken.append(taken)
         self.worker.proved = True
         if random.random() < LATE:
-            asyncio.get_running_loop().call_later(random.uniform(0.3, 1.5), self.transport.write, b"250 pris\r\n")
+            asyncio.get_running_loop().call_later(random.uniform(0.3, 1.5), self._say_it_is_taken, taken)
         else:
+            self._say_it_is_taken(taken)
+
+    def _say_it_is_taken(self, taken: Taken) -> None:
+        if not self.transport.is_closing():
+            self.relay.answered.append(taken)
             self.transport.write(b"250 pris\r\n")
