@@ -179,6 +179,9 @@ async def erase(session: AsyncSession, registration: Registration, *, now: datet
         if await registrations.erase(session, each.id, now=now):
             members.note(session, "participant", "erase", f"forum {forum.slug}", now=now)
     await subscriptions.unsubscribe(session, email, email_key)
+    # Their questions first, in one order, as who confirms or withdraws takes them: nobody waits in a circle.
+    supported = select(Question.id).where(col(Question.id).in_(select(Support.question_id).where(_supports_of(registration))))
+    await session.exec(supported.order_by(col(Question.id)).with_for_update(key_share=True))
     await session.exec(delete(Support).where(_supports_of(registration)))
     theirs = select(Question).where(Question.author_key == email_key)
     for question in (await session.exec(theirs)).all():

@@ -102,6 +102,28 @@ async def test_a_hundred_spellings_at_once_make_one_row_and_one_message(database
         assert (len(await rows(session)), len(await promised(session))) == (1, 1)
 
 
+async def test_those_who_confirm_withdraw_and_erase_at_the_same_instant_never_wait_in_a_circle(database: Database) -> None:
+    async with database.transaction() as session:
+        question = await a_question(session)
+        person = await a_registration(session, await a_forum(session), email="erased@example.org")
+        tokens = [await a_support(session, question, f"{name}@example.org") for name in ("camille", "erased")]
+        for number in range(4):
+            await support(session, question, a_support_form(f"p{number}@example.org"))
+        tokens += [each.facts["token"] for each in (await promised(session, "confirm_support"))[-4:]]
+
+    async def once(press: Any, *what: Any) -> None:
+        async with database.transaction() as session:
+            await press(session, *what, now=NOW)
+
+    for _ in range(5):
+        clicks = [once(press, token) for token in tokens for press in (questions.confirm_support, questions.withdraw_support)]
+        await asyncio.gather(*clicks, *(once(questions.confirm_support, token) for token in tokens))
+    await asyncio.gather(*(once(questions.confirm_support, token) for token in tokens), once(privacy.erase, person))
+
+    async with database.reading() as session:
+        assert await count(session, question) == 5
+
+
 async def test_whoever_asked_the_question_does_not_support_it(session: AsyncSession) -> None:
     question = await a_question(session)
 

@@ -129,10 +129,13 @@ def _mail_link(
     secret_links.mail(connection, person, "support", support.id, message, now=now)
 
 
-async def _still_published(session: AsyncSession, question_id: UUID) -> bool:
-    """Held until the end of the transaction: a merge that moves the supports waits for this one, or comes before."""
-    query = select(Question.status).where(Question.id == question_id).with_for_update(read=True)
-    return (await session.exec(query)).first() == "published"
+async def _hold(session: AsyncSession, question_id: UUID) -> str | None:
+    """The status of a question, held until the end of the transaction: a merge that moves the supports waits for this one, or comes before.
+
+    Held before its supports, and for oneself: counting a support takes it so, and two who shared it would each wait for the other.
+    """
+    query = select(Question.status).where(Question.id == question_id).with_for_update(key_share=True)
+    return (await session.exec(query)).first()
 
 
 async def confirm_support(session: AsyncSession, token: str, *, now: datetime) -> tuple[Support, Question] | None:
@@ -140,9 +143,9 @@ async def confirm_support(session: AsyncSession, token: str, *, now: datetime) -
     found = await support_of_link(session, token, now=now)
     if found is None:
         return None
-    published = await _still_published(session, found[1].id)
+    status = await _hold(session, found[1].id)
     found = await support_of_link(session, token, now=now)  # a merge may have moved it meanwhile
-    if found is None or not published:
+    if found is None or status != "published":
         return found
     confirmed = update(Support).where(col(Support.id) == found[0].id, col(Support.confirmed_at).is_(None))
     await session.exec(confirmed.values(confirmed_at=now, email=found[0].email if found[0].wants_news else None))
@@ -155,6 +158,7 @@ async def withdraw_support(session: AsyncSession, token: str, *, now: datetime) 
     found = await support_of_link(session, token, now=now)
     if found is None:
         return None
+    await _hold(session, found[1].id)
     forgotten = {"email": None, "wants_news": False, "confirmed_at": None, "mailed_at": now - MAIL_AGAIN_AFTER}
     await session.exec(update(Support).where(col(Support.id) == found[0].id).values(forgotten))
     await session.refresh(found[0])
