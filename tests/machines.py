@@ -248,7 +248,7 @@ async def _judge(database: Database, crowd: Crowd, relay: Relay) -> list[Finding
         Finding("messages promised / taken by the relay", f"{len(rows)}/{len(times)}"),
         none("promised and not sent", sum(row.status not in kills.SETTLED for row in rows)),
         none("said to be sent, and the relay has none", sum(row.status == "sent" and str(row.id) not in times for row in rows)),
-        Finding("sent again, same Message-ID (worker killed or cut off)", again, again > 2 * kills.EACH_WORKER),
+        Finding("sent again, same Message-ID (worker killed or cut off)", again, again > 2 * kills.UNWRITTEN_AT_MOST),
         none(f"reminders missed of {REMINDED}", REMINDED - len(reminders & {each.recipient for each in relay.taken})),
     ]
 

@@ -137,6 +137,28 @@ def test_a_module_opens_with_its_promise_and_no_name_says_nothing():
     ] == []
 
 
+def test_what_one_program_of_the_tests_takes_from_another_is_there():
+    """The long programs run seldom: a name that was changed elsewhere would show after an hour of work."""
+    trees = {path.stem: parsed(path) for path in (ROOT / "tests").glob("*.py")}
+    named = {
+        name: {part.id for part in ast.walk(tree) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+        | {part.name for part in ast.walk(tree) if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+        | {alias.asname or alias.name for part in ast.walk(tree) if isinstance(part, ast.Import | ast.ImportFrom) for alias in part.names}
+        for name, tree in trees.items()
+    }
+    missing = []
+    for name, tree in trees.items():
+        froms = [part for part in ast.walk(tree) if isinstance(part, ast.ImportFrom) and (part.module or "").split(".")[0] == "tests"]
+        modules = {each.asname or each.name: each.name for part in froms if part.module == "tests" for each in part.names}
+        taken = [(part.module.split(".")[1], each.name) for part in froms if part.module != "tests" and part.module for each in part.names]
+        for part in ast.walk(tree):
+            if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in modules:
+                taken.append((modules[part.value.id], part.attr))
+        missing += [f"{name}: {module}.{each}" for module, each in taken if module in named and each not in named[module]]
+
+    assert not missing
+
+
 def test_nothing_reads_the_environment_or_the_host_header():
     texts = {path: path.read_text() for path in MODULES}
 
