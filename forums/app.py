@@ -384,6 +384,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
         stop.set()
         if worker is not None:
             await worker
+        if site.state.lengths is not None:
+            await site.state.lengths.close()
         await database.close()
 
     site = Starlette(routes=_routes(settings), exception_handlers=_ERRORS, lifespan=lifespan, max_body_size=512 * KB)
@@ -392,6 +394,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
     site.state.database = database
     site.state.own_figures = own_figures = metrics.OwnFigures()
     site.state.calendar = EventsOfAll(settings.mail_from, settings.public_url)
+    site.state.lengths = None  # of the open data's files: they are measured when somebody asks
     site.state.openid = None
     if settings.oidc:
         from forums.openid.provider import Provider  # heavy, and most sites have none

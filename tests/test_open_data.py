@@ -1,5 +1,7 @@
 """The files of the open data: what they hold, what they never hold, and what describes them."""
 
+import asyncio
+import contextlib
 import csv
 import io
 import json
@@ -200,3 +202,54 @@ def test_each_file_takes_the_place_of_the_one_before_whole(tmp_path: Path):
     assert (tmp_path / "questions.csv").read_text() == "nouveau"
     assert (tmp_path / "a-moi.txt").read_text() == "à garder"
     assert not list(tmp_path.glob(".export-*"))
+
+
+# -- How long they are ------------------------------------------------------------------------------------------------
+
+
+async def test_lengths_are_shown_at_once_and_counted_again_behind_whoever_asks(database: Database):
+    seconds = 0.0
+    async with database.transaction() as session:
+        await a_question(session)
+    lengths = open_data.Measures(database, lambda: NOW, lambda: seconds)
+
+    counted = [(await lengths.lengths()).files["questions"].rows]
+    async with database.transaction() as session:
+        await a_question(session, email="nouvelle@example.org")
+    for later in (5.0, 11.0):
+        seconds = later
+        counted.append((await lengths.lengths()).files["questions"].rows)
+    assert lengths.measuring
+    await lengths.measuring
+    counted.append((await lengths.lengths()).files["questions"].rows)
+    seconds += 4000
+    async with database.transaction() as session:
+        await a_question(session, email="encore@example.org")
+    counted.append((await lengths.lengths()).files["questions"].rows)
+    await lengths.close()
+
+    assert counted == [1, 1, 1, 2, 3]
+
+
+async def test_a_database_that_is_gone_while_lengths_are_counted_leaves_those_there_are(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    seconds = 0.0
+    lengths = open_data.Measures(database, lambda: NOW, lambda: seconds)
+    before = await lengths.lengths()
+
+    @contextlib.asynccontextmanager
+    async def gone():
+        raise OSError("gone")
+        yield
+
+    monkeypatch.setattr(database, "reading", gone)
+    seconds = 60.0
+    assert await lengths.lengths() is before
+    assert lengths.measuring
+    await asyncio.wait({lengths.measuring})
+    monkeypatch.undo()
+    assert await lengths.lengths() is before
+    await lengths.measuring
+
+    assert (await lengths.lengths()).ended == 60.0

@@ -17,19 +17,10 @@ from forums.open_data.catalogue import BY_FILE, ROWS
 from forums.open_data.columns import Field, Row, equals, fields_of, identity_of, lean, ordered, query_of, rows_of, sources_of
 
 SLICE = 250
-COUNTED = 10_000
+COUNTED = 1_000
 """How many rows a search counts: beyond, it says that there are more, and goes on to the last of them all the same."""
 
 Values = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How many rows a file holds, and when the last of the dated facts it tells, or follows, became public."""
-
-    row: type[Row]
-    count: int
-    updated: datetime | None
 
 
 async def one_view(session: AsyncSession) -> None:
@@ -47,18 +38,17 @@ async def read(session: AsyncSession, row: type[Row]) -> AsyncIterator[list[Valu
         await asyncio.sleep(0)
 
 
-async def summaries(session: AsyncSession) -> list[Summary]:
-    connection = await session.connection()
-    counts = {row.file: (await connection.execute(lean(row, [func.count()]))).scalar_one() for row in ROWS}
+async def last_changes(session: AsyncSession) -> dict[str, datetime | None]:
+    """When the last of the dated facts that each file tells, or follows, became public."""
     moments = {row.file: await last_change(session, [row.file]) for row in ROWS}
-    return [Summary(row, counts[row.file], _latest(moments[file] for file in (row.file, *row.follows))) for row in ROWS]
+    return {row.file: latest(moments[file] for file in (row.file, *row.follows)) for row in ROWS}
 
 
 async def last_change(session: AsyncSession, files: Collection[str] = BY_FILE) -> datetime | None:
     """When the last of all dated facts of these files became public; nothing is counted."""
     connection = await session.connection()
     asked = [_newest(BY_FILE[file]) for file in files]
-    return _latest([moment for each in asked if each for moment in (await connection.execute(select(*each))).one()])
+    return latest([moment for each in asked if each for moment in (await connection.execute(select(*each))).one()])
 
 
 def _newest(row: type[Row]) -> list[Any]:
@@ -67,16 +57,12 @@ def _newest(row: type[Row]) -> list[Any]:
     return [lean(row, [each], [each.is_not(None)], [each.desc()]).limit(1).scalar_subquery() for each in dates]
 
 
-def _latest(moments: Iterable[datetime | None]) -> datetime | None:
+def latest(moments: Iterable[datetime | None]) -> datetime | None:
     return max((each for each in moments if each), default=None)
 
 
 def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def last_update(found: Iterable[Summary]) -> datetime | None:
-    return _latest(each.updated for each in found)
 
 
 @dataclass(frozen=True)

@@ -3,35 +3,23 @@
 from datetime import datetime
 from email.utils import format_datetime
 
-from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from forums import open_data
-from forums.open_data import File, Row, Summary
+from forums.open_data import File, Row
 from forums.pages import page
 from forums.pages.open_data.faults import OPEN
 
 
 async def index(request: Request) -> Response:
+    state = request.app.state
+    state.lengths = state.lengths or open_data.Measures(state.database, page.now)
+    lengths = await state.lengths.lengths()
     async with page.reading(request) as session:
-        await open_data.one_view(session)
-        found = {each.row.file: each for each in await open_data.summaries(session)}
-        sizes = {each.row.file: await _size(request, session, each) for each in found.values()}
-    updated = open_data.last_update(found.values())
-    return page.show(
-        request, "open_data/index.html", groups=open_data.GROUPS, found=found, sizes=sizes, updated=updated, licence=open_data.LICENCE
-    )
-
-
-async def _size(request: Request, session: AsyncSession, found: Summary) -> int:
-    """The size of a CSV file, measured again only when its rows or its dates are not the same any more."""
-    known: dict[str, tuple[Summary, int]] = request.app.state.__dict__.setdefault("open_data_sizes", {})
-    summary, size = known.get(found.row.file, (None, 0))
-    if summary != found:
-        size = len((await open_data.as_csv(session, found.row)).content)
-        known[found.row.file] = (found, size)
-    return size
+        updated = await open_data.last_changes(session)
+    shown = {"groups": open_data.GROUPS, "licence": open_data.LICENCE, "lengths": lengths}
+    return page.show(request, "open_data/index.html", updated=updated, last=open_data.latest(updated.values()), **shown)
 
 
 async def as_csv(request: Request) -> Response:
