@@ -20,7 +20,7 @@ from forums.database import Database
 from forums.open_data import BY_FILE, ROWS, Row, fields_of
 from forums.open_data.files import disarmed, faithful
 from forums.open_data.reading import read
-from tests.factories import NOW, a_plan, a_question
+from tests.factories import NOW, a_commitment, a_measurement, a_plan, a_question, an_indicator
 from tests.open_season import SECRET, an_open_season
 
 PUBLIC_URL = "https://forums.example.fr"
@@ -54,6 +54,23 @@ async def test_every_file_has_rows_and_each_row_is_of_its_type(database: Databas
             row.model_validate_json(json.dumps(values))
         keys = [tuple(values[field.name] for field in fields_of(row) if field.column.key) for values in found]
         assert len(set(keys)) == len(keys), row.file
+
+
+async def test_a_value_is_a_number_too_where_it_can_be_read_as_one(database: Database):
+    written = [("1 234,5", "jeux de données", 1234.5), ("76 %", "%", 76), ("environ 40", "", None), ("12.000", "", None), ("oui", "", None)]
+    async with database.transaction() as session:
+        commitment = await a_commitment(session, await a_plan(session))
+        for number, (value, unit, _) in enumerate(written, start=1):
+            indicator = await an_indicator(session, commitment, number, baseline=value, unit=unit)
+            await a_measurement(session, indicator, NOW.date(), value)
+
+    files = await files_of(database)
+
+    read_as = {each["valeur"]: each["valeur_nombre"] for each in json.loads(files["mesures.json"])}
+    described = {each["depart"]: (each["depart_nombre"], each["cible_nombre"]) for each in json.loads(files["indicateurs.json"])}
+    assert read_as == {value: number for value, _, number in written}
+    assert described == {value: (number, None) for value, _, number in written}
+    assert {each["valeur_nombre"] for each in table(files, "mesures")} == {"1234.5", "76", ""}
 
 
 async def test_csv_and_json_say_the_same(database: Database):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from forums.follow_ups.queries import is_public
+from forums.language import N_
 from forums.models import (
     ActionPlan,
     AgendaItem,
@@ -85,8 +86,8 @@ TOLD = or_(WRITTEN, col(Forum.minutes_elsewhere).is_not(None))
 
 class Questions(Row):
     file = "questions"
-    title = "Questions et idées"
-    about = "Les questions et les idées publiées, et celles réunies à une autre, avec leurs soutiens et où elles en sont."
+    title = N_("Questions et idées")
+    about = N_("Les questions et les idées publiées, et celles réunies à une autre, avec leurs soutiens et où elles en sont.")
     order = ("publiee_le", "code")
     day = "publiee_le"
     follows = ("reponses", "comptes-rendus")
@@ -138,8 +139,8 @@ class Questions(Row):
 
 class QuestionInstitutions(Row):
     file = "questions-institutions"
-    title = "À qui une question est adressée"
-    about = "Les administrations auxquelles chaque question publiée est adressée."
+    title = N_("À qui une question est adressée")
+    about = N_("Les administrations auxquelles chaque question publiée est adressée.")
 
     question: Annotated[str, Column("Question", "Question.", col(Question.code), refers="questions", key=True)]
     institution: Annotated[str, Column("Institution", "Administration.", col(Institution.slug), refers="institutions", key=True)]
@@ -155,8 +156,8 @@ class QuestionInstitutions(Row):
 
 class Answers(Row):
     file = "reponses"
-    title = "Réponses"
-    about = "Les réponses écrites publiées par les administrations. Ce qui a été répondu en forum est dans passages-questions."
+    title = N_("Réponses")
+    about = N_("Les réponses écrites publiées par les administrations. Ce qui a été répondu en forum est dans passages-questions.")
     order = ("publiee_le", "code")
     day = "publiee_le"
     parts = ("question", "institution")
@@ -189,8 +190,8 @@ class Answers(Row):
 
 class FollowUps(Row):
     file = "suites"
-    title = "Suites à donner"
-    about = "Ce qui a été promis en forum, par qui et pour quand, et ce qu'il en est."
+    title = N_("Suites à donner")
+    about = N_("Ce qui a été promis en forum, par qui et pour quand, et ce qu'il en est.")
     order = ("notee_le", "code")
     day = "echeance"
     follows = ("suites-etapes",)
@@ -248,8 +249,8 @@ def of_follow_up(query: Any, follow_up_id: Any) -> Any:
 
 class FollowUpCommitments(Row):
     file = "suites-engagements"
-    title = "Engagements d'une suite"
-    about = "Les engagements sur lesquels une promesse porte."
+    title = N_("Engagements d'une suite")
+    about = N_("Les engagements sur lesquels une promesse porte.")
 
     suite: Annotated[str, Column("Suite", "Suite à donner.", col(FollowUp.code), refers="suites", key=True)]
     engagement: Annotated[str, Column("Engagement", "Engagement.", COMMITMENT, refers="engagements", key=True)]
@@ -263,8 +264,8 @@ class FollowUpCommitments(Row):
 
 class FollowUpForums(Row):
     file = "suites-forums"
-    title = "Reprises d'une suite"
-    about = "Les forums suivants auxquels une promesse est reprise, et ce qui en a été dit une fois leur compte rendu publié."
+    title = N_("Reprises d'une suite")
+    about = N_("Les forums suivants auxquels une promesse est reprise, et ce qui en a été dit une fois leur compte rendu publié.")
 
     suite: Annotated[str, Column("Suite", "Suite à donner.", col(FollowUp.code), refers="suites", key=True)]
     forum: Annotated[str, Column("Forum", "Forum où elle est reprise.", FORUM, refers="forums", key=True)]
@@ -284,8 +285,8 @@ class FollowUpForums(Row):
 
 class FollowUpSteps(Row):
     file = "suites-etapes"
-    title = "Étapes d'une suite"
-    about = "L'histoire publique de chaque promesse : tenue, abandonnée, rouverte, ou dite autrement."
+    title = N_("Étapes d'une suite")
+    about = N_("L'histoire publique de chaque promesse : tenue, abandonnée, rouverte, ou dite autrement.")
 
     suite: Annotated[str, Column("Suite", "Suite à donner.", col(FollowUp.code), refers="suites", key=True)]
     numero: Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from sqlalchemy import case
 from sqlmodel import col
 
+from forums.language import N_
 from forums.models import ActionPlan, Comment, Commitment, CommitmentAmendment, Consultation, Institution
 from forums.open_data.columns import Column, Row, commitment_address, joined, text
 from forums.open_data.plans import COMMITMENT, of_commitment
@@ -19,8 +20,8 @@ SUMMED_UP = col(Consultation.synthesis_published_at).is_not(None)
 
 class Consultations(Row):
     file = "consultations"
-    title = "Appels à commentaires"
-    about = "Les appels à commentaires sur un projet de plan. Un plan en a un au plus : sa clé est celle du plan."
+    title = N_("Appels à commentaires")
+    about = N_("Les appels à commentaires sur un projet de plan. Un plan en a un au plus : sa clé est celle du plan.")
 
     code: Annotated[str, Column("Code", "Le plan commenté.", col(ActionPlan.slug), key=True)]
     plan: Annotated[str, Column("Plan", "Le plan commenté.", col(ActionPlan.slug), refers="plans")]
@@ -43,8 +44,8 @@ class Consultations(Row):
 
 class Comments(Row):
     file = "commentaires"
-    title = "Commentaires"
-    about = "Les commentaires publiés sur un projet de plan, la réponse de l'institution et la modification qui en est venue."
+    title = N_("Commentaires")
+    about = N_("Les commentaires publiés sur un projet de plan, la réponse de l'institution et la modification qui en est venue.")
     order = ("publie_le", "code")
     day = "publie_le"
 
@@ -89,8 +90,8 @@ class Comments(Row):
 
 class Amendments(Row):
     file = "modifications"
-    title = "Modifications d'un projet"
-    about = "Ce qui a changé d'un engagement en projet, avant et après, et pourquoi."
+    title = N_("Modifications d'un projet")
+    about = N_("Ce qui a changé d'un engagement en projet, avant et après, et pourquoi.")
     order = ("le", "code")
     day = "le"
 

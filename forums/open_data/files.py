@@ -29,7 +29,7 @@ LICENCE = {
     "title": "Licence Ouverte 2.0 (Etalab)",
     "path": "https://github.com/etalab/licence-ouverte/blob/master/LO.md",
 }
-TYPES = {str: "string", int: "integer", bool: "boolean", date: "date", datetime: "datetime", list: "array"}
+TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", date: "date", datetime: "datetime", list: "array"}
 
 # What a spreadsheet takes for a formula, and what was already so guarded; a plain number does no harm.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")

@@ -7,9 +7,11 @@ reply before it is given.
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 from sqlmodel import col
 
+from forums.indicators.figures import number
+from forums.language import N_
 from forums.models import (
     ActionPlan,
     Commitment,
@@ -30,14 +32,29 @@ MEASUREMENT = joined(col(Indicator.code), "/", Measurement.__table__.c.measured_
 Completion = Literal["non_commence", "limite", "substantiel", "complet"]
 
 
+AS_NUMBER = "lue comme un nombre ; vide si elle n'en est pas un, ou se lit de deux façons."
+_THEN_UNIT = "\x1f"  # no value holds it
+
+
+def figure(value: Any) -> ColumnElement[str]:
+    """A value and the unit that may stand behind it too, for `as_number`."""
+    return joined(text(value), _THEN_UNIT, func.coalesce(col(Indicator.unit), ""))
+
+
+def as_number(value: str | None) -> float | None:
+    """The number a chart would show; a whole one without decimals."""
+    found = number(*value.split(_THEN_UNIT)) if value else None
+    return int(found) if found is not None and found.is_integer() else found
+
+
 def _addresses(evidence: list[dict[str, Any]]) -> list[str]:
     return [str(each["url"]) for each in evidence]
 
 
 class Indicators(Row):
     file = "indicateurs"
-    title = "Indicateurs"
-    about = "Les indicateurs de chaque engagement : d'où l'on part, ce que l'on vise, et tous les combien une mesure est due."
+    title = N_("Indicateurs")
+    about = N_("Les indicateurs de chaque engagement : d'où l'on part, ce que l'on vise, et tous les combien une mesure est due.")
     order = ("engagement", "code")
 
     code: Annotated[str, Column("Code", "Code de l'indicateur, qui ne change pas.", col(Indicator.code), key=True)]
@@ -46,7 +63,13 @@ class Indicators(Row):
     unite: Annotated[str | None, Column("Unité", "Unité des valeurs.", text(Indicator.unit))]
     depart: Annotated[str | None, Column("Départ", "Valeur de départ, comme publiée.", text(Indicator.baseline))]
     depart_le: Annotated[date | None, Column("Départ le", "Jour de la valeur de départ.", col(Indicator.baseline_on))]
+    depart_nombre: Annotated[
+        float | None, Column("Départ, en nombre", f"La valeur de départ {AS_NUMBER}", figure(Indicator.baseline), shown=as_number)
+    ]
     cible: Annotated[str | None, Column("Cible", "Valeur visée, comme publiée.", text(Indicator.target))]
+    cible_nombre: Annotated[
+        float | None, Column("Cible, en nombre", f"La valeur visée {AS_NUMBER}", figure(Indicator.target), shown=as_number)
+    ]
     cible_le: Annotated[date | None, Column("Cible le", "Jour où elle est visée.", col(Indicator.target_on))]
     periodicite: Annotated[
         Literal["une_fois", "mois", "trimestre", "semestre", "annee"] | None,
@@ -66,8 +89,8 @@ class Indicators(Row):
 
 class Measurements(Row):
     file = "mesures"
-    title = "Mesures"
-    about = "Les valeurs publiées de chaque indicateur. Une valeur corrigée garde ses valeurs d'avant dans mesures-corrections."
+    title = N_("Mesures")
+    about = N_("Les valeurs publiées de chaque indicateur. Une valeur corrigée garde ses valeurs d'avant dans mesures-corrections.")
     order = ("indicateur", "mesuree_le")
     day = "mesuree_le"
     parts = ("indicateur", "mesuree_le")
@@ -76,6 +99,9 @@ class Measurements(Row):
     indicateur: Annotated[str, Column("Indicateur", "Indicateur mesuré.", col(Indicator.code), refers="indicateurs")]
     mesuree_le: Annotated[date, Column("Mesurée le", "Jour de la mesure.", col(Measurement.measured_on))]
     valeur: Annotated[str, Column("Valeur", "Valeur comme publiée, sans son unité.", col(Measurement.value))]
+    valeur_nombre: Annotated[
+        float | None, Column("Valeur, en nombre", f"La valeur {AS_NUMBER}", figure(Measurement.value), shown=as_number)
+    ]
     source: Annotated[str | None, Column("Source", "D'où vient la valeur.", text(Measurement.source))]
     source_adresse: Annotated[str | None, Column("Adresse de la source", "Où la lire.", text(Measurement.source_url))]
     note: Annotated[str | None, Column("Note", "Ce qu'il faut savoir pour la lire.", text(Measurement.note))]
@@ -104,8 +130,8 @@ def _public(change: Any) -> list[Any]:
 
 class MeasurementCorrections(Row):
     file = "mesures-corrections"
-    title = "Corrections des mesures"
-    about = "L'histoire publique de chaque mesure : la valeur publiée, puis chaque correction avec sa raison."
+    title = N_("Corrections des mesures")
+    about = N_("L'histoire publique de chaque mesure : la valeur publiée, puis chaque correction avec sa raison.")
     order = ("mesure", "numero")
 
     mesure: Annotated[str, Column("Mesure", "Mesure.", MEASUREMENT, refers="mesures", key=True)]
@@ -126,6 +152,9 @@ class MeasurementCorrections(Row):
         ),
     ]
     valeur: Annotated[str, Column("Valeur", "Valeur à partir de cet instant.", col(MeasurementChange.value))]
+    valeur_nombre: Annotated[
+        float | None, Column("Valeur, en nombre", f"La valeur {AS_NUMBER}", figure(MeasurementChange.value), shown=as_number)
+    ]
     source: Annotated[str | None, Column("Source", "Source à partir de cet instant.", text(MeasurementChange.source))]
     raison: Annotated[str | None, Column("Raison", "Raison de la correction.", text(MeasurementChange.reason))]
 
@@ -138,8 +167,8 @@ class MeasurementCorrections(Row):
 
 class Reports(Row):
     file = "points-d-etape"
-    title = "Points d'étape"
-    about = "Ce que chaque institution publie de l'avancement de ses engagements, période par période, avec le code d'OGP."
+    title = N_("Points d'étape")
+    about = N_("Ce que chaque institution publie de l'avancement de ses engagements, période par période, avec le code d'OGP.")
     order = ("engagement", "debut", "code")
     day = "debut"
 
@@ -168,8 +197,8 @@ class Reports(Row):
 
 class Evaluations(Row):
     file = "evaluations"
-    title = "Évaluations"
-    about = "Ce que d'autres, ou l'administration elle-même, ont conclu d'un plan ou d'un engagement, avec la source."
+    title = N_("Évaluations")
+    about = N_("Ce que d'autres, ou l'administration elle-même, ont conclu d'un plan ou d'un engagement, avec la source.")
     order = ("plan", "code")
 
     code: Annotated[str, Column("Code", "Code de l'évaluation.", col(Evaluation.code), key=True)]

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from sqlalchemy import exists, func
 from sqlmodel import col
 
+from forums.language import N_
 from forums.models import (
     ActionPlan,
     AgendaItem,
@@ -47,8 +48,8 @@ def of_question(query: Any, question_id: Any) -> Any:
 
 class Seasons(Row):
     file = "saisons"
-    title = "Saisons"
-    about = "Les saisons, qui regroupent les forums d'un cycle. Les numéros des forums repartent de 1 à chacune."
+    title = N_("Saisons")
+    about = N_("Les saisons, qui regroupent les forums d'un cycle. Les numéros des forums repartent de 1 à chacune.")
 
     code: Annotated[str, Column("Code", "Nom court de la saison, qui ne change pas.", col(Season.slug), key=True)]
     titre: Annotated[str, Column("Titre", "Titre de la saison.", col(Season.title))]
@@ -63,8 +64,8 @@ class Seasons(Row):
 
 class Forums(Row):
     file = "forums"
-    title = "Forums"
-    about = "Les forums annoncés, tenus et annulés. Ce qui n'est pas encore connu, ou n'a jamais été trouvé, est vide."
+    title = N_("Forums")
+    about = N_("Les forums annoncés, tenus et annulés. Ce qui n'est pas encore connu, ou n'a jamais été trouvé, est vide.")
     order = ("saison", "numero")
     day = "jour"
 
@@ -126,8 +127,8 @@ class Forums(Row):
 
 class ForumCommitments(Row):
     file = "forums-engagements"
-    title = "Engagements d'un forum"
-    about = "Les engagements qu'un forum annonce."
+    title = N_("Engagements d'un forum")
+    about = N_("Les engagements qu'un forum annonce.")
 
     forum: Annotated[str, Column("Forum", "Forum.", FORUM, refers="forums", key=True)]
     engagement: Annotated[str, Column("Engagement", "Engagement.", COMMITMENT, refers="engagements", key=True)]
@@ -139,8 +140,8 @@ class ForumCommitments(Row):
 
 class AgendaItems(Row):
     file = "points"
-    title = "Points des ordres du jour"
-    about = "Les points de l'ordre du jour de chaque forum, dans sa dernière version publiée."
+    title = N_("Points des ordres du jour")
+    about = N_("Les points de l'ordre du jour de chaque forum, dans sa dernière version publiée.")
     order = ("forum", "rang", "numero")
     parts = ("forum", "numero")
 
@@ -170,8 +171,8 @@ class AgendaItems(Row):
 
 class AgendaCommitments(Row):
     file = "points-engagements"
-    title = "Engagements d'un point"
-    about = "Les engagements dont parle un point de l'ordre du jour."
+    title = N_("Engagements d'un point")
+    about = N_("Les engagements dont parle un point de l'ordre du jour.")
 
     point: Annotated[str, Column("Point", "Point de l'ordre du jour.", ITEM, refers="points", key=True)]
     engagement: Annotated[str, Column("Engagement", "Engagement.", COMMITMENT, refers="engagements", key=True)]
@@ -184,8 +185,8 @@ class AgendaCommitments(Row):
 
 class AgendaQuestions(Row):
     file = "points-questions"
-    title = "Questions d'un point"
-    about = "Les questions mises à l'ordre du jour."
+    title = N_("Questions d'un point")
+    about = N_("Les questions mises à l'ordre du jour.")
 
     point: Annotated[str, Column("Point", "Point de l'ordre du jour.", ITEM, refers="points", key=True)]
     question: Annotated[str, Column("Question", "Question.", col(Question.code), refers="questions", key=True)]
@@ -199,8 +200,8 @@ class AgendaQuestions(Row):
 
 class Speakers(Row):
     file = "points-intervenants"
-    title = "Intervenants d'un point"
-    about = "À quel titre on intervient à un point de l'ordre du jour. Le nom est sur la page du forum, pas dans ce fichier."
+    title = N_("Intervenants d'un point")
+    about = N_("À quel titre on intervient à un point de l'ordre du jour. Le nom est sur la page du forum, pas dans ce fichier.")
 
     point: Annotated[str, Column("Point", "Point de l'ordre du jour.", ITEM, refers="points", key=True)]
     rang: Annotated[int, Column("Rang", "Place dans la liste.", col(Speaker.position), key=True)]
@@ -213,8 +214,8 @@ class Speakers(Row):
 
 class Documents(Row):
     file = "documents"
-    title = "Documents"
-    about = "Les documents joints à un ordre du jour publié."
+    title = N_("Documents")
+    about = N_("Les documents joints à un ordre du jour publié.")
 
     code: Annotated[str, Column("Code", "Code du document, qui ne change pas.", col(Document.code), key=True)]
     forum: Annotated[str, Column("Forum", "Forum.", FORUM, refers="forums")]
@@ -236,8 +237,8 @@ class Documents(Row):
 
 class AgendaDocuments(Row):
     file = "points-documents"
-    title = "Documents d'un point"
-    about = "Les documents avec lesquels un point est discuté."
+    title = N_("Documents d'un point")
+    about = N_("Les documents avec lesquels un point est discuté.")
 
     point: Annotated[str, Column("Point", "Point de l'ordre du jour.", ITEM, refers="points", key=True)]
     document: Annotated[str, Column("Document", "Document.", col(Document.code), refers="documents", key=True)]

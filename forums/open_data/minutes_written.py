@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from forums.language import N_
 from forums.models import AgendaItem, Forum, Minutes, MinutesEntry, MinutesEntryCommitment, MinutesEntryQuestion, Question
 from forums.open_data.columns import Column, Row, in_french, joined, text
 from forums.open_data.forums_held import FORUM, of_forum, of_question
@@ -26,8 +27,8 @@ def of_passage(query: Any, entry_id: Any) -> Any:
 
 class MinutesPublished(Row):
     file = "comptes-rendus"
-    title = "Comptes rendus"
-    about = "Les comptes rendus publiés. Un forum en a un au plus : sa clé est celle du forum."
+    title = N_("Comptes rendus")
+    about = N_("Les comptes rendus publiés. Un forum en a un au plus : sa clé est celle du forum.")
 
     code: Annotated[str, Column("Code", "Le forum.", FORUM, key=True)]
     forum: Annotated[str, Column("Forum", "Le forum.", FORUM, refers="forums")]
@@ -43,8 +44,8 @@ class MinutesPublished(Row):
 
 class Passages(Row):
     file = "passages"
-    title = "Passages des comptes rendus"
-    about = "Les passages numérotés de chaque compte rendu publié ; un numéro est une adresse pour toujours."
+    title = N_("Passages des comptes rendus")
+    about = N_("Les passages numérotés de chaque compte rendu publié ; un numéro est une adresse pour toujours.")
     order = ("forum", "numero")
     follows = ("comptes-rendus",)
     parts = ("forum", "numero")
@@ -79,8 +80,8 @@ class Passages(Row):
 
 class PassageCommitments(Row):
     file = "passages-engagements"
-    title = "Engagements d'un passage"
-    about = "Les engagements qu'un passage concerne."
+    title = N_("Engagements d'un passage")
+    about = N_("Les engagements qu'un passage concerne.")
 
     passage: Annotated[str, Column("Passage", "Passage.", PASSAGE, refers="passages", key=True)]
     engagement: Annotated[str, Column("Engagement", "Engagement.", COMMITMENT, refers="engagements", key=True)]
@@ -93,8 +94,8 @@ class PassageCommitments(Row):
 
 class PassageQuestions(Row):
     file = "passages-questions"
-    title = "Questions d'un passage"
-    about = "Les questions dont parle un passage, et ce qu'il en est advenu ce soir-là."
+    title = N_("Questions d'un passage")
+    about = N_("Les questions dont parle un passage, et ce qu'il en est advenu ce soir-là.")
 
     passage: Annotated[str, Column("Passage", "Passage.", PASSAGE, refers="passages", key=True)]
     question: Annotated[str, Column("Question", "Question.", col(Question.code), refers="questions", key=True)]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from sqlmodel import col
 
+from forums.language import N_
 from forums.models import (
     ActionPlan,
     Axis,
@@ -29,8 +30,8 @@ def of_commitment(query: Any, commitment_id: Any) -> Any:
 
 class Plans(Row):
     file = "plans"
-    title = "Plans d'action"
-    about = "Les plans d'action nationaux, et ceux d'autres institutions suivis ici. Au plus un est en cours."
+    title = N_("Plans d'action")
+    about = N_("Les plans d'action nationaux, et ceux d'autres institutions suivis ici. Au plus un est en cours.")
 
     code: Annotated[str, Column("Code", "Nom court du plan, qui ne change pas.", col(ActionPlan.slug), key=True)]
     titre: Annotated[str, Column("Titre", "Titre officiel du plan.", col(ActionPlan.title))]
@@ -52,8 +53,8 @@ class Plans(Row):
 
 class Axes(Row):
     file = "axes"
-    title = "Axes"
-    about = "Les axes, qui regroupent les engagements d'un plan."
+    title = N_("Axes")
+    about = N_("Les axes, qui regroupent les engagements d'un plan.")
     order = ("plan", "numero")
     parts = ("plan", "numero")
 
@@ -70,8 +71,8 @@ class Axes(Row):
 
 class Institutions(Row):
     file = "institutions"
-    title = "Administrations et partenaires"
-    about = "Les administrations qui portent des engagements, et leurs partenaires."
+    title = N_("Administrations et partenaires")
+    about = N_("Les administrations qui portent des engagements, et leurs partenaires.")
 
     code: Annotated[str, Column("Code", "Nom court, qui ne change pas.", col(Institution.slug), key=True)]
     nom: Annotated[str, Column("Nom", "Nom de l'institution.", col(Institution.name))]
@@ -87,8 +88,8 @@ class Institutions(Row):
 
 class Commitments(Row):
     file = "engagements"
-    title = "Engagements"
-    about = "Les engagements de tous les plans. Un numéro n'est unique que dans son plan : la clé est le plan et le numéro."
+    title = N_("Engagements")
+    about = N_("Les engagements de tous les plans. Un numéro n'est unique que dans son plan : la clé est le plan et le numéro.")
     order = ("plan", "numero")
     parts = ("plan", "numero")
 
@@ -123,8 +124,8 @@ class Commitments(Row):
 
 class Continuations(Row):
     file = "engagements-continues"
-    title = "Engagements continués"
-    about = "Quel engagement en continue un autre, d'un plan plus ancien, que celui-ci soit suivi sur ce site ou non."
+    title = N_("Engagements continués")
+    about = N_("Quel engagement en continue un autre, d'un plan plus ancien, que celui-ci soit suivi sur ce site ou non.")
 
     engagement: Annotated[str, Column("Engagement", "Celui qui continue.", COMMITMENT, refers="engagements", key=True)]
     plan_anterieur: Annotated[str, Column("Plan antérieur", "Nom court du plan continué.", col(CommitmentContinuation.plan_slug), key=True)]
@@ -139,8 +140,8 @@ class Continuations(Row):
 
 class CommitmentInstitutions(Row):
     file = "engagements-institutions"
-    title = "Qui porte quel engagement"
-    about = "Les administrations qui portent un engagement, et celles qui y prennent part."
+    title = N_("Qui porte quel engagement")
+    about = N_("Les administrations qui portent un engagement, et celles qui y prennent part.")
     order = ("engagement", "rang", "institution")
 
     engagement: Annotated[str, Column("Engagement", "Engagement.", COMMITMENT, refers="engagements", key=True)]
@@ -159,8 +160,8 @@ class CommitmentInstitutions(Row):
 
 class Milestones(Row):
     file = "jalons"
-    title = "Jalons"
-    about = "Les étapes promises de chaque engagement, et ce qu'il en est quand quelqu'un l'a dit."
+    title = N_("Jalons")
+    about = N_("Les étapes promises de chaque engagement, et ce qu'il en est quand quelqu'un l'a dit.")
     order = ("engagement", "numero")
     parts = ("plan", "numero_engagement", "numero")
 
