@@ -37,7 +37,7 @@ from forums.models import Registration
 from forums.settings import Settings
 from tests import crew, factories
 from tests.crew import Program
-from tests.faults_disk import disk, may_mount
+from tests.faults_disk import alone_with_mounts, disk, may_mount
 from tests.findings import Finding, bounded, none, report
 from tests.race import ENGINES, settings_for
 from tests.visitors import Visitor
@@ -540,6 +540,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Faults of the machine, one after the other.")
     parser.add_argument("--only", choices=FAULTS, nargs="+", default=list(FAULTS))
     only = parser.parse_args().only
+    if set(only) & set(NEED_A_DISK):
+        alone_with_mounts()
     bounded(len(only) * LONGEST)
     kept = []
     for name in only:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from pathlib import Path
 
 # EXT4_IOC_SHUTDOWN with NOLOGFLUSH (2): what was not flushed is gone, as when the power goes.
 _SHUTDOWN, _NOLOGFLUSH = 0x8004587D, 2
+
+
+_ALONE = "FAULTS_ALONE_WITH_MOUNTS"
 
 
 @dataclass
@@ -63,6 +67,16 @@ def disk(place: Path, megabytes: int) -> Iterator[Disk]:
     finally:
         subprocess.run(["umount", "--lazy", str(found.folder)], check=False)
         found.image.unlink()
+
+
+def alone_with_mounts() -> None:
+    """Begin the program again where no other process sees what it mounts.
+
+    A namespace made meanwhile, of a network for example, would hold the file system after it is unmounted here: what is
+    mounted again is then the one that was cut off, and not what had reached the disk.
+    """
+    if may_mount() and os.environ.get(_ALONE) is None:
+        os.execvpe("unshare", ["unshare", "--mount", sys.executable, *sys.orig_argv[1:]], os.environ | {_ALONE: "1"})
 
 
 def may_mount() -> bool:
