@@ -211,6 +211,11 @@ def _for_this_transaction(connection: Connection) -> None:
     connection.exec_driver_sql(_SET_TIMEOUTS)
 
 
+def is_circle(error: BaseException) -> bool:
+    """Whether PostgreSQL undid a transaction because it and another waited for each other (SQLSTATE 40P01)."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "40P01"
+
+
 async def has_changed_anything(session: AsyncSession) -> bool:
     """Whether a row was written, changed or deleted since this transaction began: a form sent a second time does not.
 

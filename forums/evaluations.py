@@ -145,9 +145,10 @@ async def correct(session: AsyncSession, evaluation: Evaluation, commitment: Com
     return True
 
 
-async def remove(session: AsyncSession, evaluation: Evaluation) -> None:
-    """Take off the site one that was added here."""
-    await session.exec(delete(Evaluation).where(col(Evaluation.id) == evaluation.id, col(Evaluation.added_here)))
+async def remove(session: AsyncSession, evaluation: Evaluation) -> bool:
+    """Take off the site one that was added here. Returns whether it was still there."""
+    removed = await session.exec(delete(Evaluation).where(col(Evaluation.id) == evaluation.id, col(Evaluation.added_here)))
+    return removed.rowcount == 1
 
 
 # -- Loaded with the plan --------------------------------------------------------------------------------------

@@ -224,7 +224,7 @@ async def test_a_double_click_on_any_button_does_no_more_than_one(twins: Twins):
     everything = (participants, moderation, season, minutes, promises, agenda, the_evening_at_the_door, answers)
     everything += (followers, comments, measures, progress, evaluations, the_house)
     # Where two could truly write at the same instant, what is decided, published, erased and taken off is most at risk.
-    chapters = everything if twins.once.settings.is_sqlite else everything[:5]
+    chapters = everything
     for chapter in chapters:
         await chapter(twins)
     await twins.compare()

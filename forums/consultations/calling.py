@@ -90,7 +90,7 @@ async def close(session: AsyncSession, plan: ActionPlan, *, now: datetime) -> bo
         raise NotOpenYet
     closed = await session.exec(
         update(Consultation)
-        .where(col(Consultation.id) == held.id, col(Consultation.closes_at) > now)
+        .where(col(Consultation.id) == held.id, col(Consultation.edition) == held.edition, col(Consultation.closes_at) > now)
         .values(closes_at=now, edition=Consultation.edition + 1)
     )
     return closed.rowcount == 1

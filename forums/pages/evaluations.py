@@ -101,8 +101,7 @@ async def remove(request: Request) -> Response:
     async with page.transaction(request) as session:
         plan = await plan_of(session, request)
         evaluation = await evaluations.added_here(session, plan, request.path_params["evaluation"])
-        if evaluation is not None:  # a second click finds nothing more to remove
-            await evaluations.remove(session, evaluation)
+        if evaluation is not None and await evaluations.remove(session, evaluation):  # a second click finds nothing more to remove
             _record(session, request, "remove", plan, evaluation.title)
     return page.go(request, f"/organisation/plans/{plan.slug}/evaluations?fait=evaluation-retiree")
 

@@ -13,15 +13,18 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TextIO
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forums import members
+from forums.database import is_circle
 from forums.language import LANGUAGES
 from forums.models.people import Role
 from forums.pages import page
+from forums.refusals import Refusal
 from forums.settings import LOG_MOMENT, Settings
 
 log = logging.getLogger("forums.access")
@@ -195,13 +198,34 @@ def opened(endpoint: Page, who: frozenset[Role] | None, cache: str, path: str) -
             refusal = await _let_in(request, who)
             if refusal is not None:
                 return refusal
-        response = await endpoint(request)
+        response = await _answer(endpoint, request, who)
         # Only what was found is worth keeping: a page that refuses must be asked again.
         if cache != PRIVATE and response.status_code == 200 and "cache-control" not in response.headers:
             response.headers["cache-control"] = cache
         return response
 
     return behind
+
+
+async def _answer(endpoint: Page, request: Request, who: frozenset[Role] | None) -> Response:
+    """What the page answers; to a form that lost a race, which left nothing written, what it answers the second time.
+
+    A member who clicked twice lost it to themselves: against what the first click wrote, the second finds that all is done.
+    A file that was read is not there for another time.
+    """
+    if request.method != "POST" or request.headers.get("content-type", "").startswith("multipart/"):
+        return await endpoint(request)
+    try:
+        response = await endpoint(request)
+        if who is None or response.status_code != 409:
+            return response
+    except Refusal:
+        if who is None:
+            raise
+    except DBAPIError as error:
+        if not is_circle(error):
+            raise
+    return await endpoint(request)
 
 
 async def _let_in(request: Request, who: frozenset[Role]) -> Response | None:
