@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -299,6 +300,14 @@ class Filler:
         found = {name for each in indexes for name in each["column_names"] if name}
         return found | set(self.seen.get_pk_constraint(table.name)["constrained_columns"])
 
+    @cache  # noqa: B019 — a filler is gone with its step
+    def _alone(self, table: str) -> set[str]:
+        """The columns of which no two rows may hold the same: what another row points to already is not drawn again."""
+        keys = [each["column_names"] for each in self.seen.get_unique_constraints(table)]
+        keys += [each["column_names"] for each in self.seen.get_indexes(table) if each["unique"]]
+        keys.append(self.seen.get_pk_constraint(table)["constrained_columns"])
+        return {str(names[0]) for names in keys if len(names) == 1}
+
     def _value(self, table: sa.Table, column: sa.Column[Any], one_of: Mapping[str, list[str]], unique: set[str]) -> Any:
         name = f"{table.name}.{column.name}"
         words = one_of.get(column.name, [])
@@ -306,7 +315,8 @@ class Filler:
         if column.nullable and not unsaid and self.chance.random() < self.filled.emptiness(name):
             return None
         for link in column.foreign_keys:
-            rows = self.keys[link.column.table.name]
+            taken = {row[column.name] for row in self.keys[table.name]} if column.name in self._alone(table.name) else ()
+            rows = [row for row in self.keys[link.column.table.name] if row[link.column.name] not in taken]
             return self.chance.choice(rows)[link.column.name] if rows else None
         return self.chance.choice(unsaid or words) if words else self._of_its_kind(column, column.name in unique)
 
