@@ -75,7 +75,8 @@ class Stretch(NamedTuple):
 
 async def happened(session: AsyncSession, stretch: Stretch) -> list[Happened]:
     """The newest first: one statement."""
-    parts = [_within(stretch, *part) for part in (*_forums(), *_questions(), *_promises(), *_plans())]
+    parts = [_within(stretch, *part) for part in (*_forums(), *_questions(), *_plans())]
+    parts += [_within(stretch._replace(reach=None), *part) for part in _promises(stretch.reach)]
     every = union_all(*parts).subquery()
     query = select(every).order_by(every.c.moment.desc(), every.c.kind, every.c.key).limit(stretch.limit)
     found = [Happened(*row) for row in (await (await session.connection()).execute(query)).all()]
@@ -147,32 +148,30 @@ _TOLD = (
     .where(col(Forum.announced_at).is_not(None), col(Minutes.id).is_not(None) | col(Forum.minutes_elsewhere).is_not(None))
     .subquery("told")
 )
-_TOLD_AT: Any = func.coalesce(_TOLD.c.published_at, col(FollowUp.created_at))
-"""When a promise could be read at the earliest."""
 
 
-def _promises() -> list[Part]:
-    told_at = _TOLD_AT
-    public = [col(FollowUp.forum_id) == _TOLD.c.forum_id]
+def _promises(reach: Reach | None) -> list[Part]:
+    """Found once, with when each could be read at the earliest, and when it was late: three kinds of news are made of them."""
+    told_at: Any = func.coalesce(_TOLD.c.published_at, col(FollowUp.created_at))
     recorded = case((col(FollowUp.created_at) >= told_at, col(FollowUp.created_at)), else_=told_at)
-    changed = case((col(FollowUpChange.at) >= told_at, col(FollowUpChange.at)), else_=told_at)
-    of_it = [*public, col(FollowUpChange.follow_up_id) == col(FollowUp.id)]
-
-    closed_or_not = [*of_it, col(FollowUpChange.kind).in_(("kept", "dropped", "reopened"))]
-    # From the midnight that ends the day it was due, unless it was closed by then.
     midnight = MidnightAfter(col(FollowUp.due_on))
-    late = case((midnight >= recorded, midnight), else_=recorded)
-    overdue = [*public, col(FollowUp.kind) == "promise", col(FollowUp.due_on).is_not(None)]
-    overdue.append(col(FollowUp.closed_at).is_(None) | (col(FollowUp.closed_at) > late))
+    late = case((col(FollowUp.kind) == "promise", case((midnight >= recorded, midnight), (midnight < recorded, recorded))))
+    moments = (type_coerce(moment, _INSTANT).label(name) for name, moment in {"told": told_at, "recorded": recorded, "late": late}.items())
+    public = select(col(FollowUp.id), col(FollowUp.closed_at), *moments).where(col(FollowUp.forum_id) == _TOLD.c.forum_id)
+    promise = public.where(*_reached(reach, "promise", col(FollowUp.id), [FollowUp.__table__])).cte("promise").c  # type: ignore[attr-defined]
+
+    changed = case((col(FollowUpChange.at) >= promise.told, col(FollowUpChange.at)), else_=promise.told)
+    kept_or_not = [col(FollowUpChange.follow_up_id) == promise.id, col(FollowUpChange.kind).in_(("kept", "dropped", "reopened"))]
+    closed_after = promise.closed_at.is_(None) | (promise.closed_at > promise.late)
     return [
-        ("promise_late", "promise", FollowUp.id, FollowUp.id, late, overdue),
-        ("promise_recorded", "promise", FollowUp.id, FollowUp.id, recorded, public),
-        (literal_column("'promise_'").concat(col(FollowUpChange.kind)), "promise", FollowUp.id, FollowUpChange.id, changed, closed_or_not),
+        ("promise_recorded", "promise", promise.id, promise.id, promise.recorded, []),
+        ("promise_late", "promise", promise.id, promise.id, promise.late, [closed_after]),
+        (literal_column("'promise_'").concat(col(FollowUpChange.kind)), "promise", promise.id, FollowUpChange.id, changed, kept_or_not),
     ]
 
 
 class MidnightAfter(FunctionElement[datetime]):
-    """The midnight in Paris that ends a day."""
+    """The midnight in Paris that ends a day: from then on, what was due that day is late."""
 
     type = _INSTANT
     inherit_cache = True
