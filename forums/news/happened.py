@@ -158,7 +158,8 @@ def _promises(reach: Reach | None) -> list[Part]:
     late = case((col(FollowUp.kind) == "promise", case((midnight >= recorded, midnight), (midnight < recorded, recorded))))
     moments = (type_coerce(moment, _INSTANT).label(name) for name, moment in {"told": told_at, "recorded": recorded, "late": late}.items())
     public = select(col(FollowUp.id), col(FollowUp.closed_at), *moments).where(col(FollowUp.forum_id) == _TOLD.c.forum_id)
-    promise = public.where(*_reached(reach, "promise", col(FollowUp.id), [FollowUp.__table__])).cte("promise").c  # type: ignore[attr-defined]
+    reached = _reached(reach, "promise", col(FollowUp.id), [col(FollowUp.id).table])
+    promise = public.where(*reached).cte("promise").prefix_with("MATERIALIZED").c
 
     changed = case((col(FollowUpChange.at) >= promise.told, col(FollowUpChange.at)), else_=promise.told)
     kept_or_not = [col(FollowUpChange.follow_up_id) == promise.id, col(FollowUpChange.kind).in_(("kept", "dropped", "reopened"))]
