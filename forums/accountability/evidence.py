@@ -173,7 +173,7 @@ async def _published(session: AsyncSession, plan: ActionPlan) -> dict[Publicatio
 
 def _days(kind: PublicationKind, moments: Sequence[Any]) -> Any:
     """All of them in one line: a thousand rows would cost more to hand over than to find."""
-    found = (union(*moments) if len(moments) > 1 else moments[0]).subquery()
+    found = union(*moments).subquery()
     return cast(Any, select)(literal(kind), func.aggregate_strings(found.c.day, ","))
 
 

@@ -92,7 +92,7 @@ def _within(stretch: Stretch, kind: Any, word: str, key: Any, detail: Any, momen
         literal_column(f"'{word}'").label("word"),
     ]
     columns += [col(key).label("key"), col(detail).label("detail"), type_coerce(moment, _INSTANT).label("moment")]
-    read = [*find_tables(and_(*conditions), check_columns=True), col(key).table, col(detail).table]
+    read = find_tables(and_(*conditions, col(key) == col(detail)), check_columns=True)
     found = select(*columns).where(*conditions, *stretch.holds(moment), *_reached(stretch.reach, word, col(key), read))
     if stretch.limit is None:
         return found
@@ -158,7 +158,7 @@ def _promises(reach: Reach | None) -> list[Part]:
     late = case((col(FollowUp.kind) == "promise", case((midnight >= recorded, midnight), (midnight < recorded, recorded))))
     moments = (type_coerce(moment, _INSTANT).label(name) for name, moment in {"told": told_at, "recorded": recorded, "late": late}.items())
     public = select(col(FollowUp.id), col(FollowUp.closed_at), *moments).where(col(FollowUp.forum_id) == _TOLD.c.forum_id)
-    reached = _reached(reach, "promise", col(FollowUp.id), [col(FollowUp.id).table])
+    reached = _reached(reach, "promise", col(FollowUp.id), [SQLModel.metadata.tables["follow_up"]])
     promise = public.where(*reached).cte("promise").prefix_with("MATERIALIZED").c
 
     changed = case((col(FollowUpChange.at) >= promise.told, col(FollowUpChange.at)), else_=promise.told)

@@ -109,7 +109,7 @@ INSTITUTIONS: Mapping[str, Iterable[Pairs]] = {
 
 def tied_to(word: str, ties: Mapping[str, Iterable[Pairs]], wanted: Any, thing: Any, read: Collection[Any]) -> list[Any]:
     """That the thing whose key is `thing` is tied to what `wanted` selects: one condition per way of being tied."""
-    found = []
+    found: list[Any] = []
     for pairs in ties.get(word, ()):
         key, other = pairs.selected_columns
         tied = pairs.with_only_columns(key).where(other.in_(wanted))
