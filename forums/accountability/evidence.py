@@ -207,7 +207,7 @@ def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
             days(col(Minutes.published_at)).where(written),
             days(col(Minutes.amended_at)).where(written),
         ],
-        "answers": [answered.group_by(DAYS.c.day).having(func.sum(DAYS.c.number) > 0)],
+        "answers": [answered.group_by(DAYS.c.plan_id, DAYS.c.day).having(func.sum(DAYS.c.number) > 0)],
         "measurements": [days(col(Measurement.published_at)).where(measured), days(col(Measurement.corrected_at)).where(measured)],
         "reports": [days(col(ProgressReport.published_at)).where(reported), days(col(ProgressReport.amended_at)).where(reported)],
     }
