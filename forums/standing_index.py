@@ -10,7 +10,8 @@ evening; of two passages of the same evening, the one with the higher number is 
 dated from its last change.
 
 How many stand where is kept as well, so that a page that counts a hundred thousand questions reads some hundred rows:
-each derivation takes its questions off the tally first, and counts them in again.
+each derivation takes its questions off the tally first, and counts them in again. So it is with the days on which answers
+were published.
 """
 
 from collections.abc import Iterator
@@ -97,6 +98,31 @@ WORK = Table(
     sqlite_with_rowid=False,
 )
 NO_DAY = date(9999, 12, 31)
+
+# When each answer was published, and corrected last. A `day` of UTC is the same in Paris until 22 o'clock; from then on it hangs on
+# the hour, which is kept with it.
+ANSWERED = Table(
+    "standing_answered",
+    _KEPT,
+    Column("question_id", Uuid, primary_key=True),
+    Column("institution_id", Uuid, primary_key=True),
+    Column("corrected", Integer, primary_key=True, autoincrement=False),
+    Column("plan_id", Uuid),
+    Column("day", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# How many of them a plan has on which day, in slots as `TALLY`.
+DAYS = Table(
+    "standing_day",
+    _KEPT,
+    Column("plan_id", Uuid, primary_key=True),
+    Column("day", String, primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+DAY, HOUR = len("2018-05-24"), len("2018-05-24 18")
 
 
 class Fact(NamedTuple):
@@ -202,6 +228,23 @@ WHERE put.question_id {these} AND question.id = put.question_id AND question.sta
         WHERE tie.question_id = put.question_id AND tie.outcome IN ('answered', 'refused') AND entry.id = tie.entry_id
             AND minutes.id = entry.minutes_id AND minutes.published_at IS NOT NULL))""".replace("{no_day}", NO_DAY.isoformat())
 
+_ANSWERED = """
+INSERT INTO standing_answered (question_id, institution_id, corrected, plan_id, day)
+SELECT told.question_id, institution_id, corrected, plan_id,
+    CASE WHEN substr(at, {hour} - 1, 2) < '22' THEN substr(at, 1, {day}) ELSE substr(at, 1, {hour}) END
+FROM (
+    SELECT question_id, institution_id, 0 AS corrected, CAST(published_at{utc} AS VARCHAR) AS at FROM answer
+    WHERE published_at IS NOT NULL AND question_id {these}
+    UNION ALL
+    SELECT question_id, institution_id, 1, CAST(amended_at{utc} AS VARCHAR) FROM answer
+    WHERE published_at IS NOT NULL AND amended_at IS NOT NULL AND question_id {these}) AS told
+CROSS JOIN standing_question AS kept WHERE kept.question_id = told.question_id""".replace("{day}", str(DAY)).replace("{hour}", str(HOUR))
+
+_DATED = """
+INSERT INTO standing_day (plan_id, day, slot, number)
+SELECT coalesce(plan_id, '{none}') AS plan, day, {slot}, {sign}count(*) FROM standing_answered WHERE question_id {these} GROUP BY plan, day
+ON CONFLICT (plan_id, day, slot) DO UPDATE SET number = standing_day.number + excluded.number""".replace("{none}", NONE.hex)
+
 _TALLIED = """
 INSERT INTO standing_tally (institution_id, plan_id, commitment_id, season_id, state, month, slot, number, taken_up)
 SELECT institution_id, plan_id, commitment_id, season_id, state, month, {slot}, {sign}count(*), {sign}sum(taken_up)
@@ -228,13 +271,14 @@ _SUPPORTED = (
     ("deleted", "DELETE", "OLD.question_id", "OLD.confirmed_at IS NOT NULL"),
 )
 
-_KINDS = (_DERIVED, _ELSEWHERE, _WORK)
-_OF_QUESTIONS = (STANDING, ELSEWHERE, WORK)
+_KINDS = (_DERIVED, _ELSEWHERE, _WORK, _ANSWERED)
+_OF_QUESTIONS = (STANDING, ELSEWHERE, WORK, ANSWERED)
+_COUNTS = (_TALLIED, _DATED)
 _AGAIN = (
-    _TALLIED.replace("{sign}", "-"),
+    *(counted.replace("{sign}", "-") for counted in _COUNTS),
     *(f"DELETE FROM {table} WHERE question_id {{these}}" for table in _OF_QUESTIONS),  # noqa: S608 — our own tables
     *_KINDS,
-    _TALLIED.replace("{sign}", ""),
+    *(counted.replace("{sign}", "") for counted in _COUNTS),
 )
 
 # What is counted or listed is read from these alone; the oldest that waits is the first of its commitment's.
@@ -258,8 +302,9 @@ def create(connection: Connection) -> None:
     _KEPT.create_all(connection)
     for statement in _INDEXES:
         connection.exec_driver_sql(statement)
-    for statement in (*_KINDS, _TALLIED):
-        connection.exec_driver_sql(statement.format(these="IN (SELECT id FROM question)", slot=0, sign=""))
+    utc = "" if connection.dialect.name == "sqlite" else _UTC
+    for statement in (*_KINDS, *_COUNTS):
+        connection.exec_driver_sql(statement.format(these="IN (SELECT id FROM question)", slot=0, sign="", utc=utc))
     for statement in _sqlite() if connection.dialect.name == "sqlite" else _postgresql():
         connection.exec_driver_sql(statement)
 
@@ -296,7 +341,7 @@ def _sqlite() -> Iterator[str]:
     for fact in FACTS:
         for event, fires, rows in _events(fact):
             about = " UNION ".join(fact.questions.format(row=row) for row in rows)
-            derived = "; ".join(statement.format(these=f"IN ({about})", slot=0) for statement in _AGAIN)
+            derived = "; ".join(statement.format(these=f"IN ({about})", slot=0, utc="") for statement in _AGAIN)
             yield f"CREATE TRIGGER standing_{fact.table}_{event} AFTER {fires} ON {fact.table} BEGIN {derived}; END"
     for event, fires, these, when in _SUPPORTED:
         counted = _COUNTED.format(these=these)
@@ -310,12 +355,14 @@ _BY_INDEX = "LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = for
 # Of two transactions that write about one question, the second waits here, and then reads what the first wrote.
 _FIRST = "PERFORM 1 FROM question WHERE id {these} ORDER BY id FOR NO KEY UPDATE"
 
+_UTC = " AT TIME ZONE 'UTC'"
+
 _SLOTS = 20180524
 """What their advisory locks are known by."""
 
 
 def _postgresql() -> Iterator[str]:
-    derived = "; ".join(statement.format(these="= ANY (these)", slot="ours") for statement in _AGAIN)
+    derived = "; ".join(statement.format(these="= ANY (these)", slot="ours", utc=_UTC) for statement in _AGAIN)
     # The first slot that no other transaction has: it is asked for, never waited for, and given back at the end.
     yield (
         "CREATE FUNCTION standing_slot() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN FOR slot IN 0..9999 LOOP"

@@ -16,8 +16,9 @@ ROWS = {
     "follow_up_commitment": 500, "follow_up_forum": 350, "forum": 20, "forum_commitment": 20, "indicator": 30, "institution": 20,
     "measurement": 1_200, "milestone": 50, "minutes": 20, "minutes_entry": 1_000, "minutes_entry_commitment": 1_000,
     "minutes_entry_question": 1_500, "outbox_message": 5_000, "progress_report": 20, "question": 5_000, "question_institution": 4_600,
-    "registration": 2_000, "search_entry": 8_700, "season": 4, "speaker": 100, "standing_elsewhere": 2_000, "standing_question": 5_000,
-    "standing_tally": 700, "standing_work": 4_400, "subscription": 1_000, "subscription_scope": 1_000, "support": 4_000,
+    "registration": 2_000, "search_entry": 8_700, "season": 4, "speaker": 100, "standing_answered": 1_700, "standing_day": 700,
+    "standing_elsewhere": 2_000, "standing_question": 5_000, "standing_tally": 700, "standing_work": 4_400,
+    "subscription": 1_000, "subscription_scope": 1_000, "support": 4_000,
 }  # fmt: skip
 
 # How many rows the columns of an index leave, one after the other, where they leave more than a few.

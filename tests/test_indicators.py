@@ -1,7 +1,8 @@
 """Indicators: measured by who carries them, published by organisers, corrected in sight of everybody, never late by surprise."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -241,6 +242,28 @@ async def test_beside_a_question_stand_the_value_known_on_the_evening_and_the_va
     found = (await indicators.beside(session, [commitment.id], evening))[commitment.id]
 
     assert [(each.then, each.now) for each in found] == [((date(2027, 1, 5), "15"), (date(2027, 1, 12), "30"))]
+
+
+async def test_beside_any_evening_stands_what_the_whole_history_tells(session: AsyncSession) -> None:
+    commitment, _, indicator = await followed(session)
+    day, random = date(2027, 1, 1), Random(4)
+    for at in range(12):
+        measured = day + timedelta(days=3 * at)
+        told = datetime.combine(measured + timedelta(days=random.randrange(20)), time(random.choice([9, 22, 23])), UTC)
+        measure = a_measure_form(str(at), measured.isoformat())
+        held, _ = await indicators.propose(session, indicator, measure, None, publish=True, now=told)
+        if at % 3 == 0:
+            await indicators.correct(session, held, a_correction(f"1{at}", 0), now=told + timedelta(days=random.randrange(9), hours=1))
+        if at % 4 == 0:  # as those of the plan's file
+            held.published_at = None
+    await session.flush()
+    (whole,) = await indicators.of_commitment(session, commitment)
+
+    for evening in (day + timedelta(days=at) for at in range(-1, 50)):
+        (beside,) = (await indicators.beside(session, [commitment.id], evening))[commitment.id]
+
+        told_then = [(each.measurement.measured_on, value) for each in whole.values if (value := each.known_on(evening)) is not None]
+        assert (beside.then, beside.now) == (told_then[0] if told_then else None, (whole.last.measured_on, whole.last.value)), evening
 
 
 # -- Definitions ----------------------------------------------------------------------------------------------------------

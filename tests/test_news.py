@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from sqlalchemy import event
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import news, news_feed
@@ -39,6 +40,8 @@ from forums.models import (
     ProgressReport,
     QuestionInstitution,
 )
+from forums.models.forum import PARIS
+from forums.news.happened import MidnightAfter
 from forums.news_feed import Feed
 from tests.factories import NOW, _added, a_commitment, a_follow_up, a_forum, a_plan, a_question, an_institution, some_minutes
 from tests.site import PUBLIC_URL, Site
@@ -214,6 +217,32 @@ async def test_a_forum_that_was_over_when_it_was_written_down_is_history(session
     await a_forum(session, number=2, day=long_ago.date(), starts_at=None, ends_at=None, announced_at=NOW)
 
     assert await kinds(session, until=NOW + 2 * DAY) == []
+
+
+async def test_the_midnight_in_paris_is_the_same_for_the_database_as_for_the_clock(session: AsyncSession) -> None:
+    """Around the Sundays on which the hour changes, of which one engine is told by rule and the other by its zones."""
+    days = [date(year, *turn) + at * DAY for year in range(2018, 2032) for turn in ((3, 22), (10, 22)) for at in range(12)]
+    plan = await a_plan(session)
+    commitment = await a_commitment(session, plan)
+    session.add_all([Milestone(commitment_id=commitment.id, position=at, text="Jalon", due_on=day) for at, day in enumerate(days, 1)])
+    await session.flush()
+
+    found = (await session.exec(select(col(Milestone.due_on), MidnightAfter(col(Milestone.due_on))))).all()
+
+    assert dict(found) == {day: datetime.combine(day + DAY, time(), PARIS) for day in days}
+
+
+async def test_of_many_late_promises_a_feed_holds_the_newest(session: AsyncSession) -> None:
+    made = await an_evening(session)
+    for days in range(1, 9):
+        await a_follow_up(session, made["forum"], due_on=(NOW + 3 * days * DAY).date())
+    until = NOW + 30 * DAY
+
+    every = await news.between(session, None, until)
+    few = await news.between(session, None, until, limit=5)
+
+    assert sum(each.kind == "promise_late" for each in every) > 5
+    assert [each.moment for each in few] == [each.moment for each in every[:5]]
 
 
 @pytest.mark.parametrize(

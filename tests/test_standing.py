@@ -36,7 +36,7 @@ from forums.models import (
     Support,
 )
 from forums.settings import Settings
-from forums.standing_index import ELSEWHERE, NO_DAY, NONE, STANDING, TALLY, WORK
+from forums.standing_index import DAYS, ELSEWHERE, NO_DAY, NONE, STANDING, TALLY, WORK
 from tests.factories import NOW, a_question
 from tests.random_season import random_season
 
@@ -168,7 +168,11 @@ async def _kept(database: Database) -> tuple[list[Row], ...]:
         for *where, _slot, number, taken_up in counted:
             tally[*where, "all"] += number
             tally[*where, "taken up"] += taken_up
-    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted(work, key=str), _written(tally)
+        dated = await connection.execute(select(DAYS.c.plan_id, DAYS.c.day, DAYS.c.number))
+        days: Counter[Row] = Counter()
+        for plan, day, number in dated:
+            days[plan, day] += number
+    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted(work, key=str), _written(tally), _written(days)
 
 
 def _written(tally: Counter[Row]) -> list[Row]:
@@ -212,7 +216,8 @@ async def _recounted(database: Database) -> tuple[list[Row], ...]:
     in_full = {question for question, facts in said.items() if any(not by and what in ENOUGH for _, by, _, _, what, _ in facts)}
     work = [_work_on(tie, rows, forums, in_full) for tie in rows[QuestionInstitution]]
     tally = _tallied([row for row in standings if row[1] == "published"], elsewhere)
-    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted((each for each in work if each), key=str), tally
+    days = _dated(rows[Answer], {question: plan for question, _, _, _, _, plan, *_ in standings})
+    return sorted(standings, key=str), sorted(elsewhere, key=str), sorted((each for each in work if each), key=str), tally, days
 
 
 def _tallied(standings: list[Row], elsewhere: list[Row]) -> list[Row]:
@@ -226,6 +231,15 @@ def _tallied(standings: list[Row], elsewhere: list[Row]) -> list[Row]:
         tally[*where, "all"] += 1
         tally[*where, "taken up"] += taken_up
     return _written(tally)
+
+
+def _dated(answers: list[Answer], plans: dict[UUID, UUID | None]) -> list[Row]:
+    days: Counter[Row] = Counter()
+    for each in answers:
+        for moment in (each.published_at, each.amended_at) if each.published_at else ():
+            if moment:
+                days[plans[each.question_id] or NONE, f"{moment:%Y-%m-%d}" if moment.hour < 22 else f"{moment:%Y-%m-%d %H}"] += 1
+    return _written(days)
 
 
 ENOUGH = ("answered", "refused")
@@ -316,6 +330,16 @@ async def an_answer_is_published(session: AsyncSession, random: Random) -> None:
 async def one_is_changed(session: AsyncSession, random: Random) -> None:
     answer = await _one(session, random, Answer, col(Answer.published_at).is_not(None))
     answer.outcome, answer.deferred_to, answer.amended_at = "deferred", date(2027, 4, 1), NOW + timedelta(days=1)
+
+
+async def one_is_changed_late_in_the_evening(session: AsyncSession, random: Random) -> None:
+    answer = await _one(session, random, Answer, col(Answer.published_at).is_not(None), col(Answer.amended_at).is_(None))
+    answer.amended_at = NOW.replace(hour=22, minute=30)
+
+
+async def one_is_withdrawn_again(session: AsyncSession, random: Random) -> None:
+    answer = await _one(session, random, Answer, col(Answer.amended_at).is_not(None))
+    answer.published_at = None
 
 
 async def it_goes_to_another_question(session: AsyncSession, random: Random) -> None:
@@ -441,6 +465,7 @@ CHANGES: tuple[Change, ...] = (
     people_support_it, one_support_is_confirmed, supports_go_to_another_question, a_support_is_withdrawn,
     a_question_is_asked, one_is_withdrawn, one_is_merged, one_goes_to_another_forum, one_is_put_to_another_institution,
     one_is_put_to_an_institution_less, an_answer_is_prepared, an_answer_is_published, one_is_changed,
+    one_is_changed_late_in_the_evening, one_is_withdrawn_again,
     it_goes_to_another_question, an_answer_is_erased, minutes_are_published,
     minutes_are_withdrawn, a_passage_says_otherwise, a_passage_speaks_of_another_question,
     passages_are_numbered_otherwise, a_passage_goes, a_question_is_put_on_an_agenda, another_agenda_is_published, an_item_goes,

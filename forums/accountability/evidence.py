@@ -18,11 +18,9 @@ from sqlalchemy import cast as sql_cast
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import questions
 from forums.accountability.examined import is_held
 from forums.models import (
     ActionPlan,
-    Answer,
     Commitment,
     Forum,
     Indicator,
@@ -34,7 +32,7 @@ from forums.models import (
     Season,
 )
 from forums.models.forum import PARIS
-from forums.standing_index import STANDING
+from forums.standing_index import DAY, DAYS, HOUR, NONE
 
 SIX_MONTHS = relativedelta(months=6)
 TWICE = 2
@@ -173,9 +171,6 @@ async def _published(session: AsyncSession, plan: ActionPlan) -> dict[Publicatio
     return {kind: {_in_paris(day) for day in days.split(",")} if days else set() for kind, days in rows}
 
 
-_DAY, _HOUR = len("2018-05-24"), len("2018-05-24 18")
-
-
 def _days(kind: PublicationKind, moments: Sequence[Any]) -> Any:
     """All of them in one line: a thousand rows would cost more to hand over than to find."""
     found = union(*moments).subquery()
@@ -183,7 +178,7 @@ def _days(kind: PublicationKind, moments: Sequence[Any]) -> Any:
 
 
 def _in_paris(day: str) -> date:
-    if len(day) == _DAY:
+    if len(day) == DAY:
         return date.fromisoformat(day)
     return datetime.fromisoformat(day).replace(tzinfo=UTC).astimezone(PARIS).date()
 
@@ -194,14 +189,14 @@ def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
     def days(column: Any) -> Any:
         """A day of UTC is the same in Paris until 22 o'clock; then it hangs on the hour and the season."""
         text = sql_cast(column, String)
-        day = case((func.substr(text, _HOUR - 1, 2) < "22", func.substr(text, 1, _DAY)), else_=func.substr(text, 1, _HOUR))
+        day = case((func.substr(text, HOUR - 1, 2) < "22", func.substr(text, 1, DAY)), else_=func.substr(text, 1, HOUR))
         return cast(Any, select)(day.label("day")).where(column.is_not(None))
 
     seasons = select(Season.id).where(_of(plan))
     forums = select(Forum.id).where(col(Forum.season_id).in_(seasons))
     written = col(Minutes.forum_id).in_(forums) & col(Minutes.published_at).is_not(None)
     commitments = select(Commitment.id).where(Commitment.plan_id == plan.id)
-    answered = [STANDING.c.question_id == col(Answer.question_id), questions.are_of(plan), col(Answer.published_at).is_not(None)]
+    answered = cast(Any, select)(DAYS.c.day).where(DAYS.c.plan_id.in_([plan.id, NONE] if plan.current else [plan.id]))
     indicators = select(Indicator.id).where(col(Indicator.commitment_id).in_(commitments))
     measured = col(Measurement.indicator_id).in_(indicators) & (col(Measurement.status) == "published")
     reported = col(ProgressReport.commitment_id).in_(commitments) & (col(ProgressReport.status) == "published")
@@ -212,10 +207,7 @@ def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
             days(col(Minutes.published_at)).where(written),
             days(col(Minutes.amended_at)).where(written),
         ],
-        "answers": [
-            days(col(Answer.published_at)).where(*answered),
-            days(col(Answer.amended_at)).where(*answered),
-        ],
+        "answers": [answered.group_by(DAYS.c.plan_id, DAYS.c.day).having(func.sum(DAYS.c.number) > 0)],
         "measurements": [days(col(Measurement.published_at)).where(measured), days(col(Measurement.corrected_at)).where(measured)],
         "reports": [days(col(ProgressReport.published_at)).where(reported), days(col(ProgressReport.amended_at)).where(reported)],
     }

@@ -6,11 +6,12 @@ number of indicators; whose indicators an agent may see stands in the WHERE.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any, cast
 from uuid import UUID
 
+from sqlalchemy import null
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -119,13 +120,17 @@ async def of_commitment(session: AsyncSession, commitment: Commitment) -> list[F
 
 async def of_commitments(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, list[Followed]]:
     """The indicators of each commitment, those of the plan's file first, with their published measurements: three statements."""
-    query = select(Indicator).where(col(Indicator.commitment_id).in_(ids)).order_by(col(Indicator.added_here), col(Indicator.position))
-    found = (await session.exec(query)).all()
+    found = (await session.exec(_of(ids, select(Indicator)))).all()
     values = await _values(session, [each.id for each in found], Measurement.status == "published")
     followed: dict[UUID, list[Followed]] = {}
     for each in found:
         followed.setdefault(each.commitment_id, []).append(Followed(each, values.get(each.id, [])))
     return followed
+
+
+def _of(ids: Sequence[UUID], query: Any) -> Any:
+    """Those of the plan's file first."""
+    return query.where(col(Indicator.commitment_id).in_(ids)).order_by(col(Indicator.added_here), col(Indicator.position))
 
 
 async def public_one(session: AsyncSession, code: str) -> tuple[Followed, Commitment, ActionPlan] | None:
@@ -157,7 +162,7 @@ async def _values(session: AsyncSession, ids: Sequence[UUID], *conditions: Any) 
     history = (
         select(MeasurementChange)
         .join(Measurement, col(Measurement.id) == col(MeasurementChange.measurement_id))
-        .where(col(Measurement.indicator_id).in_(ids))
+        .where(col(Measurement.indicator_id).in_(ids), *conditions)
         .order_by(col(MeasurementChange.at))
     )
     for change in (await session.exec(history)).all():
@@ -169,11 +174,35 @@ async def _values(session: AsyncSession, ids: Sequence[UUID], *conditions: Any) 
 
 
 async def beside(session: AsyncSession, ids: Sequence[UUID], day: date | None) -> dict[UUID, list[Beside]]:
-    """For each commitment, the value of its indicators known on the evening of a day, and now."""
-    return {
-        commitment_id: [Beside(each.indicator, _known_on(each, day), _now_known(each)) for each in followed]
-        for commitment_id, followed in (await of_commitments(session, ids)).items()
-    }
+    """For each commitment, the value of its indicators known on the evening of a day, and now: three statements.
+
+    Of each indicator two measurements are read at most, however many it has.
+    """
+    query = cast(Any, select)(Indicator, _newest(), _newest(*_known_by(day)) if day else null())
+    found = [(row[0], row[1:]) for row in (await session.exec(_of(ids, query))).all()]
+    wanted = {key for _, keys in found for key in keys if key}
+    values = await _values(session, [each.id for each, _ in found], col(Measurement.id).in_(wanted))
+    known: dict[UUID, list[Beside]] = {}
+    for each, _ in found:
+        followed = Followed(each, values.get(each.id, []))
+        known.setdefault(each.commitment_id, []).append(Beside(each, _known_on(followed, day), _now_known(followed)))
+    return known
+
+
+def _newest(*conditions: Any) -> Any:
+    """The newest published measurement of an indicator for which they hold."""
+    theirs = [col(Measurement.indicator_id) == col(Indicator.id), Measurement.status == "published", *conditions]
+    return select(Measurement.id).where(*theirs).order_by(col(Measurement.measured_on).desc()).limit(1).scalar_subquery()
+
+
+def _known_by(day: date) -> list[Any]:
+    """That `Value.known_on` tells a value of it on that day."""
+    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=PARIS)
+    told = select(MeasurementChange.id).where(col(MeasurementChange.measurement_id) == col(Measurement.id))
+    told = told.where(col(MeasurementChange.kind).in_(("published", "corrected")))
+    public = col(Measurement.published_at)
+    by_then = told.where(col(MeasurementChange.at) < midnight).exists() | public.is_(None) | ((public < midnight) & ~told.exists())
+    return [col(Measurement.measured_on) <= day, by_then]
 
 
 def _known_on(followed: Followed, day: date | None) -> tuple[date, str] | None:

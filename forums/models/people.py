@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import JSON, CheckConstraint, Index, UniqueConstraint
 from sqlmodel import AutoString, Field, SQLModel
 
-from forums.models.columns import key, link_to, one_of, public_code
+from forums.models.columns import index_of_some, key, link_to, one_of, public_code
 
 Attendance = Literal["on_site", "remote"]
 RegistrationStatus = Literal["pending", "registered", "waiting", "given_up", "walk_in"]
@@ -206,7 +206,11 @@ class AuditEvent(SQLModel, table=True):
     """Journal: who did what to what, when. `actor` is the role, and the name once its member is removed; never an address."""
 
     __tablename__ = "audit_event"
-    __table_args__ = (Index("ix_audit_event_at_id", "at", "id"), Index("ix_audit_event_subject_at", "subject", "at"))
+    __table_args__ = (
+        Index("ix_audit_event_at_id", "at", "id"),
+        Index("ix_audit_event_subject_at", "subject", "at"),
+        index_of_some("ix_audit_event_settled", "subject", "at", where="verb IN ('settle_dates', 'settle_season')"),
+    )
 
     id: UUID = key()
     at: datetime

@@ -5,11 +5,15 @@ when the last of what makes it public is true, so that minutes published late da
 """
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, literal_column, or_, select, type_coerce, union_all
+from sqlalchemy import Select, and_, case, func, literal_column, or_, select, type_coerce, union_all
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.util import find_tables
 from sqlmodel import SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,6 +27,7 @@ from forums.models import (
     FollowUp,
     FollowUpChange,
     Forum,
+    Indicator,
     Measurement,
     MeasurementChange,
     Milestone,
@@ -31,7 +36,6 @@ from forums.models import (
     ProgressReport,
     Question,
 )
-from forums.models.forum import PARIS
 from forums.news.scopes import Reach
 from forums.news.ties import COMMITMENTS, INSTITUTIONS, QUESTIONS, tied_to
 
@@ -70,13 +74,13 @@ class Stretch(NamedTuple):
 
 
 async def happened(session: AsyncSession, stretch: Stretch) -> list[Happened]:
-    """The newest first: two statements."""
-    parts = [_within(stretch, *part) for part in (*_forums(), *_questions(), *_promises(), *_plans())]
+    """The newest first: one statement."""
+    parts = [_within(stretch, *part) for part in (*_forums(), *_questions(), *_plans())]
+    parts += [_within(stretch._replace(reach=None), *part) for part in _promises(stretch.reach)]
     every = union_all(*parts).subquery()
     query = select(every).order_by(every.c.moment.desc(), every.c.kind, every.c.key).limit(stretch.limit)
     found = [Happened(*row) for row in (await (await session.connection()).execute(query)).all()]
-    found += await _late_promises(session, stretch)
-    return sorted(found, key=lambda each: (each.moment, each.kind, each.key), reverse=True)[: stretch.limit]
+    return sorted(found, key=lambda each: (each.moment, each.kind, each.key), reverse=True)
 
 
 Part = tuple[Any, str, Any, Any, Any, list[Any]]
@@ -88,20 +92,19 @@ def _within(stretch: Stretch, kind: Any, word: str, key: Any, detail: Any, momen
         literal_column(f"'{word}'").label("word"),
     ]
     columns += [col(key).label("key"), col(detail).label("detail"), type_coerce(moment, _INSTANT).label("moment")]
-    found = select(*columns).where(*conditions, *stretch.holds(moment), *_reached(stretch.reach, word, col(key), col(detail)))
+    read = find_tables(and_(*conditions, col(key) == col(detail)), check_columns=True)
+    found = select(*columns).where(*conditions, *stretch.holds(moment), *_reached(stretch.reach, word, col(key), read))
     if stretch.limit is None:
         return found
     # The newest of all are among the newest of each kind: no more of them are read.
     return select(found.order_by(moment.desc(), col(key)).limit(stretch.limit).subquery())
 
 
-def _reached(reach: Reach | None, word: str, key: Any, detail: Any) -> list[Any]:
+def _reached(reach: Reach | None, word: str, key: Any, read: Sequence[Any]) -> list[Any]:
     if reach is None:
         return []
     scopes = ((COMMITMENTS, reach.commitments), (QUESTIONS, reach.questions), (INSTITUTIONS, reach.institutions))
-    found = [
-        tie for ties, wanted in scopes if wanted is not None for tie in tied_to(word, ties, wanted, key, read=(key.table, detail.table))
-    ]
+    found = [tie for ties, wanted in scopes if wanted is not None for tie in tied_to(word, ties, wanted, key, read)]
     return [or_(*found)] if found else [literal_column("1 = 0")]
 
 
@@ -145,49 +148,52 @@ _TOLD = (
     .where(col(Forum.announced_at).is_not(None), col(Minutes.id).is_not(None) | col(Forum.minutes_elsewhere).is_not(None))
     .subquery("told")
 )
-_TOLD_AT: Any = func.coalesce(_TOLD.c.published_at, col(FollowUp.created_at))
-"""When a promise could be read at the earliest."""
 
 
-def _promises() -> list[Part]:
-    told_at = _TOLD_AT
-    public = [col(FollowUp.forum_id) == _TOLD.c.forum_id]
+def _promises(reach: Reach | None) -> list[Part]:
+    """Found once, with when each could be read at the earliest, and when it was late: three kinds of news are made of them."""
+    told_at: Any = func.coalesce(_TOLD.c.published_at, col(FollowUp.created_at))
     recorded = case((col(FollowUp.created_at) >= told_at, col(FollowUp.created_at)), else_=told_at)
-    changed = case((col(FollowUpChange.at) >= told_at, col(FollowUpChange.at)), else_=told_at)
-    of_it = [*public, col(FollowUpChange.follow_up_id) == col(FollowUp.id)]
+    midnight = MidnightAfter(col(FollowUp.due_on))
+    late = case((col(FollowUp.kind) == "promise", case((midnight >= recorded, midnight), (midnight < recorded, recorded))))
+    moments = (type_coerce(moment, _INSTANT).label(name) for name, moment in {"told": told_at, "recorded": recorded, "late": late}.items())
+    public = select(col(FollowUp.id), col(FollowUp.closed_at), *moments).where(col(FollowUp.forum_id) == _TOLD.c.forum_id)
+    reached = _reached(reach, "promise", col(FollowUp.id), [SQLModel.metadata.tables["follow_up"]])
+    promise = public.where(*reached).cte("promise").prefix_with("MATERIALIZED").c
 
-    closed_or_not = [*of_it, col(FollowUpChange.kind).in_(("kept", "dropped", "reopened"))]
+    changed = case((col(FollowUpChange.at) >= promise.told, col(FollowUpChange.at)), else_=promise.told)
+    kept_or_not = [col(FollowUpChange.follow_up_id) == promise.id, col(FollowUpChange.kind).in_(("kept", "dropped", "reopened"))]
+    closed_after = promise.closed_at.is_(None) | (promise.closed_at > promise.late)
     return [
-        ("promise_recorded", "promise", FollowUp.id, FollowUp.id, recorded, public),
-        (literal_column("'promise_'").concat(col(FollowUpChange.kind)), "promise", FollowUp.id, FollowUpChange.id, changed, closed_or_not),
+        ("promise_recorded", "promise", promise.id, promise.id, promise.recorded, []),
+        ("promise_late", "promise", promise.id, promise.id, promise.late, [closed_after]),
+        (literal_column("'promise_'").concat(col(FollowUpChange.kind)), "promise", promise.id, FollowUpChange.id, changed, kept_or_not),
     ]
 
 
-async def _late_promises(session: AsyncSession, stretch: Stretch) -> list[Happened]:
-    """A promise is late from the midnight in Paris that ends the day it was due, unless it was closed by then."""
-    today = stretch.until.astimezone(PARIS).date()
-    told_at = _TOLD_AT
-    public = [col(FollowUp.forum_id) == _TOLD.c.forum_id, told_at <= stretch.until]
-    reached = _reached(stretch.reach, "promise", col(FollowUp.id), col(FollowUp.id))
-    query = select(col(FollowUp.id), col(FollowUp.due_on), type_coerce(told_at, _INSTANT)).where(
-        *public, col(FollowUp.kind) == "promise", col(FollowUp.due_on) < today, *reached
-    )
-    # Those closed since were late too; which were closed in time, Python tells: midnights are Paris's.
-    query = query.add_columns(col(FollowUp.closed_at), col(FollowUp.created_at)).order_by(col(FollowUp.due_on).desc())
-    if stretch.since:
-        earliest = stretch.since.astimezone(PARIS).date() - timedelta(days=1)
-        query = query.where(or_(col(FollowUp.due_on) >= earliest, told_at > stretch.since, col(FollowUp.created_at) > stretch.since))
-    found = []
-    for key, due_on, told, closed_at, created_at in (await (await session.connection()).execute(query)).all():
-        midnight = datetime.combine(due_on + timedelta(days=1), time(), tzinfo=PARIS)
-        moment = max(midnight, told, created_at)
-        if all(stretch.holds(moment)) and (closed_at is None or closed_at > moment):
-            found.append(Happened("promise_late", "promise", key, key, moment))
-    return found
+class MidnightAfter(FunctionElement[datetime]):
+    """The midnight in Paris that ends a day: from then on, what was due that day is late."""
+
+    type = _INSTANT
+    inherit_cache = True
+
+
+@compiles(MidnightAfter, "postgresql")
+def _by_its_zones(element: MidnightAfter, compiler: SQLCompiler, **words: Any) -> str:
+    return f"(CAST({compiler.process(element.clauses, **words)} + 1 AS TIMESTAMP) AT TIME ZONE 'Europe/Paris')"
+
+
+@compiles(MidnightAfter, "sqlite")
+def _by_the_sundays(element: MidnightAfter, compiler: SQLCompiler, **words: Any) -> str:
+    """It knows no zones: summer time begins and ends on the last Sunday, of March and of October."""
+    day = compiler.process(element.clauses, **words)
+    first, last = (f"date(substr({day}, 1, 4) || '-{month}-25', 'weekday 0')" for month in ("03", "10"))
+    return f"({day} || CASE WHEN {day} >= {first} AND {day} < {last} THEN ' 22:00:00.000000' ELSE ' 23:00:00.000000' END)"
 
 
 def _plans() -> list[Part]:
     published = [col(Measurement.status) == "published", col(Measurement.published_at).is_not(None)]
+    published.append(col(Indicator.id) == col(Measurement.indicator_id))
     corrected = [*published, col(MeasurementChange.measurement_id) == col(Measurement.id), col(MeasurementChange.kind) == "corrected"]
     corrected.append(col(MeasurementChange.at) >= col(Measurement.published_at))
     report = [col(ProgressReport.status) == "published", col(ProgressReport.published_at).is_not(None)]

@@ -109,12 +109,18 @@ INSTITUTIONS: Mapping[str, Iterable[Pairs]] = {
 
 def tied_to(word: str, ties: Mapping[str, Iterable[Pairs]], wanted: Any, thing: Any, read: Collection[Any]) -> list[Any]:
     """That the thing whose key is `thing` is tied to what `wanted` selects: one condition per way of being tied."""
-    found = []
+    found: list[Any] = []
     for pairs in ties.get(word, ()):
         key, other = pairs.selected_columns
-        # Said by the tables that are read: the newest are looked at one by one, and all the others left alone.
-        itself = {key.table, other.table} <= set(read)
-        found.append(other.in_(wanted) if itself else thing.in_(pairs.with_only_columns(key).where(other.in_(wanted))))
+        tied = pairs.with_only_columns(key).where(other.in_(wanted))
+        if {key.table, other.table} <= set(read):
+            # Said by the tables that are read: the newest are looked at one by one, and all the others left alone.
+            found.append(other.in_(wanted))
+        elif word == "minutes" and key.table not in read:
+            # There are few of them and each has many passages: it is enough that one of these is tied to it.
+            found.append(tied.where(key == thing).exists())
+        else:
+            found.append(thing.in_(tied))
     return found
 
 
