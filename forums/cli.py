@@ -389,10 +389,13 @@ def _check(options: argparse.Namespace) -> int:
     """Say what would stop a real deployment, a line each, and how to mend it."""
     from forums import checking
 
-    faults = checking.faults(settings.read())
+    config = settings.read()
+    faults = checking.faults(config)
     for fault in faults:
         print(f"À corriger : {fault}")
     if not faults:
+        for remark in checking.remarks(config):
+            print(f"Remarque : {remark}")
         print("Tout est en ordre.")
     return 1 if faults else 0
 
