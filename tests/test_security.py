@@ -112,6 +112,21 @@ def test_every_dependency_carries_its_reason():
     assert with_reason == declared
 
 
+def test_two_modules_alone_speak_to_others_and_the_unit_shuts_out_everybody_not_listed():
+    """The relay and the identity provider, each where a setting says; the database is reached by its driver."""
+    speaks = re.compile(
+        r"^\s*(?:import|from) (?:aiosmtplib|smtplib|imaplib|ftplib|httpx2?|http\.client|urllib\.request|authlib|requests|aiohttp|asyncpg)\b"
+        r"|open_connection\(|create_connection\(|\.connect\(\(|sock_connect\(|xmlrpc",
+        re.MULTILINE,
+    )
+    unit = (ROOT / "docs/forums.service").read_text()
+
+    found = {str(path.relative_to(ROOT / "forums")) for path in ROOT.glob("forums/**/*.py") if speaks.search(path.read_text())}
+    assert found == {"openid/provider.py", "outbox/relay.py"}
+    assert re.findall(r"^IPAddress\w+=.*", unit, re.MULTILINE) == ["IPAddressDeny=any", "IPAddressAllow=localhost"]
+    assert "ProtectSystem=strict" in unit
+
+
 # -- Sessions --------------------------------------------------------------------------------------------------
 
 
