@@ -55,7 +55,7 @@ def migrate(settings: Settings) -> list[str]:
     try:
         command.upgrade(config, "head")
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _NOT_ALLOWED:
+        if not is_not_allowed(error):
             raise
         raise BadSetting(
             "La base n'est pas au schéma courant, et le compte de DATABASE_URL ne peut la changer :"
@@ -66,6 +66,11 @@ def migrate(settings: Settings) -> list[str]:
             raise
         raise BadSetting("La base a été mise à jour par une version plus récente du programme : installez cette version-là.") from error
     return applied
+
+
+def is_not_allowed(error: BaseException) -> bool:
+    """Whether PostgreSQL refused because of who asks: the service's account owns no table."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == _NOT_ALLOWED
 
 
 def is_current(settings: Settings) -> bool:
