@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-whole check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom flat growth lighthouse pictures machines upgrade image
+.PHONY: help run test test-long test-whole check format bench race stress kills faults translations lock clean browser fuzz-api fuzz audit sbom flat growth lighthouse pictures machines proxy upgrade image
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ faults: $(VENV)/.test ## full disk, 40 power cuts, locks, a database gone, slow 
 
 machines: $(VENV)/.test ## two hosts behind nginx, killed, cut off, restarted, straight and through PgBouncer (needs root, nginx, pgbouncer)
 	$(BIN)/python -m tests.machines
+
+proxy: $(VENV)/.test ## docs/nginx.conf itself before the site: TLS, plain http, headers, refusals, slow people (needs nginx)
+	$(BIN)/python -m tests.proxy
 
 upgrade: $(VENV)/.test ## every migration over full tables, and the newest while the program before it serves, on both engines
 	$(BIN)/python -m tests.upgrade

@@ -25,6 +25,11 @@ def faults(settings: Settings) -> list[str]:
     return [*_of_settings(settings), *asyncio.run(_of_database(settings)), *asyncio.run(_of_others(settings))]
 
 
+def remarks(settings: Settings) -> list[str]:
+    """What stops nothing, and could be better. Asked once there is no fault."""
+    return [] if settings.is_sqlite else asyncio.run(_of_the_account(settings))
+
+
 def _of_settings(config: Settings) -> list[str]:
     found = []
     if not config.secure:
@@ -55,7 +60,8 @@ async def _of_database(config: Settings) -> list[str]:
         if not await asyncio.to_thread(migrations.is_current, config):
             return ["La base n'est pas au schéma courant : lancez forums migrate."]
         async with database.reading() as session:
-            return [*await _of_what_it_holds(session), *([] if config.is_sqlite else await _of_connections(session, config))]
+            found = await _of_what_it_holds(session)
+            return found if config.is_sqlite else [*found, *await _of_privileges(session), *await _of_connections(session, config)]
     finally:
         await database.close()
 
@@ -78,6 +84,33 @@ async def _of_connections(session: AsyncSession, config: Settings) -> list[str]:
     if wanted <= allowed:
         return []
     return [f"PostgreSQL permet {allowed} connexions et il en faut {wanted} : baissez WEB_CONCURRENCY, ou montez max_connections."]
+
+
+async def _of_privileges(session: AsyncSession) -> list[str]:
+    short = (await session.exec(_TABLES_IT_CANNOT_WRITE)).scalars().all()  # type: ignore[call-overload]
+    if not short:
+        return []
+    return [
+        f"Le compte de DATABASE_URL ne peut écrire dans {', '.join(short)} : passez docs/postgresql.sql avec celui qui possède les tables."
+    ]
+
+
+_TABLES_IT_CANNOT_WRITE = text(
+    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'"
+    " AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')) ORDER BY relname"
+)
+_OWNS = text("SELECT EXISTS (SELECT FROM pg_tables WHERE tablename = 'forum' AND pg_has_role(tableowner, 'USAGE'))")
+
+
+async def _of_the_account(config: Settings) -> list[str]:
+    database = Database(config)
+    try:
+        async with database.reading() as session:
+            owns = (await session.exec(_OWNS)).scalar_one()  # type: ignore[call-overload]
+    finally:
+        await database.close()
+    told = "Le compte de DATABASE_URL possède les tables : au service, un compte qui y lit et écrit suffit (docs/postgresql.sql)."
+    return [told] if owns else []
 
 
 async def _of_others(config: Settings) -> list[str]:

@@ -52,6 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _complain(str(error))
     except (DBAPIError, *DatabaseUnavailable) as error:
         cause = getattr(error, "orig", None) or error
+        if migrations.is_not_allowed(error):
+            return _complain(
+                f"Le compte de DATABASE_URL n'en a pas le droit ({cause}) : lancez cette commande avec celui qui possède les tables."
+            )
         return _complain(f"La base de données ne répond pas : {' '.join(str(cause).split()) or type(cause).__name__}")
     except KeyboardInterrupt:
         return 130
@@ -389,10 +393,13 @@ def _check(options: argparse.Namespace) -> int:
     """Say what would stop a real deployment, a line each, and how to mend it."""
     from forums import checking
 
-    faults = checking.faults(settings.read())
+    config = settings.read()
+    faults = checking.faults(config)
     for fault in faults:
         print(f"À corriger : {fault}")
     if not faults:
+        for remark in checking.remarks(config):
+            print(f"Remarque : {remark}")
         print("Tout est en ordre.")
     return 1 if faults else 0
 

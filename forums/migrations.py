@@ -29,6 +29,8 @@ Answer = TypeVar("Answer")
 # CHECK constraints are compared by name, which Alembic leaves out unless asked.
 COMPARED = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"]
 
+_NOT_ALLOWED = "42501"  # PostgreSQL's insufficient_privilege
+
 _LOCK = 0x464F44  # "FOD", any number the database's other users do not lock
 
 
@@ -40,7 +42,7 @@ def migrate(settings: Settings) -> list[str]:
     """Bring the database to the head. Returns the revisions applied, none when there was nothing to do.
 
     For the command line: it starts an event loop of its own. Raises `BadSetting` for a database that a
-    newer version of the program has migrated.
+    newer version of the program has migrated, and for an account that may not change its tables.
     """
     if is_current(settings):
         return []
@@ -52,11 +54,23 @@ def migrate(settings: Settings) -> list[str]:
     config.attributes["applied"] = applied
     try:
         command.upgrade(config, "head")
+    except DBAPIError as error:
+        if not is_not_allowed(error):
+            raise
+        raise BadSetting(
+            "La base n'est pas au schéma courant, et le compte de DATABASE_URL ne peut la changer :"
+            " lancez forums migrate avec le compte qui possède les tables."
+        ) from error
     except CommandError as error:
         if not isinstance(error.__cause__, ResolutionError):
             raise
         raise BadSetting("La base a été mise à jour par une version plus récente du programme : installez cette version-là.") from error
     return applied
+
+
+def is_not_allowed(error: BaseException) -> bool:
+    """Whether PostgreSQL refused because of who asks: the service's account owns no table."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == _NOT_ALLOWED
 
 
 def is_current(settings: Settings) -> bool:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -35,7 +36,7 @@ from forums.database import Database
 from forums.models.forum import PARIS
 from forums.settings import Settings
 from tests.engines import create_async_engine
-from tests.factories import NOW, SECRET_KEY, opened
+from tests.factories import NOW, SECRET_KEY, for_service, opened
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it remarks on import that a container has no XDG_RUNTIME_DIR
@@ -202,8 +203,15 @@ def sqlite_migrated(made_once: Callable[[str, Callable[[Path], None]], Path]) ->
 def postgres_migrated(postgres_url: PostgresUrl) -> str:
     """The name of a PostgreSQL database that every migration went over, and no row, to make others like it."""
     url = postgres_url()
-    migrations.migrate(forums.settings.read({"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY}))
+    with ThreadPoolExecutor(1) as apart:  # Playwright keeps an event loop running in this thread
+        apart.submit(migrations.migrate, forums.settings.read({"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY})).result()
     return str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def postgres_served(postgres_url: PostgresUrl, postgres_migrated: str) -> PostgresUrl:
+    """Call it for such a database, by the address of the service, which owns none of its tables."""
+    return lambda: for_service(postgres_url(postgres_migrated))
 
 
 @pytest.fixture(scope="session")
@@ -216,9 +224,10 @@ def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_with_tables(postgres_url: PostgresUrl) -> str:
-    """A PostgreSQL database with every table, to be emptied before each use: ten times quicker than a new one."""
+    """A PostgreSQL database with every table, to be emptied before each use: ten times quicker than a new one. Its owner's address."""
     url = postgres_url()
     asyncio.run(make_tables(url))
+    for_service(url)
     return url
 
 
@@ -239,7 +248,7 @@ def engine_settings(request: pytest.FixtureRequest, settings: Settings) -> Setti
         return settings
     url: str = request.getfixturevalue("postgres_with_tables")
     request.getfixturevalue("emptying")(url)
-    return replace(settings, database_url=url)
+    return replace(settings, database_url=for_service(url))
 
 
 def patient(url: Any, **options: Any) -> AsyncEngine:
@@ -282,6 +291,15 @@ def emptying() -> Iterator[Callable[[str], None]]:
 async def database(engine_settings: Settings) -> AsyncIterator[Database]:
     """A fresh database with its tables; every test that asks for it runs on both engines."""
     database = Database(engine_settings)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def owner(engine_settings: Settings, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """The same database for who may change its tables, which on PostgreSQL the service may not."""
+    owned = engine_settings.database_url if engine_settings.is_sqlite else request.getfixturevalue("postgres_with_tables")
+    database = Database(replace(engine_settings, database_url=owned))
     yield database
     await database.close()
 

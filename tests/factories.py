@@ -4,12 +4,17 @@ What a test relies on it gives itself (`a_forum(session, capacity=1)`); what it 
 a plain value. Forms are made as a page makes them: from what was typed.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
+from sqlalchemy import make_url
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -47,7 +52,7 @@ from forums.models.forum import PARIS
 from forums.questions import QuestionForm
 from forums.registrations import ChangeForm, RegistrationForm
 from forums.schedule import ForumForm, MoveForm, SeasonForm
-from forums.settings import Settings
+from forums.settings import ROOT, Settings
 
 NOW = datetime(2027, 2, 1, 9, 0, tzinfo=UTC)
 SECRET_KEY = "une clé d'essai, la même pour toute la suite"
@@ -67,6 +72,21 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+@cache
+def for_service(owned: str) -> str:
+    """The address by which the service reaches an owner's database, once `docs/postgresql.sql` gave it what it needs."""
+
+    async def give() -> None:
+        owner = await asyncpg.connect(owned)
+        await owner.execute("CREATE TABLE IF NOT EXISTS alembic_version (version_num varchar(32))")  # where nothing was migrated
+        await owner.execute((ROOT / "docs" / "postgresql.sql").read_text())
+        await owner.close()
+
+    with ThreadPoolExecutor(1) as apart:  # whoever asks may be in a loop already
+        apart.submit(asyncio.run, give()).result()
+    return make_url(owned).set(username="forums_service", password=None).render_as_string(hide_password=False)
 
 
 # -- The plan ------------------------------------------------------------------------------------------

@@ -8,11 +8,9 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from forums.settings import ROOT
 from tests import crew
 from tests.crew import Program
 from tests.factories import SECRET_KEY
+from tests.nginx import RECIPE, await_port, running
 
 NEEDED = {"ip": "iproute2", "nginx": "nginx-light", "pgbouncer": "pgbouncer"}
 ADDRESSES = 4
@@ -206,7 +205,7 @@ def pgbouncer(host: object, port: int, address: str, *, listen: int = POOL_PORT,
                 ["pgbouncer", str(file)], user="nobody", group="nogroup", stdout=said, stderr=said, cwd="/", start_new_session=True
             )
         try:
-            _await(address, listen, process, Path(place) / "said")
+            await_port(address, listen, process, Path(place) / "said")
             yield f"postgresql://postgres@{address}:{listen}/postgres?pgbouncer=true"
         finally:
             process.terminate()
@@ -216,40 +215,18 @@ def pgbouncer(host: object, port: int, address: str, *, listen: int = POOL_PORT,
 @contextmanager
 def nginx(net: Network, folder: Path) -> Iterator[Path]:
     """The proxy of `docs/nginx.conf`, with other addresses and without TLS: the file of what it complained of."""
-    recipe = (ROOT / "docs" / "nginx.conf").read_text()
+    recipe = RECIPE.read_text()
     recipe = re.sub(
         r"^ +server 192\.0\.2\.(\d+):8000", lambda found: f" server {net.hosts[int(found[1]) - 11].address}:{WEB_PORT}", recipe, flags=re.M
     )
-    recipe = re.sub(r"^ +(listen \[|ssl_).*;\n", "", recipe, flags=re.M)
+    recipe = re.sub(r"^ +(listen \[|ssl_).*\n", "", recipe, flags=re.M)
     recipe = recipe.replace("listen 80;", f"listen {net.address}:8081;").replace(
         "listen 443 ssl http2;", f"listen {net.address}:{NGINX_PORT};"
     )
     assert "192.0.2" not in recipe
     assert "443" not in recipe
-    place = folder / "nginx"
-    place.mkdir()
-    paths = "".join(f"{each}_temp_path {place}/{each};\n" for each in ("client_body", "proxy", "fastcgi", "scgi", "uwsgi"))
-    main = f"user root;\nworker_processes 2;\npid {place}/pid;\nerror_log {place}/said warn;\nevents {{ worker_connections 4096; }}\n"
-    (place / "nginx.conf").write_text(f"{main}http {{\naccess_log off;\n{paths}{recipe}\n}}\n")
-    process = subprocess.Popen(["nginx", "-c", str(place / "nginx.conf"), "-p", str(place), "-g", "daemon off;"], start_new_session=True)
-    try:
-        _await(net.address, NGINX_PORT, process, place / "said")
-        yield place / "said"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _await(address: str, port: int, process: subprocess.Popen[bytes], said: Path) -> None:
-    deadline = time.monotonic() + 180  # a busy machine starts slowly
-    while True:
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex((address, port)) == 0:
-                return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"it did not start: {said.read_text() if said.exists() else ''}")
-        time.sleep(0.05)
+    with running(recipe, net.address, NGINX_PORT, folder) as said:
+        yield said
 
 
 @contextmanager
@@ -267,5 +244,5 @@ def at_work(net: Network, urls: Sequence[str], folder: Path, relay_port: int, pr
         programs += [host.web, host.worker]
     with crew.running(programs):
         for host in net.hosts:
-            _await(host.address, WEB_PORT, host.web.process, host.web.log)
+            await_port(host.address, WEB_PORT, host.web.process, host.web.log)
         yield

@@ -122,7 +122,7 @@ async def test_what_is_undone_was_never_told(database: Database) -> None:
     assert await told(database, kept) == before
 
 
-async def test_a_database_put_back_by_hand_is_noticed(database: Database) -> None:
+async def test_a_database_put_back_by_hand_is_noticed(database: Database, owner: Database) -> None:
     async with database.transaction() as session:
         forums = [await a_forum(session, number=number) for number in (1, 2, 3)]
     kept = all_of_them()
@@ -131,7 +131,7 @@ async def test_a_database_put_back_by_hand_is_noticed(database: Database) -> Non
             await session.exec(update(Forum).where(col(Forum.id) == forums[0].id).values(theme=f"Thème {number}"))
         await told(database, kept)
 
-    async with database.writer.begin() as connection:
+    async with owner.writer.begin() as connection:
         await connection.run_sync(calendar_index.drop)
         await connection.execute(update(Forum).values(theme="Celui de la copie"))
         await connection.run_sync(calendar_index.create)
@@ -140,13 +140,13 @@ async def test_a_database_put_back_by_hand_is_noticed(database: Database) -> Non
     assert await told(database, kept) == await from_nothing(database)
 
 
-async def test_made_anew_it_is_told_the_same(database: Database) -> None:
+async def test_made_anew_it_is_told_the_same(database: Database, owner: Database) -> None:
     async with database.transaction() as session:
         await a_forum(session)
     kept = all_of_them()
     before = await told(database, kept)
 
-    async with database.writer.begin() as connection:
+    async with owner.writer.begin() as connection:
         await connection.run_sync(calendar_index.create)
 
     assert await told(database, kept) == await told(database, all_of_them()) == before

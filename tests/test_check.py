@@ -1,15 +1,17 @@
 """`forums check`: each of these wrong configurations is found, named, and told how to mend."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
 
 from forums import cli
-from tests.factories import SECRET_KEY
+from tests.factories import SECRET_KEY, for_service
 from tests.ports import free_port
 
 WHOLE = {
@@ -18,6 +20,7 @@ WHOLE = {
     "MAIL_FROM": "Forums <forums@example.fr>",
     **{f"PUBLISHER_{name}": "Renseigné" for name in ("NAME", "ADDRESS", "DIRECTOR", "HOST_NAME")},
 }
+PostgresUrl = Callable[..., str]
 Check = Callable[..., tuple[int, str]]
 
 
@@ -138,8 +141,26 @@ def test_what_is_not_done_yet_is_told_as_a_command(check: Check, whole: dict[str
     assert remedy in said
 
 
-def test_more_connections_than_postgresql_allows_are_counted(check: Check, whole: dict[str, str], postgres_url: Callable[[], str]) -> None:
-    status, said = check(whole | {"DATABASE_URL": postgres_url(), "WEB_CONCURRENCY": "40"}, *READY, ["check"])
+def test_of_postgresql_its_connections_and_what_the_account_may_do_are_looked_at(
+    check: Check, whole: dict[str, str], postgres_url: PostgresUrl
+) -> None:
+    owned = postgres_url()
+    given = whole | {"DATABASE_URL": owned}
+    status, said = check(given, *READY, ["check"])
+    assert (status, said.splitlines()[1:]) == (0, ["Tout est en ordre."])
+    assert said.startswith("Remarque : Le compte de DATABASE_URL possède les tables")
 
+    served = given | {"DATABASE_URL": for_service(owned)}
+    assert check(served) == (0, "Tout est en ordre.\n")
+
+    asyncio.run(_by(owned, "REVOKE INSERT ON question FROM forums_service"))
+    status, said = check(served | {"WEB_CONCURRENCY": "40"})
     assert status == 1
+    assert "ne peut écrire dans question : passez docs/postgresql.sql" in said
     assert "il en faut 175 : baissez WEB_CONCURRENCY" in said
+
+
+async def _by(owner: str, statement: str) -> None:
+    connection = await asyncpg.connect(owner)
+    await connection.execute(statement)
+    await connection.close()

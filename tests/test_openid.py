@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 from joserfc.jwk import ECKey
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 import forums.settings
@@ -153,6 +153,17 @@ async def test_a_member_signed_in_before_is_known_by_their_identity_when_their_a
     answer = await signed_in(connected)
 
     assert answer.status_code == 303
+
+
+async def test_the_log_says_which_member_the_provider_let_in(connected: Site, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "forums.access")
+
+    await signed_in(connected)
+
+    async with connected.database.reading() as session:
+        member, this = (await session.exec(select(Member, MemberSession).where(col(MemberSession.member_id) == col(Member.id)))).one()
+    lines = [record.getMessage() for record in caplog.records if record.name == "forums.access"]
+    assert [line for line in lines if line.endswith(f" ms member {member.id} session {this.code}")] == [lines[-1]]
 
 
 # -- Refused ----------------------------------------------------------------------------------------------
@@ -388,8 +399,9 @@ async def test_a_new_holder_of_an_address_does_not_inherit_its_member_until_an_a
     member = await a_member(session, "agent@example.org", oidc_subject="sujet-1")
     newcomer = Identity("sujet-2", "agent@example.org", "jeton")
 
-    with pytest.raises(AnotherIdentity):
+    with pytest.raises(AnotherIdentity) as refused:
         await openid.member_of(session, newcomer, now=NOW)
+    assert refused.value.detail == f"member {member.id}"  # for the log
     await members.unlink_identity(session, member.id, by=admin, now=NOW)
 
     assert await openid.member_of(session, newcomer, now=NOW) is member

@@ -25,7 +25,7 @@ DAY = date(2031, 1, 23)
 @pytest.fixture
 def site(request: pytest.FixtureRequest, tmp_path: Path, mailbox: Mailbox) -> Iterator[Served]:
     """A site with one forum: one seat in the room, one from afar. With PostgreSQL the worker is a process of its own."""
-    url = f"sqlite:///{tmp_path / 'forums.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")()
+    url = f"sqlite:///{tmp_path / 'forums.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_served")()
     with served(url, SMTP_URL=mailbox.url) as found:
         in_a_thread(one_forum, found.environment)
         with found.worker() if request.param == "postgresql" else nullcontext():

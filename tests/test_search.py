@@ -191,10 +191,10 @@ def test_after_every_migration_the_index_is_whole(settings: Settings) -> None:
     assert kept == {*search_index.triggers(), *standing_index.triggers(), *calendar_index.triggers()}
 
 
-async def test_an_index_made_anew_finds_what_was_there(database: Database) -> None:
+async def test_an_index_made_anew_finds_what_was_there(database: Database, owner: Database) -> None:
     async with database.transaction() as session:
         await a_question(session, text="Un zèbre ?")
-    async with database.writer.begin() as connection:
+    async with owner.writer.begin() as connection:
         await connection.run_sync(search_index.create)
 
     async with database.reading() as session:

@@ -56,7 +56,7 @@ class Play:
 def play(request: pytest.FixtureRequest, tmp_path: Path, mailbox: Mailbox, chromium: Browser) -> Iterator[Play]:
     """With JavaScript on SQLite, without it on PostgreSQL, where the worker is a process of its own."""
     sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path / 'forums.db'}" if sqlite else request.getfixturevalue("postgres_url")()
+    url = f"sqlite:///{tmp_path / 'forums.db'}" if sqlite else request.getfixturevalue("postgres_served")()
     clock = tmp_path / "clock"
     clock.write_text("2026-12-01T09:00:00+01:00")
     with served(url, clock=clock, SMTP_URL=mailbox.url) as site:

@@ -11,18 +11,19 @@ import logging
 import re
 import time
 import tomllib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import httpx2
 import pytest
 from sqlmodel import col, select
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from forums import cli
-from forums.models import MemberSession, Registration
+from forums import cli, members, secret_links
+from forums.models import AuditEvent, Member, MemberSession, Registration
 from forums.pages.gate import AccessLog
 from forums.settings import ROOT
-from tests.site import OURS, PUBLIC_URL, Site
+from tests.site import OURS, PUBLIC_URL, Site, links_in
 
 SESSION = "__Host-session"
 LINES = re.findall(
@@ -109,6 +110,21 @@ def test_every_dependency_carries_its_reason():
     assert lines is not None
     with_reason = re.findall(r'^ +"([^"]+)", +# \S.{8,}$', lines[1], re.MULTILINE)
     assert with_reason == declared
+
+
+def test_two_modules_alone_speak_to_others_and_the_unit_shuts_out_everybody_not_listed():
+    """The relay and the identity provider, each where a setting says; the database is reached by its driver."""
+    speaks = re.compile(
+        r"^\s*(?:import|from) (?:aiosmtplib|smtplib|imaplib|ftplib|httpx2?|http\.client|urllib\.request|authlib|requests|aiohttp|asyncpg)\b"
+        r"|open_connection\(|create_connection\(|\.connect\(\(|sock_connect\(|xmlrpc",
+        re.MULTILINE,
+    )
+    unit = (ROOT / "docs/forums.service").read_text()
+
+    found = {str(path.relative_to(ROOT / "forums")) for path in ROOT.glob("forums/**/*.py") if speaks.search(path.read_text())}
+    assert found == {"openid/provider.py", "outbox/relay.py"}
+    assert re.findall(r"^IPAddress\w+=.*", unit, re.MULTILINE) == ["IPAddressDeny=any", "IPAddressAllow=localhost"]
+    assert "ProtectSystem=strict" in unit
 
 
 # -- Sessions --------------------------------------------------------------------------------------------------
@@ -265,8 +281,8 @@ async def test_what_is_refused_is_in_the_log_by_its_route_and_nothing_typed_is(s
     await site.get("/organisation/%0d%0a2026-01-01%20forums%20ERROR%20invent%C3%A9")
     await site.get("/", headers={"user-agent": "x\x1b[2J", "referer": "ERROR inventé".encode()})
 
-    lines = [record.getMessage() for record in caplog.records if record.name == "forums.access"]
-    assert [re.sub(r" [\d.]+ ms$", "", line) for line in lines[:4]] == [
+    lines = _accesses(caplog)
+    assert [re.sub(r" session \w{8}$", "", line) for line in lines[:4]] == [
         "GET /organisation/membres 403",
         "POST - 403",
         "POST /connexion 422",
@@ -274,6 +290,114 @@ async def test_what_is_refused_is_in_the_log_by_its_route_and_nothing_typed_is(s
     ]
     assert len(lines) == 6
     assert not any("invent" in line or "\n" in line or "\x1b" in line for line in lines)
+
+
+def _accesses(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says of each request, but for how long it took."""
+    return [re.sub(r" [\d.]+ ms", "", record.getMessage()) for record in caplog.records if record.name == "forums.access"]
+
+
+async def test_each_attempt_to_sign_in_is_in_the_log_with_the_member_it_concerns_and_whether_it_succeeded(
+    site: Site, caplog: pytest.LogCaptureFixture
+):
+    await site.sign_in("admin")
+    async with site.database.reading() as session:
+        member = await members.member_by_email(session, "admin@example.org")
+    assert member is not None
+    caplog.set_level(logging.INFO, "forums.access")
+    await site.get("/connexion")
+    await site.post("/connexion", email="admin@example.org")
+    await site.post("/connexion", email="personne@example.org")
+    link = next(each for each in links_in((await site.mailed("admin@example.org"))[-1]) if each.startswith("/connexion/"))
+    browser = list(site.client.cookies.jar)
+    site.client.cookies.clear()
+    await site.post(link)  # from another browser
+    for cookie in browser:
+        site.client.cookies.jar.set_cookie(cookie)
+    await site.post(link)
+    await site.get("/organisation")
+    await site.post(link)  # a second time
+    await site.post("/connexion/" + "x" * 43)
+
+    async with site.database.transaction() as session:
+        late = await members.link_to_sign_in(session, member, now=datetime.now(UTC) - timedelta(minutes=11))
+        code = (await session.exec(select(MemberSession.code))).one()
+    await site.post(f"/connexion/{late}")
+    assert _accesses(caplog)[1:] == [
+        f"POST /connexion 303 member {member.id}",
+        "POST /connexion 303",
+        f"POST /connexion/{{token}} 404 member {member.id}: another browser",
+        f"POST /connexion/{{token}} 303 member {member.id} session {code}",
+        f"GET /organisation 200 session {code}",
+        f"POST /connexion/{{token}} 404 member {member.id}: used",
+        "POST /connexion/{token} 404",
+        f"POST /connexion/{{token}} 404 member {member.id}: expired",
+    ]
+
+
+async def test_what_a_member_does_is_in_the_journal_and_in_the_log_by_a_session_that_leads_to_them(
+    site: Site, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, "forums.access")
+    await site.sign_in("admin")
+    async with site.database.reading() as session:
+        found = (await session.exec(select(Member).where(Member.email == "exemple@example.org"))).one()
+    page = (await site.get(f"/organisation/membres/{found.id}")).text
+    edition = re.search(r'name="edition" value="(\w+)"', page)
+    assert edition is not None
+    await site.post(f"/organisation/membres/{found.id}", name="Sacha", role="organiser", edition=edition[1])
+    await site.get("/")
+
+    came_in, *_, done, public = _accesses(caplog)
+    async with site.database.reading() as session:
+        event = (await session.exec(select(AuditEvent).where(AuditEvent.verb == "change_member"))).one()
+    who = re.fullmatch(r"POST /connexion/\{token\} 303 member (\S+) session (\w{8})", came_in)
+    assert who is not None
+    assert str(event.member_id) == who[1]
+    assert done == f"POST /organisation/membres/{{member}} 303 session {who[2]}"
+    assert public == "GET / 200"  # of the public it says nothing, whoever reads
+
+
+async def test_other_sessions_are_ended_by_whoever_has_just_signed_in(site: Site):
+    await site.sign_in("organiser")
+    phone = secret_links.hash_of(site.client.cookies[SESSION])
+    await site.sign_in("organiser")
+    here = secret_links.hash_of(site.client.cookies[SESSION])
+    codes = await _make_older(site, timedelta(minutes=16))
+    page = (await site.get("/organisation/mes-sessions")).text
+
+    assert re.findall(r"mes-sessions/(\w{8})/deconnexion", page) == [codes[here]]  # to sign out is always allowed
+    assert "/organisation/mes-sessions/deconnexion" not in page
+    assert "/connexion?suite=/organisation/mes-sessions" in page
+    for address in (f"/organisation/mes-sessions/{codes[phone]}/deconnexion", "/organisation/mes-sessions/deconnexion"):
+        answer = await site.post(address)
+        assert answer.headers["location"] == "/connexion?suite=/organisation/mes-sessions&fait=reconnexion"
+    assert await site.count(MemberSession) == 2
+    assert "plus d'un quart d'heure" in unescape((await site.get(answer.headers["location"])).text)
+
+    await site.post(f"/connexion/{await _link_of(site, 'organiser@example.org')}")
+    again = await site.post(f"/organisation/mes-sessions/{codes[phone]}/deconnexion")
+    assert again.headers["location"] == "/organisation/mes-sessions?fait=session-terminee"
+    codes = await _make_older(site, timedelta(minutes=16))
+    assert phone not in codes
+    await site.post(f"/organisation/mes-sessions/{next(iter(codes.values()))}/deconnexion")
+    assert await site.count(MemberSession) == 0
+
+
+async def _make_older(site: Site, age: timedelta) -> dict[str, str]:
+    """Every session began so long ago: the code of each, by the hash of its cookie."""
+    async with site.database.transaction() as session:
+        rows = (await session.exec(select(MemberSession))).all()
+        for row in rows:
+            row.created_at -= age
+        return {row.token_hash: row.code for row in rows}
+
+
+async def _link_of(site: Site, email: str) -> str:
+    async with site.database.transaction() as session:
+        member = await members.member_by_email(session, email)
+        assert member is not None
+        return await members.link_to_sign_in(session, member, now=datetime.now(UTC))
 
 
 async def test_the_log_says_when_in_utc_whatever_the_hour_of_the_machine(monkeypatch: pytest.MonkeyPatch):

@@ -1,11 +1,14 @@
 """Stopping behind a proxy: who had knocked is answered, who comes later is sent elsewhere at once."""
 
 import asyncio
+import re
 import socket
 from typing import Any
 
 import uvicorn
 
+from forums.app import ADDRESSES
+from forums.language import LANGUAGES
 from forums.serving import Server
 from forums.settings import ROOT
 
@@ -50,11 +53,40 @@ async def test_who_waits_behind_the_door_when_it_closes_is_answered():
         assert late.connect_ex(address) != 0
 
 
+RECIPE = (ROOT / "docs" / "nginx.conf").read_text()
+
+
 def test_the_proxy_is_told_what_no_client_may_say_and_tries_the_other_host_only_for_what_it_can_mend():
-    recipe = (ROOT / "docs" / "nginx.conf").read_text()
-    said = {line.split("#")[0].strip().rstrip(";") for line in recipe.splitlines()}
+    said = {line.split("#")[0].strip().rstrip(";") for line in RECIPE.splitlines()}
 
     assert {"proxy_set_header X-Forwarded-For $remote_addr", "proxy_set_header X-Forwarded-Proto $scheme"} <= said
     (tried_again,) = (line.split()[1:] for line in said if line.startswith("proxy_next_upstream "))
     # A form must not go twice; and a busy database says 503 through both hosts: nginx would take both for dead.
     assert set(tried_again) == {"error", "timeout", "http_502"}
+
+
+def test_the_proxy_takes_two_versions_of_tls_and_six_suites_the_strongest_first():
+    """What it then does with clients that could do worse is `make proxy`'s."""
+    (versions,) = re.findall(r"^ +ssl_protocols (.*);$", RECIPE, re.MULTILINE)
+    (suites,) = re.findall(r"^ +ssl_ciphers (.*);$", RECIPE, re.MULTILINE)
+
+    assert versions == "TLSv1.2 TLSv1.3"
+    assert [re.sub("^ECDHE-(ECDSA|RSA)-", "", each) for each in suites.split(":")] == [
+        each for each in ("AES256-GCM-SHA384", "CHACHA20-POLY1305", "AES128-GCM-SHA256") for _ in range(2)
+    ]
+    assert "ssl_prefer_server_ciphers on;" in RECIPE
+
+
+def test_over_plain_http_a_page_leads_to_https_and_what_programs_ask_for_is_refused():
+    (pattern,) = re.findall(r"^ +location ~ (\S+) \{ return 403 ", RECIPE, re.MULTILINE)
+    refused = re.compile(pattern)
+
+    read = {each.path for each in ADDRESSES if each.method == "GET"}
+    # The calendars are not among them: for many programs `webcal://`, on which a person clicks, means http.
+    of_programs = {
+        path for path in read if path.startswith(("/api/", "/sante", "/metriques")) or path.endswith((".atom", ".csv", ".json", ".zip"))
+    }
+
+    for prefix in ("", *(f"/{each}" for each in LANGUAGES[1:])):
+        assert {path for path in read if refused.search(prefix + path)} == of_programs
+    assert "if ($request_method !~ ^(GET|HEAD)$) { return 403 " in RECIPE

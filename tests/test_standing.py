@@ -62,10 +62,10 @@ async def test_a_standing_follows_every_fact_it_hangs_on(season: Database) -> No
         assert await _kept(season) == await _recounted(season), change.__name__
 
 
-async def test_made_anew_the_standings_are_the_same(season: Database) -> None:
+async def test_made_anew_the_standings_are_the_same(season: Database, owner: Database) -> None:
     before = await _kept(season)
 
-    async with season.writer.begin() as connection:
+    async with owner.writer.begin() as connection:
         await connection.run_sync(standing_index.create)
 
     assert await _kept(season) == before

@@ -27,7 +27,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'forums.db'}"
     else:
-        fresh: PostgresUrl = request.getfixturevalue("postgres_url")
+        fresh: PostgresUrl = request.getfixturevalue("postgres_served")
         url = fresh()
     with served(url) as found:
         found.command("load-plan", str(ROOT / "db" / "plans" / "2018-2020.yaml"))

@@ -30,11 +30,13 @@ from forums.members.enrolment import (
 from forums.members.journal import JournalEntry, JournalFilter, journal, note, record, record_change
 from forums.members.roles import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS, ROLES
 from forums.members.sessions import (
+    FRESH,
     IDLE,
     SESSION_LASTS,
     browser_named,
     end_session,
     forget_old_sessions,
+    is_fresh,
     member_of_session,
     open_session,
     seen,
@@ -49,11 +51,13 @@ from forums.members.signing_in import (
     ask_for_link,
     link_to_sign_in,
     sign_in,
+    why_refused,
 )
 
 __all__ = [
     "ADMINS",
     "ANSWERERS",
+    "FRESH",
     "IDLE",
     "LINKS_A_DAY",
     "MAIL_AGAIN_AFTER",
@@ -82,6 +86,7 @@ __all__ = [
     "everyone",
     "forget_old_sessions",
     "institutions_of",
+    "is_fresh",
     "journal",
     "known_institutions",
     "link_to_sign_in",
@@ -101,4 +106,5 @@ __all__ = [
     "sign_out",
     "sign_out_everywhere",
     "unlink_identity",
+    "why_refused",
 ]

@@ -1,7 +1,8 @@
 """Sessions: a signed-in browser is a row, known by the hash of its cookie; ending it deletes the row.
 
 A session ends after an hour without a visit and after twelve hours in any case. Its member sees all
-of theirs, in words they recognise, and ends any of them or all at once.
+of theirs, in words they recognise, and ends any of them or all at once once they have just signed in: whoever
+found a browser open must not shut its member out of the others.
 """
 
 import re
@@ -17,6 +18,7 @@ from forums.models import Member, MemberSession
 
 SESSION_LASTS = timedelta(hours=12)
 IDLE = timedelta(minutes=60)
+FRESH = timedelta(minutes=15)
 
 # The first that matches: each browser also says the names of those it looks like.
 _BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox", "Firefox"), ("FxiOS", "Firefox"), ("SamsungBrowser", "Samsung Internet"),
@@ -69,6 +71,11 @@ async def sessions_of(session: AsyncSession, member: Member, *, now: datetime) -
         MemberSession.member_id == member.id, col(MemberSession.expires_at) > now, col(MemberSession.seen_at) > now - IDLE
     )
     return (await session.exec(query.order_by(col(MemberSession.seen_at).desc(), col(MemberSession.code)))).all()
+
+
+def is_fresh(member_session: MemberSession, *, now: datetime) -> bool:
+    """Whether its member proved a moment ago who they are."""
+    return now - member_session.created_at < FRESH
 
 
 async def seen(session: AsyncSession, member_session: MemberSession, *, now: datetime) -> None:

@@ -5,9 +5,10 @@ member is mailed at most one link a minute and forty a day, whoever types their 
 """
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple
+from uuid import UUID
 
-from sqlmodel import col, update
+from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import emails, limits, outbox, secret_links
@@ -15,7 +16,7 @@ from forums.forms import Email, Form, line
 from forums.limits import Limit
 from forums.members.enrolment import member_by_email
 from forums.members.sessions import open_session
-from forums.models import Member
+from forums.models import Member, SecretLink
 
 MAIL_AGAIN_AFTER = timedelta(minutes=1)
 LINKS_A_DAY = Limit(40, timedelta(days=1))
@@ -26,14 +27,21 @@ class SignInForm(Form):
     suite: Annotated[str, line(300)]
 
 
-async def ask_for_link(session: AsyncSession, email: str, *, browser: str, now: datetime) -> None:
+class Refused(NamedTuple):
+    """Whose link let nobody in, and why: for the log alone, whoever has the link is told the same in each case."""
+
+    member_id: UUID
+    why: Literal["used", "expired", "another browser"]
+
+
+async def ask_for_link(session: AsyncSession, email: str, *, browser: str, now: datetime) -> Member | None:
     """Promise a sign-in message to a member; do nothing for anyone else, in the same way for the eye.
 
-    `browser` is the secret of the cookie given to the browser that asks.
+    `browser` is the secret of the cookie given to the browser that asks. Returns the member, for the log alone.
     """
     member = await member_by_email(session, email)
     if member is None:
-        return
+        return None
     allowed = await session.exec(
         update(Member)
         .where(col(Member.id) == member.id)
@@ -43,6 +51,7 @@ async def ask_for_link(session: AsyncSession, email: str, *, browser: str, now: 
     if allowed.rowcount == 1 and await limits.spend(session, f"sign_in:{member.id}", LINKS_A_DAY, now=now):
         token = await link_to_sign_in(session, member, browser=browser, now=now)
         outbox.enqueue(session, emails.sign_in(member, token, not_after=now + secret_links.SIGN_IN_LASTS), now=now)
+    return member
 
 
 async def link_to_sign_in(session: AsyncSession, member: Member, *, browser: str | None = None, now: datetime) -> str:
@@ -65,3 +74,13 @@ async def sign_in(session: AsyncSession, token: str, *, browser: str | None, nam
     if used is None or used.member_id is None:
         return None
     return open_session(session, used.member_id, named=named, now=now)
+
+
+async def why_refused(session: AsyncSession, token: str, *, now: datetime) -> Refused | None:
+    """Of a link that `sign_in` refused; None when there never was such a link, or it was forgotten."""
+    query = select(SecretLink).where(SecretLink.token_hash == secret_links.hash_of(token), SecretLink.purpose == "sign_in")
+    link = (await session.exec(query)).first()
+    if link is None or link.member_id is None:
+        return None
+    expired = link.expires_at is not None and link.expires_at <= now
+    return Refused(link.member_id, "used" if link.used_at else "expired" if expired else "another browser")

@@ -76,6 +76,6 @@ async def member_of(session: AsyncSession, identity: Identity, *, now: datetime)
         raise NotAMember
     linked = update(Member).where(col(Member.id) == member.id, col(Member.oidc_subject).is_(None))
     if (await session.exec(linked.values(oidc_subject=identity.subject))).rowcount != 1:
-        raise AnotherIdentity
+        raise AnotherIdentity(f"member {member.id}")
     members.record(session, member, "link_identity", f"member {member.id}", now=now)
     return member

@@ -40,6 +40,8 @@ _INSIDE = re.compile(r"/organisation(/[a-z0-9-]+)*")
 class AccessLog:
     """One line per request: method, route (never the address itself, which may hold a token), status, time.
 
+    A member's own says their session too, by the name it has on their page, and that of who signs in says which member: the
+    journal, which says who did what and when, and these lines are then read side by side. Of others it says nothing.
     It goes straight to where `forums serve` sends the log: a `LogRecord` takes longer than a page kept ready.
     """
 
@@ -66,7 +68,7 @@ class AccessLog:
             await self.app(scope, receive, watched)
         finally:
             took = (time.perf_counter() - began) * 1000
-            self._say(f"{scope['method']} {scope['log']['route']} {status} {took:.1f} ms")
+            self._say(f"{scope['method']} {scope['log']['route']} {status} {took:.1f} ms{scope['log'].get('who', '')}")
 
     def _say(self, line: str) -> None:
         if self.stream is None:
@@ -235,6 +237,7 @@ async def _let_in(request: Request, who: frozenset[Role]) -> Response | None:
             found = await members.member_of_session(session, token, now=page.now())
         if found is not None:
             member, member_session = found
+            tell_log(request, f"session {member_session.code}")
             request.state.member, request.state.member_session = member, member_session
             if member.role not in who:
                 return page.show(request, "error.html", status=403, code=403)
@@ -247,7 +250,22 @@ async def _let_in(request: Request, who: frozenset[Role]) -> Response | None:
     return page.show(request, "error.html", status=401, code=401)
 
 
-async def end_session_before(session: AsyncSession, request: Request) -> None:
+def tell_log(request: Request, words: str) -> None:
+    """What the line of this request says at its end of a member: ids alone, never a name nor an address."""
+    said = request.scope.get("log", {})
+    said["who"] = f"{said.get('who', '')} {words}"
+
+
+async def begin_session(session: AsyncSession, request: Request, token: str) -> None:
+    """A member has just come in with that new session, whose token this browser is to hold: nobody else's is left in it."""
+    await _end_session_before(session, request)
+    found = await members.member_of_session(session, token, now=page.now())
+    assert found is not None
+    member, member_session = found
+    tell_log(request, f"member {member.id} session {member_session.code}")
+
+
+async def _end_session_before(session: AsyncSession, request: Request) -> None:
     """A browser that signs in anew leaves no session behind, whose cookie somebody may have kept."""
     before = request.cookies.get(cookie_name(page.settings(request)))
     if before:

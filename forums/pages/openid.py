@@ -64,8 +64,8 @@ async def back(request: Request) -> Response:
         identity = await provider.identify(asked["code"], nonce=attempt.nonce, verifier=attempt.verifier, now=page.now())
         async with page.transaction(request) as session:
             member = await openid.member_of(session, identity, now=page.now())
-            await gate.end_session_before(session, request)
             token = members.open_session(session, member.id, named=named, id_token=identity.id_token, now=page.now())
+            await gate.begin_session(session, request, token)
     except SignInRefused as refusal:
         return _refused(request, refusal)
     response = page.go(request, attempt.suite or "/organisation")

@@ -117,6 +117,9 @@ DONE = {
     "abonnement-retire": N_("C'est retiré de ce que vous suivez."),
     "abonnement-rythme": N_("Le rythme est changé."),
     "deconnexion": N_("Vous êtes déconnecté."),
+    "reconnexion": N_(
+        "Connectez-vous de nouveau, puis terminez la session : cela se demande quand la dernière connexion a plus d'un quart d'heure."
+    ),
     "deconnexion-partout": N_("Vous êtes déconnecté de tous vos navigateurs."),
     "deconnexion-locale": N_(
         "Vous êtes déconnecté de ce site. ProConnect ne répondait pas : fermez aussi votre navigateur si l'ordinateur est partagé."

@@ -41,10 +41,12 @@ async def ask(request: Request) -> Response:
     try:
         async with page.transaction(request) as session:
             await page.spend(session, request)
-            await members.ask_for_link(session, filled.form.email, browser=browser, now=page.now())
+            member = await members.ask_for_link(session, filled.form.email, browser=browser, now=page.now())
     except TooManyRequests as refusal:
         filled.refuse("email", refusal)
         return page.too_many(_form(request, filled, status=429))
+    if member is not None:
+        gate.tell_log(request, f"member {member.id}")
     response, lasts = page.go(request, "/connexion/envoyee"), int(secret_links.SIGN_IN_LASTS.total_seconds())
     _know_again(request, response, browser)
     # Where they were going waits in the browser too: the welcome desk's phone comes from a QR code.
@@ -77,7 +79,9 @@ async def sign_in(request: Request) -> Response:
     async with page.transaction(request) as session:
         token = await members.sign_in(session, request.path_params["token"], browser=browser, named=named, now=page.now())
         if token is not None:
-            await gate.end_session_before(session, request)
+            await gate.begin_session(session, request, token)
+        elif refused := await members.why_refused(session, request.path_params["token"], now=page.now()):
+            gate.tell_log(request, f"member {refused.member_id}: {refused.why}")
     if token is None:
         return page.show(request, "members/expired.html", status=404)
     response = page.go(request, gate.inside(request.cookies.get(gate.cookie_name(config, "suite"), "")) or "/organisation")

@@ -1,4 +1,4 @@
-"""A member's own sessions: seen, ended one by one or all at once; and signing out."""
+"""A member's own sessions: seen, ended one by one or all at once by whoever has just signed in; and signing out."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,11 +8,14 @@ from forums.models import Member, MemberSession
 from forums.pages import gate, page
 from forums.pages.openid import farewell
 
+_AGAIN = "/connexion?suite=/organisation/mes-sessions&fait=reconnexion"
+
 
 async def index(request: Request) -> Response:
     async with page.reading(request) as session:
         found = await members.sessions_of(session, _member(request), now=page.now())
-    return page.show(request, "members/sessions.html", sessions=found, this=_this(request).code)
+    fresh = members.is_fresh(_this(request), now=page.now())
+    return page.show(request, "members/sessions.html", sessions=found, this=_this(request).code, fresh=fresh)
 
 
 async def end(request: Request) -> Response:
@@ -20,6 +23,8 @@ async def end(request: Request) -> Response:
     code = request.path_params["session"]
     if code == _this(request).code:
         return await sign_out(request)
+    if not members.is_fresh(_this(request), now=page.now()):
+        return page.go(request, _AGAIN)
     async with page.transaction(request) as session:
         if await members.end_session(session, _member(request), code):
             members.record(session, _member(request), "end_session", f"member {_member(request).id}", now=page.now())
@@ -27,6 +32,8 @@ async def end(request: Request) -> Response:
 
 
 async def end_all(request: Request) -> Response:
+    if not members.is_fresh(_this(request), now=page.now()):
+        return page.go(request, _AGAIN)
     async with page.transaction(request) as session:
         if await members.sign_out_everywhere(session, _member(request)):
             members.record(session, _member(request), "end_sessions", f"member {_member(request).id}", now=page.now())
