@@ -17,7 +17,7 @@ from forums.settings import ROOT
 ORDER = [
     {"settings"},
     {"models"},
-    {"sqlite_driver"},
+    {"sqlite_driver", "standing_tables"},
     {"database", "language", "plan_files", "search_index", "standing_index", "calendar_index", "table_sizes", "event_markup", "ogp_files"},
     {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients", "serving"},
     {"calendar_feed", "entry_codes", "mime"},

@@ -36,7 +36,7 @@ from forums.models import (
     Support,
 )
 from forums.settings import Settings
-from forums.standing_index import DAYS, ELSEWHERE, NO_DAY, NONE, STANDING, TALLY, WORK
+from forums.standing_tables import DAYS, ELSEWHERE, NO_DAY, NONE, STANDING, TALLY, WORK
 from tests.factories import NOW, a_question
 from tests.random_season import random_season
 

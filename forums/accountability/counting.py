@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import follow_ups, questions
 from forums.models import ActionPlan, Commitment, CommitmentInstitution, FollowUp, FollowUpCommitment, Forum, Institution
 from forums.models.forum import PARIS
-from forums.standing_index import ELSEWHERE, NONE, STANDING, TALLY
+from forums.standing_tables import ELSEWHERE, NONE, STANDING, TALLY
 
 
 @dataclass(frozen=True)

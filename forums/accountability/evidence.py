@@ -32,7 +32,7 @@ from forums.models import (
     Season,
 )
 from forums.models.forum import PARIS
-from forums.standing_index import DAY, DAYS, HOUR, NONE
+from forums.standing_tables import DAY, DAYS, HOUR, NONE
 
 SIX_MONTHS = relativedelta(months=6)
 TWICE = 2

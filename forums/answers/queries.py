@@ -26,7 +26,7 @@ from forums.models import (
     Season,
 )
 from forums.models.forum import PARIS
-from forums.standing_index import WORK
+from forums.standing_tables import WORK
 
 Stage = Literal["late", "to_answer", "prepared", "published"]
 

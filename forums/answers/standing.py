@@ -15,7 +15,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.models.forum import PARIS, Outcome
-from forums.standing_index import STANDING
+from forums.standing_tables import STANDING
 
 State = Literal["waiting", "on_agenda", "answered", "partly", "deferred", "refused"]
 

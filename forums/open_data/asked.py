@@ -36,7 +36,7 @@ from forums.open_data.columns import Column, Row, announced, in_french, joined, 
 from forums.open_data.forums_held import FORUM, of_question
 from forums.open_data.minutes_written import OUTCOMES, PASSAGE, Outcome
 from forums.open_data.plans import COMMITMENT, of_commitment
-from forums.standing_index import STANDING
+from forums.standing_tables import STANDING
 
 FOLLOW_UPS = {"promise": "promesse", "cooperation": "cooperation"}
 STATES = {"open": "ouverte", "kept": "tenue", "dropped": "abandonnee"}

@@ -28,7 +28,7 @@ from forums.models import (
     QuestionInstitution,
     Season,
 )
-from forums.standing_index import ELSEWHERE, NONE, STANDING, TALLY
+from forums.standing_tables import ELSEWHERE, NONE, STANDING, TALLY
 
 # What the public may read at a question's own address; of those declined or withdrawn, the reason alone.
 PUBLIC = ("published", "merged", "declined", "unpublished")
