@@ -33,10 +33,10 @@ class Fact(NamedTuple):
 
 
 FACTS = (
-    Fact("question", "status, forum_id, commitment_id, decided_at, created_at", "SELECT {row}.id"),
-    Fact("question_institution", "question_id, institution_id", "SELECT {row}.question_id"),
-    Fact("answer", "question_id, outcome, deferred_to, published_at, amended_at", "SELECT {row}.question_id"),
-    Fact("minutes_entry_question", "question_id, entry_id, outcome, deferred_to", "SELECT {row}.question_id"),
+    Fact("question", "status, forum_id, commitment_id, decided_at, created_at", "SELECT {row}.id AS question_id"),
+    Fact("question_institution", "question_id, institution_id", "SELECT {row}.question_id AS question_id"),
+    Fact("answer", "question_id, outcome, deferred_to, published_at, amended_at", "SELECT {row}.question_id AS question_id"),
+    Fact("minutes_entry_question", "question_id, entry_id, outcome, deferred_to", "SELECT {row}.question_id AS question_id"),
     Fact("minutes_entry", "minutes_id, number", "SELECT question_id FROM minutes_entry_question WHERE entry_id = {row}.id", True),
     Fact(
         "minutes",
@@ -44,23 +44,25 @@ FACTS = (
         "SELECT question_id FROM minutes_entry_question JOIN minutes_entry ON minutes_entry.id = entry_id WHERE minutes_id = {row}.id",
         True,
     ),
-    Fact("agenda_item_question", "question_id, agenda_item_id", "SELECT {row}.question_id"),
+    Fact("agenda_item_question", "question_id, agenda_item_id", "SELECT {row}.question_id AS question_id"),
     Fact("agenda_item", "forum_id, version", "SELECT question_id FROM agenda_item_question WHERE agenda_item_id = {row}.id", True),
     Fact(
         "forum",
         "season_id, agenda_version, day",
-        "SELECT id FROM question WHERE forum_id = {row}.id UNION SELECT question_id FROM agenda_item_question"
+        "SELECT id AS question_id FROM question WHERE forum_id = {row}.id UNION SELECT question_id FROM agenda_item_question"
         " JOIN agenda_item ON agenda_item.id = agenda_item_id WHERE agenda_item.forum_id = {row}.id",
         True,
     ),
     Fact(
-        "commitment_institution", "commitment_id, institution_id, role", "SELECT id FROM question WHERE commitment_id = {row}.commitment_id"
+        "commitment_institution",
+        "commitment_id, institution_id, role",
+        "SELECT id AS question_id FROM question WHERE commitment_id = {row}.commitment_id",
     ),
-    Fact("commitment", "plan_id", "SELECT id FROM question WHERE commitment_id = {row}.id", True),
+    Fact("commitment", "plan_id", "SELECT id AS question_id FROM question WHERE commitment_id = {row}.id", True),
     Fact(
         "season",
         "plan_id",
-        "SELECT question.id FROM question JOIN forum ON forum.id = question.forum_id WHERE forum.season_id = {row}.id",
+        "SELECT question.id AS question_id FROM question JOIN forum ON forum.id = question.forum_id WHERE forum.season_id = {row}.id",
         True,
     ),
 )
@@ -210,6 +212,7 @@ def drop(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         for name in triggers():
             connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+        connection.exec_driver_sql("DROP VIEW IF EXISTS standing_again")
     else:
         for name in (*(f"{name}()" for name in triggers()), "standing_again(uuid[])", "standing_slot()"):
             connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {name} CASCADE")
@@ -217,8 +220,9 @@ def drop(connection: Connection) -> None:
 
 
 def triggers() -> list[str]:
+    """Their names on SQLite; PostgreSQL's are the same, but for the first."""
     of_facts = [f"standing_{fact.table}_{event}" for fact in FACTS for event, _, _ in _events(fact)]
-    return [*of_facts, *(f"standing_support_{event}" for event, *_ in _SUPPORTED)]
+    return ["standing_again", *of_facts, *(f"standing_support_{event}" for event, *_ in _SUPPORTED)]
 
 
 def is_ours(name: str | None) -> bool:
@@ -234,12 +238,20 @@ def _events(fact: Fact) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         yield "deleted", "DELETE", ("OLD",)
 
 
+# A trigger is read by every connection as it opens, and held for as long: what they all do is written once. SQLite knows no
+# procedure, but what is put into this view, which keeps nothing, is done to each of these questions together.
+_PROCEDURE = "CREATE VIEW standing_again AS SELECT NULL AS these"
+
+
 def _sqlite() -> Iterator[str]:
+    derived = "; ".join(statement.format(these="IN (SELECT value FROM json_each(NEW.these))", slot=0, utc="") for statement in _AGAIN)
+    yield _PROCEDURE
+    yield f"CREATE TRIGGER standing_again INSTEAD OF INSERT ON standing_again BEGIN {derived}; END"
     for fact in FACTS:
         for event, fires, rows in _events(fact):
             about = " UNION ".join(fact.questions.format(row=row) for row in rows)
-            derived = "; ".join(statement.format(these=f"IN ({about})", slot=0, utc="") for statement in _AGAIN)
-            yield f"CREATE TRIGGER standing_{fact.table}_{event} AFTER {fires} ON {fact.table} BEGIN {derived}; END"
+            again = f"INSERT INTO standing_again SELECT json_group_array(question_id) FROM ({about})"  # noqa: S608 — our own tables
+            yield f"CREATE TRIGGER standing_{fact.table}_{event} AFTER {fires} ON {fact.table} BEGIN {again}; END"
     for event, fires, these, when in _SUPPORTED:
         counted = _COUNTED.format(these=these)
         yield f"CREATE TRIGGER standing_support_{event} AFTER {fires} ON support WHEN {when} BEGIN {counted}; END"

@@ -138,6 +138,14 @@ def test_after_every_migration_each_fact_is_watched(settings: Settings) -> None:
     assert kept == set(standing_index.triggers())
 
 
+def test_what_derives_a_standing_is_held_once_by_each_connection_to_sqlite(settings: Settings) -> None:
+    migrations.migrate(settings)
+
+    with closing(sqlite3.connect(settings.sqlite_path)) as connection:
+        derive = connection.execute("SELECT count(*) FROM sqlite_master WHERE sql LIKE '%INTO standing_question%'").fetchone()
+    assert derive == (1,)
+
+
 # -- What the database keeps -------------------------------------------------------------------------------------
 
 
