@@ -105,7 +105,7 @@ async def _copy_at_one_instant(settings: Settings, file: Path) -> None:
 
 
 def _copy_to(source: Connection, file: Path) -> None:
-    engine = create_engine(f"sqlite:///{file}")
+    engine = create_engine(f"sqlite:///{file}", hide_parameters=True)
     with engine.begin() as target:
         _copy(source, target)
     engine.dispose()
@@ -135,7 +135,7 @@ def _put_back(file: Path, target: Connection, force: bool) -> Restored:
         raise BadBackup("la base n'est pas vide : ajoutez --force pour remplacer tout ce qu'elle contient.")
     for table in reversed(tables):
         _empty(table, target)
-    engine = create_engine(f"sqlite:///{file}")
+    engine = create_engine(f"sqlite:///{file}", hide_parameters=True)
     try:
         with engine.connect() as source:
             rows = _copy(source, target)

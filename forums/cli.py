@@ -11,13 +11,11 @@ gc.disable()  # what is imported stays: looked through again and again meanwhile
 import argparse
 import asyncio
 import contextlib
-import logging
 import os
 import runpy
 import signal
 import socket
 import sys
-import time
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +24,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
-from forums import __version__, action_plan, clock, members, migrations, outbox, schedule, serving, settings
+from forums import __version__, action_plan, clock, discreet_log, members, migrations, outbox, schedule, serving, settings
 from forums.database import Database, DatabaseUnavailable
 from forums.forms import Email
 from forums.pages import assets
@@ -123,7 +121,7 @@ def web() -> ASGIApp:
     """The application of one web process, for uvicorn and its workers."""
     from forums.app import create_app
 
-    _log_to_stdout()
+    discreet_log.to_stdout()
     return create_app(settings.read(), with_worker=os.environ.get("FORUMS_WORKER_INSIDE") == "1")
 
 
@@ -187,21 +185,11 @@ async def _welcome(config: Settings) -> None:
         await database.close()
 
 
-def _log_to_stdout() -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s", settings.LOG_MOMENT))
-    handler.formatter.converter = time.gmtime  # type: ignore[union-attr]
-    logger = logging.getLogger("forums")
-    logger.handlers[:], logger.propagate = [handler], False
-    logger.setLevel(logging.INFO)
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a warning per malformed request floods a disk
-
-
 def _worker(options: argparse.Namespace) -> None:
     config = settings.read()
     if not migrations.is_current(config):
         raise Impossible("La base n'est pas au schéma courant : lancez d'abord forums migrate.")
-    _log_to_stdout()
+    discreet_log.to_stdout()
     asyncio.run(_work(config))
 
 

@@ -10,7 +10,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from forums import follow_ups, indicators, limits, members, metrics, openid, outbox, privacy, registrations, secret_links, subscriptions
-from forums.database import Database
+from forums.database import Database, note_fault
 from forums.settings import Settings
 
 log = logging.getLogger("forums.clock")
@@ -27,8 +27,8 @@ async def _keep_up(database: Database, settings: Settings, stop: asyncio.Event) 
     while not stop.is_set():
         try:
             await upkeep(database, settings, now=datetime.now(UTC))
-        except Exception:
-            log.exception("the clock's turn failed; it goes on")
+        except Exception as error:  # noqa: BLE001 — whatever it is, the next turn is tried
+            note_fault(log, "the clock's turn failed; it goes on", error)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), UPKEEP_EVERY.total_seconds())
 

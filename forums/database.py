@@ -8,6 +8,7 @@ refused at once by a busy WAL database. Whatever is written is on disk when `tra
 import asyncio
 import functools
 import json
+import logging
 import os
 import socket
 import sqlite3
@@ -72,8 +73,8 @@ class Database:
         if self.is_sqlite:
             settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
             url = f"sqlite+aiosqlite:///{settings.sqlite_path}"
-            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=20)
-            self.reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=20)
+            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=20, hide_parameters=True)
+            self.reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=20, hide_parameters=True)
             _configure_sqlite(self.writer.sync_engine, sqlite_driver.WRITING)
             _configure_sqlite(self.reader.sync_engine, sqlite_driver.READING)
         else:
@@ -106,7 +107,7 @@ class Database:
             async with self.writer.begin() as connection:
                 return await connection.run_sync(work)
         if self._plain is None:
-            self._plain = create_engine(f"sqlite:///{self.writer.url.database}", pool_size=1, max_overflow=0)
+            self._plain = create_engine(f"sqlite:///{self.writer.url.database}", pool_size=1, max_overflow=0, hide_parameters=True)
             _configure_sqlite(self._plain, sqlite_driver.WRITING)
             self._thread = ThreadPoolExecutor(1, "forums-writer")
         return await asyncio.get_running_loop().run_in_executor(self._thread, _in_one_go, self._plain, work)
@@ -145,6 +146,7 @@ def _postgresql(settings: Settings) -> AsyncEngine:
         pool_size=most - most // 3,
         max_overflow=most // 3,
         pool_timeout=5,
+        hide_parameters=True,
         connect_args={"timeout": 5, "server_settings": said if pooled else said | _TIMEOUTS | _NOTICED}
         | (_WITHOUT_NAMES if pooled else {}),
     )
@@ -209,6 +211,12 @@ _SET_TIMEOUTS = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" f
 def _for_this_transaction(connection: Connection) -> None:
     """What PgBouncer does not take when it is told at the start of a connection."""
     connection.exec_driver_sql(_SET_TIMEOUTS)
+
+
+def note_fault(log: logging.Logger, sentence: str, error: Exception) -> None:
+    """Log what a turn failed on; of a database that does not answer, the kind alone: nothing is wrong with what it was asked."""
+    gone = isinstance(error, DatabaseUnavailable) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    log.error("%s: %s", sentence, type(error).__name__, exc_info=None if gone else error)
 
 
 def is_circle(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ from forums.settings import ROOT
 ORDER = [
     {"settings"},
     {"models"},
-    {"sqlite_driver", "standing_tables"},
+    {"sqlite_driver", "standing_tables", "discreet_log"},
     {"database", "language", "plan_files", "search_index", "standing_index", "calendar_index", "table_sizes", "event_markup", "ogp_files"},
     {"forms", "refusals", "rendering", "migrations", "limits", "pandoc", "charts", "backups", "slow_clients", "serving"},
     {"calendar_feed", "entry_codes", "mime"},

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
 
 from forums import emails
-from forums.database import Database
+from forums.database import Database, note_fault
 from forums.outbox import ledger, queries
 from forums.outbox.ledger import Ledger, Outcome, Taken
 from forums.outbox.relay import Connection, Connections, Unwritable, Verdict, connect, judge
@@ -59,8 +59,8 @@ async def work(database: Database, settings: Settings, stop: asyncio.Event) -> N
         while not stop.is_set():
             try:
                 await courier.turn()
-            except Exception:
-                log.exception("a turn of the outbox failed; it goes on")
+            except Exception as error:  # noqa: BLE001 — whatever it is, the next turn is tried
+                note_fault(log, "a turn of the outbox failed; it goes on", error)
             await courier.rest(stop)
 
 
