@@ -1,5 +1,6 @@
 """Following by mail: only what was confirmed, told once, ended in one click."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -432,6 +433,15 @@ async def test_from_a_link_on_a_page_to_what_is_followed_and_changed(site: Site)
     kept = (await site.get(mine)).text
     assert kept.count("Ne plus suivre") == 2
     assert "Un message dès qu" in kept
+
+
+async def test_the_feeds_of_an_axis_are_offered_at_addresses_that_keep_their_meaning_with_the_next_plan(site: Site) -> None:
+    page = (await site.get("/abonnements")).text
+    offered = set(re.findall(r'href="([^"]*/axes/1\.(?:ics|atom)[^"]*)"', page))
+
+    assert offered >= {f"/plans/2018-2020/axes/1.{each}" for each in ("ics", "ics?echeances=1", "atom")}
+    assert not [each for each in offered if "/plans/" not in each]
+    assert {(await site.get(each)).status_code for each in offered if each.startswith("/")} == {200}
 
 
 async def test_a_known_address_gets_the_same_answer_as_an_unknown_one(site: Site) -> None:

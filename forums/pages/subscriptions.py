@@ -30,7 +30,7 @@ async def _index(request: Request, filled: Filled[FollowForm], *, status: int = 
         axes = await action_plan.axes_of(session, plan) if plan else []
     offered = {each.scope for group in options.values() for each in group}
     other = chosen if chosen and chosen.scope not in offered else None
-    return page.show(request, "subscriptions/index.html", status=status, filled=filled, options=options, other=other, axes=axes)
+    return page.show(request, "subscriptions/index.html", status=status, filled=filled, options=options, other=other, plan=plan, axes=axes)
 
 
 async def ask(request: Request) -> Response:
