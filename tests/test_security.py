@@ -19,7 +19,7 @@ import pytest
 from sqlmodel import col, select
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from forums import cli, members, secret_links
+from forums import discreet_log, members, secret_links
 from forums.models import AuditEvent, Member, MemberSession, Registration
 from forums.pages.gate import AccessLog
 from forums.settings import ROOT
@@ -404,20 +404,21 @@ async def test_the_log_says_when_in_utc_whatever_the_hour_of_the_machine(monkeyp
     written = io.StringIO()
     accesses = AccessLog(None)  # type: ignore[arg-type]
     accesses.stream = written
-    logger = logging.getLogger("forums")
-    before = list(logger.handlers), logger.propagate, logger.level
+    loggers = [logging.getLogger(name) for name in ("forums", "uvicorn", "asyncio")]
+    before = [(list(each.handlers), each.propagate, each.level) for each in loggers]
     monkeypatch.setenv("TZ", "Pacific/Kiritimati")
     time.tzset()
     began = datetime.now(UTC).replace(microsecond=0)
     try:
-        cli._log_to_stdout()
+        discreet_log.to_stdout()
         record = logging.LogRecord("forums.app", logging.ERROR, "", 0, "dit", None, None)
         accesses._say("GET / 200 1 ms")
         await asyncio.sleep(0)
-        lines = [logger.handlers[0].format(record), written.getvalue().strip()]
+        lines = [loggers[0].handlers[0].format(record), written.getvalue().strip()]
     finally:
-        logger.handlers[:], logger.propagate = before[0], before[1]
-        logger.setLevel(before[2])
+        for logger, (handlers, propagates, level) in zip(loggers, before, strict=True):
+            logger.handlers[:], logger.propagate = handlers, propagates
+            logger.setLevel(level)
         monkeypatch.undo()
         time.tzset()
 

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.database import Database
 from forums.models import RateCount
-from forums.open_data import one_view
+from forums.open_data.reading import one_view
 from tests.factories import NOW
 
 LONG = text("WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000000) SELECT max(n) FROM numbers")
