@@ -14,10 +14,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlmodel import SQLModel, col, delete, select, update
+from sqlmodel import SQLModel, col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums import migrations, standing_index
+from forums import answers, migrations, standing_index
 from forums.database import Database
 from forums.models import (
     ActionPlan,
@@ -60,6 +60,18 @@ async def test_a_standing_follows_every_fact_it_hangs_on(season: Database) -> No
             await change(session, random)
 
         assert await _kept(season) == await _recounted(season), change.__name__
+
+
+async def test_the_answers_about_a_commitment_are_counted_as_the_tables_say(season: Database) -> None:
+    async with season.reading() as session:
+        commitments = (await session.exec(select(Commitment))).all()
+        found = {each.id: await answers.how_many_about(session, each) for each in commitments}
+        query = select(Question.commitment_id, func.count()).join(Answer, col(Answer.question_id) == col(Question.id))
+        published = query.where(col(Answer.published_at).is_not(None), Question.status == "published")
+        told = dict((await session.exec(published.group_by(col(Question.commitment_id)))).all())
+
+    assert sum(found.values())
+    assert found == {each.id: told.get(each.id, 0) for each in commitments}
 
 
 async def test_made_anew_the_standings_are_the_same(season: Database, owner: Database) -> None:

@@ -26,7 +26,7 @@ from forums.models import (
     Season,
 )
 from forums.models.forum import PARIS
-from forums.standing_tables import WORK
+from forums.standing_tables import ANSWERED, STANDING, WORK
 
 Stage = Literal["late", "to_answer", "prepared", "published"]
 
@@ -143,9 +143,9 @@ async def about(session: AsyncSession, commitment: Commitment, limit: int = 50) 
 
 async def how_many_about(session: AsyncSession, commitment: Commitment) -> int:
     """How many published answers there are to the questions on a commitment."""
-    query = select(func.count()).select_from(Answer).join(Question, col(Question.id) == col(Answer.question_id))
-    published = (col(Answer.published_at).is_not(None), Question.status == "published", Question.commitment_id == commitment.id)
-    return (await session.exec(query.where(*published))).one()
+    asked = select(STANDING.c.question_id).where(STANDING.c.status == "published", STANDING.c.commitment_id == commitment.id)
+    query = select(func.count()).select_from(ANSWERED).where(ANSWERED.c.question_id.in_(asked), ANSWERED.c.corrected == 0)
+    return (await session.exec(query)).one()
 
 
 def _given() -> Any:
