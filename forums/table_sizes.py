@@ -34,7 +34,7 @@ ALIKE = {
     "minutes_entry_commitment": {"ix_minutes_entry_commitment_commitment_id": "45"},
     "outbox_message": {"ix_outbox_message_forum_id": "250", "ix_outbox_message_status_created_at": "830 1 1"},
     "question": {
-        "ix_question_status_decided_at": "830 1 1 1 1", "ix_question_status_confirmed_at": "830 1 1",
+        "ix_question_decided_at": "1 1", "ix_question_status_decided_at": "830 1 1 1 1", "ix_question_status_confirmed_at": "830 1 1",
         "ix_question_commitment_id_created_at": "200 1 1 1", "ix_question_forum_id_created_at": "250 1 1 1",
     },
     "question_institution": {"ix_question_institution_institution_id": "580"},

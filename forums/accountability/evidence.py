@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 from uuid import UUID
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import ColumnElement, String, case, literal, union, union_all
+from sqlalchemy import ColumnElement, String, case, literal, null, union_all
 from sqlalchemy import cast as sql_cast
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -139,12 +139,11 @@ def gaps(plan: ActionPlan, held: Sequence[Forum], now: datetime) -> list[Gap]:
 
 async def _organisations(session: AsyncSession, forums: Sequence[UUID]) -> dict[UUID, int]:
     """How many organisations those registered for each forum named; spelt otherwise, one counts twice."""
-    name = func.lower(func.trim(col(Registration.organisation)))
-    query = (
-        cast(Any, select)(Registration.forum_id, func.count(name.distinct()))
-        .where(col(Registration.forum_id).in_(forums), col(Registration.status).in_(("registered", "walk_in")), name != "")
-        .group_by(col(Registration.forum_id))
-    )
+    came = col(Registration.forum_id).in_(forums) & col(Registration.status).in_(("registered", "walk_in"))
+    # Alike as they are spelt first: most people write their organisation as the others of it do.
+    spelt = select(Registration.forum_id, Registration.organisation).where(came).distinct().subquery()
+    name = func.lower(func.trim(spelt.c.organisation))
+    query = cast(Any, select)(spelt.c.forum_id, func.count(name.distinct())).where(name != "").group_by(spelt.c.forum_id)
     return dict((await session.exec(query)).all())
 
 
@@ -165,16 +164,11 @@ async def _years(session: AsyncSession, plan: ActionPlan, now: datetime) -> list
 
 
 async def _published(session: AsyncSession, plan: ActionPlan) -> dict[PublicationKind, set[date]]:
-    """The days, in Paris, on which each kind of thing was published or corrected: one statement, a row per kind."""
-    facts = union_all(*(_days(kind, moments) for kind, moments in _publications(plan).items()))
-    rows = (await session.exec(cast(Any, facts))).all()
-    return {kind: {_in_paris(day) for day in days.split(",")} if days else set() for kind, days in rows}
-
-
-def _days(kind: PublicationKind, moments: Sequence[Any]) -> Any:
-    """All of them in one line: a thousand rows would cost more to hand over than to find."""
-    found = union(*moments).subquery()
-    return cast(Any, select)(literal(kind), func.aggregate_strings(found.c.day, ","))
+    """The days, in Paris, on which each kind of thing was published or corrected: one statement, a row or two per kind."""
+    found: dict[PublicationKind, set[str]] = {}
+    for kind, *days in (await session.exec(cast(Any, union_all(*_publications(plan))))).all():
+        found.setdefault(kind, set()).update(day for text in days if text for day in text.split(","))
+    return {kind: {_in_paris(day) for day in days} for kind, days in found.items()}
 
 
 def _in_paris(day: str) -> date:
@@ -183,31 +177,37 @@ def _in_paris(day: str) -> date:
     return datetime.fromisoformat(day).replace(tzinfo=UTC).astimezone(PARIS).date()
 
 
-def _publications(plan: ActionPlan) -> dict[PublicationKind, list[Any]]:
-    """Every day something of a plan was published or corrected."""
-
-    def days(column: Any) -> Any:
-        """A day of UTC is the same in Paris until 22 o'clock; then it hangs on the hour and the season."""
-        text = sql_cast(column, String)
-        day = case((func.substr(text, HOUR - 1, 2) < "22", func.substr(text, 1, DAY)), else_=func.substr(text, 1, HOUR))
-        return cast(Any, select)(day.label("day")).where(column.is_not(None))
-
+def _publications(plan: ActionPlan) -> list[Any]:
+    """Every day something of a plan was published, and every day it was corrected: a kind, and all its days in a line of each."""
     seasons = select(Season.id).where(_of(plan))
     forums = select(Forum.id).where(col(Forum.season_id).in_(seasons))
     written = col(Minutes.forum_id).in_(forums) & col(Minutes.published_at).is_not(None)
     commitments = select(Commitment.id).where(Commitment.plan_id == plan.id)
-    answered = cast(Any, select)(DAYS.c.day).where(DAYS.c.plan_id.in_([plan.id, NONE] if plan.current else [plan.id]))
     indicators = select(Indicator.id).where(col(Indicator.commitment_id).in_(commitments))
     measured = col(Measurement.indicator_id).in_(indicators) & (col(Measurement.status) == "published")
     reported = col(ProgressReport.commitment_id).in_(commitments) & (col(ProgressReport.status) == "published")
-    versions = days(col(MinutesVersion.published_at)).join(Minutes, col(Minutes.id) == col(MinutesVersion.minutes_id))
-    return {
-        "minutes": [
-            versions.where(written),
-            days(col(Minutes.published_at)).where(written),
-            days(col(Minutes.amended_at)).where(written),
-        ],
-        "answers": [answered.group_by(DAYS.c.plan_id, DAYS.c.day).having(func.sum(DAYS.c.number) > 0)],
-        "measurements": [days(col(Measurement.published_at)).where(measured), days(col(Measurement.corrected_at)).where(measured)],
-        "reports": [days(col(ProgressReport.published_at)).where(reported), days(col(ProgressReport.amended_at)).where(reported)],
-    }
+    versions = _days("minutes", col(MinutesVersion.published_at)).join(Minutes, col(Minutes.id) == col(MinutesVersion.minutes_id))
+    answered = cast(Any, select)(DAYS.c.day).where(DAYS.c.plan_id.in_([plan.id, NONE] if plan.current else [plan.id]))
+    answered = answered.group_by(DAYS.c.plan_id, DAYS.c.day).having(func.sum(DAYS.c.number) > 0).subquery()
+    return [
+        versions.where(written),
+        _days("minutes", col(Minutes.published_at), col(Minutes.amended_at)).where(written),
+        cast(Any, select)(literal("answers"), _in_a_line(answered.c.day), null()),
+        _days("measurements", col(Measurement.published_at), col(Measurement.corrected_at)).where(measured),
+        _days("reports", col(ProgressReport.published_at), col(ProgressReport.amended_at)).where(reported),
+    ]
+
+
+def _days(kind: PublicationKind, published: Any, corrected: Any = None) -> Any:
+    return cast(Any, select)(literal(kind), _in_a_line(_day(published)), null() if corrected is None else _in_a_line(_day(corrected)))
+
+
+def _in_a_line(days: Any) -> Any:
+    """A thousand rows would cost more to hand over than to find."""
+    return func.aggregate_strings(days, ",")
+
+
+def _day(column: Any) -> Any:
+    """A day of UTC is the same in Paris until 22 o'clock; then it hangs on the hour and the season."""
+    text = sql_cast(column, String)
+    return case((func.substr(text, HOUR - 1, 2) < "22", func.substr(text, 1, DAY)), else_=func.substr(text, 1, HOUR))

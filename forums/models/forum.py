@@ -186,6 +186,7 @@ class Question(SQLModel, table=True):
         CheckConstraint("status NOT IN ('declined', 'unpublished') OR decline_reason IS NOT NULL", name="declined_with_a_reason"),
         CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="merged_into_another"),
         CheckConstraint("merged_into_id <> id", name="not_into_itself"),
+        Index("ix_question_decided_at", "decided_at", "code"),  # the open data reads published and merged ones together
         Index("ix_question_status_decided_at", "status", "decided_at", "code", "id", "edition"),
         Index("ix_question_status_confirmed_at", "status", "confirmed_at", "code"),
         Index("ix_question_forum_id_created_at", "forum_id", "created_at", "code", "status"),

@@ -17,7 +17,7 @@ from forums.open_data.catalogue import BY_FILE, ROWS
 from forums.open_data.columns import Field, Row, equals, fields_of, identity_of, lean, ordered, query_of, rows_of, sources_of
 
 SLICE = 250
-COUNTED = 500
+COUNTED = 200
 """How many rows a search counts: beyond, it says that there are more, and goes on to the last of them all the same."""
 
 Values = dict[str, Any]
