@@ -79,6 +79,12 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _note_the_end(task: asyncio.Task[None]) -> None:
+    """What waits in hand goes on with the next turn, or with whoever finds its lease over."""
+    if not task.cancelled() and isinstance(error := task.exception(), Exception):
+        note_fault(log, "the outbox goes on with its next turn", error)
+
+
 class Courier:
     """One worker's hand, its connections and what it remembers of the relay. Leaving the block stops it gently."""
 
@@ -187,6 +193,7 @@ class Courier:
             lane = asyncio.create_task(self._lane())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
+            lane.add_done_callback(_note_the_end)
 
     async def carried(self) -> None:
         """Return once nothing is in hand any more, and what became of it is written."""
@@ -199,14 +206,15 @@ class Courier:
         while (letter := await self._next()) is not None:
             try:
                 await self._carry(letter)
-            except Exception:
-                log.exception("message %s: its lease takes it back", letter.row.id)
+            except Exception as error:  # noqa: BLE001 — whatever it is, others go on
+                note_fault(log, f"message {letter.row.id}: its lease takes it back", error)
 
     async def _next(self) -> Letter | None:
         async with self._choosing:
             unseen = time.monotonic() - self._hand[0].wanted_at if self._hand else 0
             if unseen > LOOK_AGAIN_AFTER * 0.75 and (self._look is None or self._look.done()):
                 self._look = asyncio.create_task(self._forget_those_taken_back())
+                self._look.add_done_callback(_note_the_end)
             if unseen > LOOK_AGAIN_AFTER and self._look is not None:
                 await self._look  # else it is known in time, while others go
             await self._hand_back(self._late())
