@@ -16,11 +16,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums.models.forum import PARIS
 from forums.open_data.catalogue import referring_to
 from forums.open_data.columns import Row, fields_of, is_object
-from forums.open_data.reading import Search, Values, search
+from forums.open_data.reading import PER_PAGE, Search, Values, search
 
 API = "/api/v1"
 KEY = "^[a-z0-9][a-z0-9/-]{0,199}$"
-PER_PAGE, LARGEST, LAST_PAGE = 20, 100, 9999
+LARGEST, LAST_PAGE = 100, 9999
 LINKED = 100
 """How many linked objects are named beside one; the list they are from has the others."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import func, literal, select, tuple_
+from sqlalchemy import func, literal, literal_column, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.open_data.catalogue import BY_FILE, ROWS
@@ -19,6 +19,9 @@ from forums.open_data.columns import Field, Row, equals, fields_of, identity_of,
 SLICE = 250
 COUNTED = 200
 """How many rows a search counts: beyond, it says that there are more, and goes on to the last of them all the same."""
+
+PER_PAGE = 20
+"""How many objects of a list are given to who asks for nothing else."""
 
 Values = dict[str, Any]
 
@@ -95,12 +98,18 @@ async def search(session: AsyncSession, row: type[Row], asked: Search) -> Found:
         conditions.append(sources[row.day] < asked.until if isinstance(asked.until, datetime) else sources[row.day] <= asked.until)
     connection = await session.connection()
     most = max(COUNTED, asked.offset + asked.limit)
-    counted = lean(row, [literal(1)], conditions).limit(most + 1).subquery()
+    counted = _first(lean(row, [literal(1)], conditions), most + 1, usual=COUNTED + 1).subquery()
     total = (await connection.execute(select(func.count()).select_from(counted))).scalar_one()
-    chosen = lean(row, key, conditions, ordered(row)).offset(asked.offset).limit(asked.limit)
+    chosen = _first(lean(row, key, conditions, ordered(row)), asked.limit, usual=PER_PAGE)
+    chosen = chosen.offset(asked.offset) if asked.offset else chosen
     page = rows_of(row).where((tuple_(*key) if len(key) > 1 else key[0]).in_(chosen)).order_by(*ordered(row))
     fields = list(fields_of(row))
     return Found([_values(fields, each) for each in (await connection.execute(page)).mappings()], total, total <= most)
+
+
+def _first(query: Any, number: int, *, usual: int) -> Any:
+    """The first so many. PostgreSQL plans before it is told a value: it reads the usual one, or would sort all there is."""
+    return query.limit(literal_column(str(usual)) if number == usual else number)
 
 
 def _values(fields: Sequence[Field], found: Mapping[Any, Any]) -> Values:
