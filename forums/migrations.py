@@ -8,6 +8,7 @@ a table silently empties those that point to it.
 
 import asyncio
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from forums import calendar_index, models, search_index, standing_index  # noqa: F401 — models: what SQLModel.metadata is to hold
-from forums.database import Database
+from forums.database import Database, is_circle
 from forums.settings import ROOT, BadSetting, Settings
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ Answer = TypeVar("Answer")
 COMPARED = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"]
 
 _NOT_ALLOWED = "42501"  # PostgreSQL's insufficient_privilege
+
+_TRIES = 5
+"""How often a migration of a site that serves is tried: who writes meanwhile may hold what it wants, and want what it holds."""
 
 _LOCK = 0x464F44  # "FOD", any number the database's other users do not lock
 
@@ -46,14 +50,13 @@ def migrate(settings: Settings) -> list[str]:
     """
     if is_current(settings):
         return []
-    from alembic import command
     from alembic.script.revision import ResolutionError
     from alembic.util import CommandError
 
     config, applied = _config(settings), list[str]()
     config.attributes["applied"] = applied
     try:
-        command.upgrade(config, "head")
+        _upgrade(config, applied)
     except DBAPIError as error:
         if not is_not_allowed(error):
             raise
@@ -66,6 +69,19 @@ def migrate(settings: Settings) -> list[str]:
             raise
         raise BadSetting("La base a été mise à jour par une version plus récente du programme : installez cette version-là.") from error
     return applied
+
+
+def _upgrade(config: "Config", applied: list[str]) -> None:
+    from alembic import command
+
+    for left in reversed(range(_TRIES)):
+        try:
+            return command.upgrade(config, "head")
+        except DBAPIError as error:
+            if not is_circle(error) or not left:
+                raise
+            applied.clear()
+            time.sleep(1)  # all of it was undone, and those who waited in a circle with it go on
 
 
 def is_not_allowed(error: BaseException) -> bool:

@@ -1,6 +1,7 @@
 """Migrations: from nothing to what the models say, on each engine, once, and without losing a row."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import shutil
 from dataclasses import replace
@@ -14,6 +15,7 @@ from alembic import command
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from forums import migrations
@@ -244,3 +246,29 @@ def _rebuild(connection: Connection, table: str) -> None:
     operations = Operations(MigrationContext.configure(connection))
     with operations.batch_alter_table(table, recreate="always"):
         pass
+
+
+async def test_a_migration_that_waits_in_a_circle_with_a_site_at_work_is_tried_again(
+    settings: Settings, request: pytest.FixtureRequest
+) -> None:
+    like = request.getfixturevalue("postgres_migrated")
+    settings = replace(settings, database_url=request.getfixturevalue("postgres_url")(like))
+    await asyncio.to_thread(command.downgrade, migrations._config(settings), "0011")
+    database = Database(settings)
+    try:
+        async with database.writer.connect() as at_work, database.writer.connect() as watching:
+            await at_work.execute(text("LOCK TABLE question IN ROW EXCLUSIVE MODE"))
+            migrating = asyncio.create_task(asyncio.to_thread(migrations.migrate, settings))
+            waits = text("SELECT count(*) FROM pg_locks WHERE relation = 'question'::regclass AND NOT granted")
+            while not (await watching.execute(waits)).scalar():  # noqa: ASYNC110 — PostgreSQL tells nobody
+                await asyncio.sleep(0.02)
+            # What the migration holds: PostgreSQL ends the circle by giving up the one that looks round first.
+            with contextlib.suppress(DBAPIError):
+                await at_work.execute(text("LOCK TABLE audit_event IN ROW EXCLUSIVE MODE"))
+            await at_work.rollback()
+        applied = await migrating
+    finally:
+        await database.close()
+
+    assert applied == ["0012"]
+    assert await asyncio.to_thread(migrations.is_current, settings)
