@@ -1,19 +1,27 @@
 """The door to the database: what one process opens of PostgreSQL, and what it says to PgBouncer."""
 
+import asyncio
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import httpx2
 import pytest
 from sqlalchemy import QueuePool
 from sqlmodel import text
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 import forums.database
 import forums.settings
 from forums.database import Database, connections
+from forums.pages import gate
 from forums.settings import ROOT, BadSetting, Settings
 from tests.factories import SECRET_KEY
 
@@ -120,3 +128,25 @@ async def test_a_connection_that_was_cut_is_replaced_before_anybody_counts_on_it
 
     assert kept == first
     assert await server_of(opened) != first
+
+
+async def test_of_two_forms_that_wait_for_each_other_the_one_undone_is_answered_all_the_same(opened: Database) -> None:
+    both, times = asyncio.Barrier(2), Counter[str]()
+
+    async def form(request: Request) -> Response:
+        name = request.query_params["name"]
+        times[name] += 1
+        async with opened.transaction() as session:
+            connection = await session.connection()
+            for number in (1, 2) if name == "one" else (2, 1):
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+                if times[name] == 1 and number == (1 if name == "one" else 2):
+                    await both.wait()  # each has its first, and wants the other's
+        return PlainTextResponse("done")
+
+    app = Starlette(routes=[Route("/", gate.opened(form, None, gate.PRIVATE, "/"), methods=["POST"])])
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://site") as client:
+        answers = await asyncio.gather(*(client.post(f"/?name={name}") for name in ("one", "other")))
+
+    assert [each.status_code for each in answers] == [200, 200]
+    assert sum(times.values()) == 3
