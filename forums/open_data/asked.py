@@ -7,7 +7,7 @@ proposes. Supports are a number.
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from sqlalchemy import case, func, or_
+from sqlalchemy import case, func, literal_column, null, or_
 from sqlalchemy import select as plain_select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -32,7 +32,7 @@ from forums.models import (
     QuestionInstitution,
     Support,
 )
-from forums.open_data.columns import Column, Row, announced, in_french, joined, rank, text
+from forums.open_data.columns import Column, Row, announced, fixed, in_french, joined, rank, text
 from forums.open_data.forums_held import FORUM, of_question
 from forums.open_data.minutes_written import OUTCOMES, PASSAGE, Outcome
 from forums.open_data.plans import COMMITMENT, of_commitment
@@ -54,24 +54,24 @@ _ANNOUNCED = (
     plain_select(col(AgendaItemQuestion.question_id))
     .join(AgendaItem, col(AgendaItem.id) == col(AgendaItemQuestion.agenda_item_id))
     .join(Later, col(Later.id) == col(AgendaItem.forum_id))
-    .where(col(AgendaItem.version) == col(Later.agenda_version), col(AgendaItem.version) > 0, announced(Later))
+    .where(col(AgendaItem.version) == col(Later.agenda_version), col(AgendaItem.version) > literal_column("0"), announced(Later))
     .where(col(AgendaItemQuestion.question_id) == col(Question.id))
     .correlate(Question)
 )
 # What is kept of it says which few are to be looked at: those an agenda takes up, of a forum announced or not yet.
-ON_AGENDA = (STANDING.c.taken_up == 1) & _ANNOUNCED.exists()
+ON_AGENDA = (STANDING.c.taken_up == literal_column("1")) & _ANNOUNCED.exists()
 SITUATION: Any = case(
-    (col(Question.status) == "merged", None),
-    *((STANDING.c.state == word, french) for word, french in OUTCOMES.items()),
-    (ON_AGENDA, "a_l_ordre_du_jour"),
-    else_="en_attente",
+    (col(Question.status) == fixed("merged"), null()),
+    *((STANDING.c.state == fixed(word), fixed(french)) for word, french in OUTCOMES.items()),
+    (ON_AGENDA, fixed("a_l_ordre_du_jour")),
+    else_=fixed("en_attente"),
 )
 
 
 def _standing_is(french: str) -> Any:
     """The questions that stand there, by what is kept of each."""
     state = next((word for word, name in OUTCOMES.items() if name == french), "waiting")
-    published, there = col(Question.status) == "published", STANDING.c.state == state
+    published, there = col(Question.status) == fixed("published"), STANDING.c.state == fixed(state)
     if state != "waiting":
         return published & there
     # A question of which nothing is kept would wait too: there is none, but SQLite then goes through them in their order.
@@ -132,9 +132,9 @@ class Questions(Row):
         query = query.select_from(Question).outerjoin(Forum, (col(Forum.id) == col(Question.forum_id)) & announced())
         query = query.outerjoin(Commitment, col(Commitment.id) == col(Question.commitment_id))
         query = query.outerjoin(ActionPlan, col(ActionPlan.id) == col(Commitment.plan_id))
-        query = query.outerjoin(Kept, (col(Kept.id) == col(Question.merged_into_id)) & (col(Kept.status) == "published"))
+        query = query.outerjoin(Kept, (col(Kept.id) == col(Question.merged_into_id)) & (col(Kept.status) == fixed("published")))
         query = query.outerjoin(STANDING, STANDING.c.question_id == col(Question.id))
-        return query.where(col(Question.status).in_(("published", "merged")), col(Question.decided_at).is_not(None))
+        return query.where(col(Question.status).in_((fixed("published"), fixed("merged"))), col(Question.decided_at).is_not(None))
 
 
 class QuestionInstitutions(Row):
@@ -185,7 +185,7 @@ class Answers(Row):
         # From outside, though both are always there: who only counts answers leaves them out.
         query = query.outerjoin(Question, col(Question.id) == col(Answer.question_id))
         query = query.outerjoin(Institution, col(Institution.id) == col(Answer.institution_id))
-        return query.where(STANDING.c.status == "published", col(Answer.published_at).is_not(None))
+        return query.where(STANDING.c.status == fixed("published"), col(Answer.published_at).is_not(None))
 
 
 class FollowUps(Row):

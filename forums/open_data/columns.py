@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnClause, ColumnElement, Integer, Join, String, case, cast, false, func, literal
+from sqlalchemy import ColumnClause, ColumnElement, Integer, Join, String, case, cast, false, func, literal_column, true
 from sqlalchemy import select as plain_select
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import visitors
@@ -131,7 +131,7 @@ def identity_of(row: type[Row]) -> tuple[Any, ...]:
 @cache
 def _drawn(row: type[Row]) -> tuple[Any, Sequence[Any], set[str]]:
     """Where rows come from, which of them are public, and the tables that this is read from."""
-    drawn = row.drawn(plain_select(literal(1)))
+    drawn = row.drawn(plain_select(literal_column("1")))
     public = [] if drawn.whereclause is None else [drawn.whereclause]
     return drawn.get_final_froms()[0], public, _tables_of(*public)
 
@@ -170,11 +170,16 @@ def ordered(row: type[Row]) -> list[Any]:
 # -- Pieces of SQL that several rows share ------------------------------------------------------------------
 
 
+def fixed(word: str) -> ColumnElement[str]:
+    """A word of ours, in the statement itself: PostgreSQL then plans it once, not again for each value it might have."""
+    return literal_column("'" + word.replace("'", "''") + "'", String)
+
+
 def joined(*parts: Any) -> ColumnElement[str]:
     """Texts and numbers one after the other; NULL as soon as one is."""
-    made: Any = literal("", String)
+    made: Any = fixed("")
     for part in parts:
-        made = made + (literal(part, String) if isinstance(part, str) else cast(part, String))
+        made = made + (fixed(part) if isinstance(part, str) else cast(part, String))
     if len(parts) == 3 and parts[1] == "/" and isinstance(parts[2].type, Integer):
         made.found_by = lambda value: _found_apart(parts[0], parts[2], value)
     return made  # type: ignore[no-any-return]
@@ -193,16 +198,16 @@ def equals(source: Any, value: Any) -> ColumnElement[bool]:
 
 
 def in_french(column: Any, words: dict[str, str]) -> ColumnElement[str]:
-    return case(*((col(column) == word, french) for word, french in words.items()))
+    return case(*((col(column) == fixed(word), fixed(french)) for word, french in words.items()))
 
 
 def text(column: Any) -> ColumnElement[str]:
     """A text, or nothing at all when it is empty: the same in every format."""
-    return func.nullif(col(column), "")
+    return func.nullif(col(column), fixed(""))
 
 
 def truth(condition: Any) -> ColumnElement[bool]:
-    return case((condition, True), else_=False)
+    return case((condition, true()), else_=false())
 
 
 def commitment_code(commitment: Any = Commitment, plan: Any = ActionPlan) -> ColumnElement[str]:

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from forums.language import N_
 from forums.models import ActionPlan, Comment, Commitment, CommitmentAmendment, Consultation, Institution
-from forums.open_data.columns import Column, Row, commitment_address, joined, text
+from forums.open_data.columns import Column, Row, commitment_address, fixed, joined, text
 from forums.open_data.plans import COMMITMENT, of_commitment
 
 REPLIED = col(Comment.replied_at).is_not(None)
@@ -85,7 +85,7 @@ class Comments(Row):
         query = query.outerjoin(Commitment, col(Commitment.id) == col(Comment.commitment_id))
         query = query.outerjoin(Institution, col(Institution.id) == col(Comment.reply_institution_id))
         query = query.outerjoin(CommitmentAmendment, col(CommitmentAmendment.id) == col(Comment.amendment_id))
-        return query.where(Comment.status == "published", col(Comment.decided_at).is_not(None))
+        return query.where(col(Comment.status) == fixed("published"), col(Comment.decided_at).is_not(None))
 
 
 class Amendments(Row):

@@ -22,7 +22,7 @@ from forums.models import (
     MeasurementChange,
     ProgressReport,
 )
-from forums.open_data.columns import Column, Row, commitment_address, in_french, joined, rank, text
+from forums.open_data.columns import Column, Row, commitment_address, fixed, in_french, joined, rank, text
 from forums.open_data.plans import COMMITMENT, of_commitment
 
 PERIODS = {"once": "une_fois", "monthly": "mois", "quarterly": "trimestre", "half_yearly": "semestre", "yearly": "annee"}
@@ -119,7 +119,7 @@ class Measurements(Row):
         query = query.select_from(Measurement).join(Indicator, col(Indicator.id) == col(Measurement.indicator_id))
         query = of_commitment(query, Indicator.commitment_id)
         query = query.outerjoin(Institution, col(Institution.id) == col(Measurement.institution_id))
-        return query.where(Measurement.status == "published")
+        return query.where(col(Measurement.status) == fixed("published"))
 
 
 def _public(change: Any) -> list[Any]:
@@ -162,7 +162,7 @@ class MeasurementCorrections(Row):
     def drawn(cls, query: Any) -> Any:
         query = query.select_from(MeasurementChange).join(Measurement, col(Measurement.id) == col(MeasurementChange.measurement_id))
         query = query.join(Indicator, col(Indicator.id) == col(Measurement.indicator_id))
-        return query.where(Measurement.status == "published", *_public(MeasurementChange))
+        return query.where(col(Measurement.status) == fixed("published"), *_public(MeasurementChange))
 
 
 class Reports(Row):
@@ -192,7 +192,7 @@ class Reports(Row):
     def drawn(cls, query: Any) -> Any:
         query = of_commitment(query.select_from(ProgressReport), ProgressReport.commitment_id)
         query = query.join(Institution, col(Institution.id) == col(ProgressReport.institution_id))
-        return query.where(ProgressReport.status == "published", col(ProgressReport.published_at).is_not(None))
+        return query.where(col(ProgressReport.status) == fixed("published"), col(ProgressReport.published_at).is_not(None))
 
 
 class Evaluations(Row):

@@ -24,7 +24,7 @@ from forums.models import (
     Season,
     Speaker,
 )
-from forums.open_data.columns import Column, Row, announced, in_french, joined, text
+from forums.open_data.columns import Column, Row, announced, fixed, in_french, joined, text
 from forums.open_data.plans import COMMITMENT, of_commitment
 
 KINDS = {"plenary": "pleniere", "workshop": "atelier", "restitution": "restitution", "break": "pause", "follow_ups": "suites"}
@@ -43,7 +43,7 @@ def of_item(query: Any, item_id: Any) -> Any:
 
 
 def of_question(query: Any, question_id: Any) -> Any:
-    return query.join(Question, col(Question.id) == col(question_id)).where(Question.status == "published")
+    return query.join(Question, col(Question.id) == col(question_id)).where(col(Question.status) == fixed("published"))
 
 
 class Seasons(Row):

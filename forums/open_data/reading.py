@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import func, literal, literal_column, select, tuple_
+from sqlalchemy import func, literal_column, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums.open_data.catalogue import BY_FILE, ROWS
@@ -98,7 +98,7 @@ async def search(session: AsyncSession, row: type[Row], asked: Search) -> Found:
         conditions.append(sources[row.day] < asked.until if isinstance(asked.until, datetime) else sources[row.day] <= asked.until)
     connection = await session.connection()
     most = max(COUNTED, asked.offset + asked.limit)
-    counted = _first(lean(row, [literal(1)], conditions), most + 1, usual=COUNTED + 1).subquery()
+    counted = _first(lean(row, [literal_column("1")], conditions), most + 1, usual=COUNTED + 1).subquery()
     total = (await connection.execute(select(func.count()).select_from(counted))).scalar_one()
     chosen = _first(lean(row, key, conditions, ordered(row)), asked.limit, usual=PER_PAGE)
     chosen = chosen.offset(asked.offset) if asked.offset else chosen
