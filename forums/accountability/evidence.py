@@ -98,7 +98,7 @@ async def evidence_of(session: AsyncSession, plan: ActionPlan, *, now: datetime)
     query = select(Forum).join(Season, col(Season.id) == col(Forum.season_id)).where(_of(plan))
     held = (await session.exec(query.where(is_held(now)).order_by(col(Forum.day), col(Forum.slug)))).all()
     undated = query.where(Forum.status == "announced", col(Forum.day).is_(None), col(Forum.ends_at).is_(None))
-    organisations = await _organisations(session, [each.id for each in held])
+    organisations = await _organisations(session, [each.id for each in held if _names_are_kept(each)])
     return Evidence(
         plan,
         [_meeting(each, organisations.get(each.id, 0)) for each in held],
@@ -115,14 +115,18 @@ def _of(plan: ActionPlan) -> ColumnElement[bool]:
 
 
 def _meeting(forum: Forum, organisations: int) -> Meeting:
-    before_this_site = bool(forum.sources)
     seats = forum.seats_taken + forum.remote_taken
     return Meeting(
         forum,
-        None if before_this_site or (forum.participants and not seats) else seats,
+        None if forum.sources or (forum.participants and not seats) else seats,
         forum.present or None,
-        None if before_this_site or forum.purged_at else organisations,
+        organisations if _names_are_kept(forum) else None,
     )
+
+
+def _names_are_kept(forum: Forum) -> bool:
+    """Whether those who registered are still there to be counted: not before this site, nor once erased on time."""
+    return not forum.sources and not forum.purged_at
 
 
 def gaps(plan: ActionPlan, held: Sequence[Forum], now: datetime) -> list[Gap]:
