@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from email.headerregistry import Address
 from functools import lru_cache
-from operator import attrgetter, itemgetter
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from icalendar import Calendar, Event, vCalAddress, vDuration, vText, vUri
-from icalendar.parser import Contentline
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -24,6 +23,7 @@ from forums.models import Forum, ForumCommitment
 from forums.models.forum import PARIS
 
 REFRESH = timedelta(hours=6)
+FOLDED = 75  # octets of a line
 
 # A constant RRULE time zone: the library's own writes RDATE lists that made Thunderbird an hour late.
 # Right from October 1996 on; RFC 5545 3.6.5 wants onsets in the offset being left.
@@ -124,8 +124,7 @@ class EventsOfAll:
 
     def __init__(self, organiser: Address, public_url: str) -> None:
         self.organiser, self.public_url = organiser, public_url
-        self._kept: dict[UUID, _Kept] = {}
-        self._since = 0
+        self._forget()
         self._one_at_a_time = asyncio.Lock()
 
     async def read(self, session: AsyncSession) -> list[bytes]:
@@ -133,9 +132,14 @@ class EventsOfAll:
         async with self._one_at_a_time:
             if not await self._look(session):
                 # What was kept is of another past: the database was put back, or lost its last transactions with its machine.
-                self._kept, self._since = {}, 0
+                self._forget()
                 await self._look(session)
-            return [kept.event for kept in self._kept.values()]
+            return list(self._events.values())
+
+    def _forget(self) -> None:
+        self._kept: dict[UUID, _Kept] = {}
+        self._events: dict[UUID, bytes] = {}
+        self._marks = self._since = 0
 
     async def _look(self, session: AsyncSession) -> bool:
         """Whether all that is kept is what the database holds now."""
@@ -143,13 +147,15 @@ class EventsOfAll:
         rows = (await connection.execute(calendar_index.changes(connection.dialect.name), {"since": self._since})).all()
         count, marks, since = rows[0][:3]
         changed = {row.forum_id: self._keep(row.mark, row.announced_at, Announced._make(row[5:-1])) for row in rows if row.forum_id}
-        if changed:
-            stay = all(each in self._kept and self._kept[each][:3] == new[:3] for each, new in changed.items())
-            self._kept |= changed  # where it was: a dictionary keeps its order
-            if not stay:
-                self._kept = dict(sorted(self._kept.items(), key=itemgetter(1)))
+        before = {each: self._kept[each] for each in changed if each in self._kept}
+        self._marks += sum(each.mark for each in changed.values()) - sum(each.mark for each in before.values())
+        self._kept |= changed
+        self._events |= {each: kept.event for each, kept in changed.items()}  # where it was: a dictionary keeps its order
+        if any(each not in before or before[each][:3] != new[:3] for each, new in changed.items()):
+            self._kept = dict(sorted(self._kept.items(), key=itemgetter(1)))
+            self._events = {each: kept.event for each, kept in self._kept.items()}
         self._since = since
-        return (len(self._kept), sum(map(attrgetter("mark"), self._kept.values()))) == (count, marks)
+        return (len(self._kept), self._marks) == (count, marks)
 
     def _keep(self, mark: int, announced_at: datetime | None, forum: Announced) -> "_Kept":
         if announced_at is None or forum.day is None:  # or none of it is there any more
@@ -208,7 +214,7 @@ def invitation(
         name, said = line.partition(":")[0], b"\r\n%s\r\n" % line.encode()
         event = event.replace(_UNSAID_LINES[name], said, 1)
     line = f"ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:{attendee}"
-    invited = bytes(Contentline(line).to_ical()) + b"\r\n"  # type: ignore[no-untyped-call]
+    invited = _folded(line.encode()) + b"\r\n"
     head = _calendar_head("CANCEL" if cancelled else "REQUEST")
     return head + event.removesuffix(_END_OF_EVENT) + invited + _END_OF_EVENT + b"END:VCALENDAR\r\n"
 
@@ -260,9 +266,28 @@ def _event(forum: Announced, organiser: str, address: str, public_url: str, with
 
 
 def _in_bytes(event: Event) -> bytes:
-    """As `to_ical`, which would go letter by letter through lines too short to be folded."""
-    lines = [(line, line.encode()) for line in event.content_lines(sorted=False) if line]
-    return b"".join([(octets if len(octets) < 75 else line.to_ical()) + b"\r\n" for line, octets in lines])
+    """As `to_ical`, which looks for parameters where none are, and folds letter by letter."""
+    lines = [_line(event, name, value) for name, value in event.property_items(sorted=False)]
+    return b"\r\n".join([*lines, b""])
+
+
+def _line(event: Event, name: str, value: Any) -> bytes:
+    bare = value if isinstance(value, bytes) else b"" if value.params else value.to_ical()
+    return _folded(b"%s:%s" % (name.encode(), bare) if bare else event.content_line(name, value, sorted=False).encode())
+
+
+def _folded(line: bytes) -> bytes:
+    """Lines of 75 octets at most (RFC 5545, 3.1), cut neither within a character nor, as some readers join them late, after
+    the first of an escape."""
+    parts = []
+    while len(line) >= FOLDED:
+        end = FOLDED - 1
+        while line[end] & 0xC0 == 0x80:
+            end -= 1
+        end -= line[end - 1] in b"\\^"
+        parts.append(line[:end])
+        line = line[end:]
+    return b"\r\n ".join([*parts, line])
 
 
 @lru_cache(maxsize=8192)

@@ -19,6 +19,7 @@ from dateutil.tz import tzical
 from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from icalendar.parser import Contentline
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -128,6 +129,13 @@ def lint(content: bytes) -> None:
 def lines_of(content: bytes) -> list[str]:
     """The content lines, unfolded."""
     return content.decode().replace("\r\n ", "").removesuffix("\r\n").split("\r\n")
+
+
+@given(st.lists(st.sampled_from(["mot ", "é", "–", "😀", "\\n", "\\,", "\\\\", "^n", "^^"]), max_size=120))
+@hypothesis_settings(max_examples=200, deadline=None, database=None)
+def test_a_long_line_is_folded_where_the_library_folds_it(words: list[str]) -> None:
+    line = "DESCRIPTION:" + "".join(words)
+    assert calendar_feed._folded(line.encode()) == Contentline(line).to_ical()  # type: ignore[no-untyped-call]
 
 
 def names_of(content: bytes) -> list[str]:
