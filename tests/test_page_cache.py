@@ -79,6 +79,28 @@ async def test_a_hundred_who_ask_for_a_public_page_cause_one_rendering():
     assert (set(bodies), app.rendered) == ({b"Bonjour"}, 1)
 
 
+async def test_a_link_that_goes_round_with_the_marks_of_who_follows_it_is_one_page():
+    app = Slow(cache="public, max-age=0")
+    cache = kept_over(app)
+    marks = ("utm_source=x&utm_medium=social", "fbclid=IwAR{}", "gclid={}&gad_source=1", "at_medium=email&xtor=EPR-{}", "mtm_kwd={}", "")
+
+    await asyncio.gather(
+        *(read(cache, PUBLIC, query=("page=2&" + mark.format(n)).strip("&").encode()) for n in range(20) for mark in marks)
+    )
+
+    assert (app.rendered, list(cache.kept)) == (1, [(PUBLIC, b"page=2")])
+
+
+async def test_what_a_page_reads_of_its_address_makes_another_page():
+    app = Slow(cache="public, max-age=0")
+    cache = kept_over(app)
+
+    for query in (b"", b"q=utm_source", b"page=2", b"page=3", b"at=1"):
+        await read(cache, PUBLIC, query=query)
+
+    assert app.rendered == 5
+
+
 class Page:
     """An application that renders a page at once, a little different each time; and a clock that is told the time."""
 

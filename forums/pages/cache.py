@@ -42,6 +42,13 @@ _COMPRESSIBLE = (
 # Without them a browser would not let another site's page know that nothing changed.
 _FOR_OTHERS = (b"access-control-allow-origin", b"access-control-expose-headers", b"cross-origin-resource-policy")
 
+# What social networks, mailings and audience measures add to a link, each time otherwise: nothing here reads it, and on
+# the evening a link goes round, everybody who follows it would have the page rendered for themselves.
+_MARKS = re.compile(
+    rb"(?:utm|mtm|pk|at)_\w+|xtor|ref_src|ref_url|fbclid|[gd]clid|[gw]braid|gad_source|msclkid|twclid|ttclid|yclid|li_fat_id|igshid|igsh"
+    rb"|mc_[ce]id|_gl|_ga"
+)
+
 Key = tuple[str, bytes]
 Headers = list[tuple[bytes, bytes]]
 
@@ -101,6 +108,8 @@ class PageCache:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             return await self.app(scope, receive, send)
+        if scope["query_string"]:
+            scope = {**scope, "query_string": _unmarked(scope["query_string"])}
         key = (scope["path"], scope["query_string"])
         found: Kept | list[Message] | None = self.kept.get(key)
         if found is None and self.private is not None and self.private.fullmatch(scope["path"]):
@@ -169,6 +178,11 @@ class PageCache:
         for key, kept in [*self.kept.items()]:
             if kept.until < now and kept.began < now - self.patience:
                 self.size -= self.kept.pop(key).size
+
+
+def _unmarked(query: bytes) -> bytes:
+    parts = query.split(b"&")
+    return b"&".join(part for part in parts if not _MARKS.fullmatch(part.partition(b"=")[0]))
 
 
 def _bodiless(send: Send) -> Send:
