@@ -74,7 +74,7 @@ class Database:
             settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
             url = f"sqlite+aiosqlite:///{settings.sqlite_path}"
             self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=20, hide_parameters=True)
-            self.reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=20, hide_parameters=True)
+            self.reader = create_async_engine(url, pool_size=3, max_overflow=0, pool_timeout=20, hide_parameters=True)
             _configure_sqlite(self.writer.sync_engine, sqlite_driver.WRITING)
             _configure_sqlite(self.reader.sync_engine, sqlite_driver.READING)
         else:
