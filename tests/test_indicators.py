@@ -439,11 +439,11 @@ async def test_from_an_agents_proposal_to_the_public_page_and_a_correction_in_si
     await site.sign_in("agent", carrier)
 
     assert (await site.get("/organisation/indicateurs")).text.count(f'href="{here}"') == 1
-    refused = await site.post(f"{here}/mesures", **TYPED | {"measured_on": day, "value": ""})
+    refused = await site.post(f"{here}/mesures", **TYPED | {"measured_on": "2200-01-01", "value": ""})
     sent = [await site.post(f"{here}/mesures", **TYPED | {"measured_on": day}) for _ in range(2)]
     taken = await site.post(f"{here}/mesures", **TYPED | {"measured_on": day, "value": "65"})
     assert (refused.status_code, [each.status_code for each in sent], taken.status_code) == (422, [303, 303], 422)
-    assert "Écrivez la valeur" in refused.text
+    assert all(wrong in refused.text for wrong in ("Écrivez la valeur", "Cette date est à venir"))
     assert "a déjà une mesure au" in taken.text
     assert 'value="65"' in taken.text
     assert "64" not in (await site.get(f"/indicateurs/{code}")).text.split("<h2")[1]
