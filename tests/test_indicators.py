@@ -301,7 +301,7 @@ engagements:
   indicateurs:
   - nom: Marchés publiés
     unite: marchés
-    depart: '0'
+    depart: 0
     depart_le: 2018-01-01
     cible: tous
     cible_le: 2020-12-31
@@ -326,12 +326,13 @@ async def test_loading_a_plan_again_leaves_alone_what_was_entered_on_the_site(se
     await indicators.correct(session, of_file.measurements[0], a_correction("31 000", 0), now=NOW)
     await indicators.propose(session, of_file.indicator, a_measure_form("40 000", "2020-12-31"), None, publish=True, now=NOW)
     path.write_text(
-        PLAN.replace("12 000", "12 500").replace("Marchés publiés", "Marchés en ligne") + "    - date: 2020-12-31\n      valeur: '1'\n"
+        PLAN.replace("12 000", "12 500").replace("Marchés publiés", "Marchés en ligne") + "    - date: 2020-12-31\n      valeur: 1\n"
     )
 
     await action_plan.load_plan(session, path)
 
     first, second = await indicators.of_commitment(session, commitment)
+    assert first.indicator.baseline == "0"
     assert [each.value for each in first.measurements] == ["40 000", "31 000", "12 500"]
     assert (first.indicator.name, second.indicator.id, second.indicator.name) == ("Marchés en ligne", here.id, "Ajouté ici")
     assert (first.indicator.periodicity, first.indicator.baseline_on, first.indicator.target_on) == (
