@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from forums.language import N_
@@ -37,6 +37,14 @@ def clean(text: str) -> str:
 def refuse(sentence: str, **figures: Any) -> PydanticCustomError:
     """An error whose `type` is the sentence itself, figures apart: the key a catalogue translates."""
     return PydanticCustomError(sentence, sentence, figures)
+
+
+def is_to_come(day: date, info: ValidationInfo) -> bool:
+    """Whether a day is after today, which the page that reads a form gives as context.
+
+    A rule looks again, by its own `now`: here it is told with whatever else is wrong, there it is held.
+    """
+    return info.context is not None and day > info.context["today"]
 
 
 def line(limit: int, missing: str | None = None) -> BeforeValidator:

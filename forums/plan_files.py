@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import date as Date  # noqa: N812 — an entry has a field named `date`
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -25,6 +25,8 @@ from forums.models.plan import Periodicity
 
 File = TypeVar("File", bound=BaseModel)
 
+# A text, since it may be « tous »; but nobody should have to put quotes round a number.
+Figure = Annotated[str, Field(coerce_numbers_to_str=True)]
 _SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Periodicite = Literal["ponctuelle", "mensuelle", "trimestrielle", "semestrielle", "annuelle"]
 PERIODICITIES: dict[str, Periodicity] = {
@@ -154,7 +156,7 @@ class MilestoneEntry(_Entry):
 
 class MeasurementEntry(_Entry):
     date: Date
-    valeur: str
+    valeur: Figure
     source: str | None = None
     lien: str | None = None
     note: str = ""
@@ -172,9 +174,9 @@ class IndicatorEntry(_Entry):
 
     nom: str = Field(min_length=1)
     unite: str = ""
-    depart: str | None = None
+    depart: Figure | None = None
     depart_le: Date | None = None
-    cible: str | None = None
+    cible: Figure | None = None
     cible_le: Date | None = None
     periodicite: Periodicite | None = None
     premiere_echeance: Date | None = None

@@ -408,7 +408,7 @@ async def test_without_a_plan_the_page_says_so(settings: Settings, sqlite_with_t
     async with running(settings) as empty:
         for address in ("/redevabilite", "/redevabilite/engagements", "/redevabilite/indicateurs"):
             answer = await empty.get(address)
-            assert (answer.status_code, "Aucun plan d'action" in unescape(answer.text)) == (200, True)
+            assert (answer.status_code, "aucun plan d'action" in unescape(answer.text)) == (200, True)
 
 
 async def test_the_number_of_statements_does_not_grow_with_what_is_counted(database: Database) -> None:

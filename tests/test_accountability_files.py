@@ -324,7 +324,7 @@ async def test_every_figure_of_the_page_is_what_the_exported_files_add_up_to(ran
         shown = Reader((await random_site.get(f"/redevabilite?plan={plan}")).text)
         commitments = [each["code"] for each in files.rows["engagements"] if each["plan"] == plan]
         for name, sentences in in_words(files, plan, commitments):
-            assert [each for each in re.split(" ; ", shown.facts[name]) if each] == told(sentences), (plan, name)
+            assert [each for each in re.split(" ; | – ", shown.facts[name]) if each] == told(sentences), (plan, name)
         by_commitment(files, shown, plan, commitments)
         by_institution(files, shown, plan, commitments)
         by_season(files, shown)

@@ -301,7 +301,7 @@ engagements:
   indicateurs:
   - nom: Marchés publiés
     unite: marchés
-    depart: '0'
+    depart: 0
     depart_le: 2018-01-01
     cible: tous
     cible_le: 2020-12-31
@@ -326,12 +326,13 @@ async def test_loading_a_plan_again_leaves_alone_what_was_entered_on_the_site(se
     await indicators.correct(session, of_file.measurements[0], a_correction("31 000", 0), now=NOW)
     await indicators.propose(session, of_file.indicator, a_measure_form("40 000", "2020-12-31"), None, publish=True, now=NOW)
     path.write_text(
-        PLAN.replace("12 000", "12 500").replace("Marchés publiés", "Marchés en ligne") + "    - date: 2020-12-31\n      valeur: '1'\n"
+        PLAN.replace("12 000", "12 500").replace("Marchés publiés", "Marchés en ligne") + "    - date: 2020-12-31\n      valeur: 1\n"
     )
 
     await action_plan.load_plan(session, path)
 
     first, second = await indicators.of_commitment(session, commitment)
+    assert first.indicator.baseline == "0"
     assert [each.value for each in first.measurements] == ["40 000", "31 000", "12 500"]
     assert (first.indicator.name, second.indicator.id, second.indicator.name) == ("Marchés en ligne", here.id, "Ajouté ici")
     assert (first.indicator.periodicity, first.indicator.baseline_on, first.indicator.target_on) == (
@@ -439,11 +440,11 @@ async def test_from_an_agents_proposal_to_the_public_page_and_a_correction_in_si
     await site.sign_in("agent", carrier)
 
     assert (await site.get("/organisation/indicateurs")).text.count(f'href="{here}"') == 1
-    refused = await site.post(f"{here}/mesures", **TYPED | {"measured_on": day, "value": ""})
+    refused = await site.post(f"{here}/mesures", **TYPED | {"measured_on": "2200-01-01", "value": ""})
     sent = [await site.post(f"{here}/mesures", **TYPED | {"measured_on": day}) for _ in range(2)]
     taken = await site.post(f"{here}/mesures", **TYPED | {"measured_on": day, "value": "65"})
     assert (refused.status_code, [each.status_code for each in sent], taken.status_code) == (422, [303, 303], 422)
-    assert "Écrivez la valeur" in refused.text
+    assert all(wrong in refused.text for wrong in ("Écrivez la valeur", "Cette date est à venir"))
     assert "a déjà une mesure au" in taken.text
     assert 'value="65"' in taken.text
     assert "64" not in (await site.get(f"/indicateurs/{code}")).text.split("<h2")[1]

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, lineage
@@ -183,3 +183,13 @@ async def test_the_list_of_plans_tells_where_each_stands(site: Site) -> None:
     assert "Plan courant sur ce site" in text
     assert "À venir" in text
     assert "du mercredi 1er janvier 2031 au samedi 31 décembre 2033" in text
+
+
+async def test_a_site_whose_plans_are_none_of_them_current_says_so_and_leads_to_them(site: Site) -> None:
+    async with site.database.transaction() as session:
+        await session.exec(update(ActionPlan).values(current=False))
+
+    pages = [(await site.get(address)).text for address in ("/engagements", "/redevabilite", "/redevabilite/pgo")]
+
+    assert ["aucun plan d'action comme plan courant" in each.replace("&#39;", "'") for each in pages] == [True] * 3
+    assert all('<a href="/plans">Tous les plans' in each for each in pages)

@@ -193,6 +193,7 @@ async def test_the_file_says_with_links_what_is_asked_what_was_done_and_what_fal
 
     assert 'href="https://opengovpartnership.org/?p=67852"' in text
     assert "plus de six mois se sont écoulés" in text
+    assert 'href="/donnees">Les dates de publication' in text
     for address in ("/forums/", "/questions?plan=2018-2020&amp;etat=repondue", "/suites?plan=2018-2020&amp;etat=tenues"):
         assert f'href="{address}' in text
     assert "Données inventées pour la démonstration" in text

@@ -8,7 +8,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from forums import action_plan, cli, evaluations, lineage
 from forums.database import Database
 from forums.ogp_files import KNOWN, read_ogp
-from forums.plan_files import AxisEntry, BadFile, CommitmentEntry, EvaluationEntry, PlanEntry, PlanFile
+from forums.plan_files import (
+    AxisEntry,
+    BadFile,
+    CommitmentEntry,
+    EvaluationEntry,
+    IndicatorEntry,
+    MeasurementEntry,
+    MilestoneEntry,
+    PlanEntry,
+    PlanFile,
+)
 from forums.settings import ROOT
 from tests.factories import NOW
 from tests.test_action_plan import REAL_PLAN, everything
@@ -116,6 +126,6 @@ async def test_the_command_says_what_it_loaded_and_what_it_ignored(database: Dat
 def test_the_page_beside_the_plans_explains_every_key_and_every_column() -> None:
     page = (ROOT / "db" / "plans" / "README.md").read_text()
 
-    entries = (PlanFile, AxisEntry, CommitmentEntry, EvaluationEntry)
+    entries = (PlanFile, AxisEntry, CommitmentEntry, EvaluationEntry, MilestoneEntry, IndicatorEntry, MeasurementEntry)
     keys = [name for entry in entries for name in entry.model_fields] + [f"plan.{name}" for name in PlanEntry.model_fields]
     assert [name for name in [*keys, *sorted(KNOWN)] if f"`{name}`" not in page] == []

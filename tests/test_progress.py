@@ -247,7 +247,7 @@ async def test_from_an_agents_report_to_the_public_page(site: Site) -> None:
     assert f'href="{DESK}"' in (await site.get("/organisation/engagements")).text
     assert (await site.get(DESK)).status_code == 200
 
-    without = await site.post(f"{DESK}/points/nouveau", **TYPED)
+    without = await site.post(f"{DESK}/points/nouveau", **TYPED | {"period_end": "2200-01-01"})
     sent = [await site.post(f"{DESK}/points/nouveau", **TYPED | {"obstacles": "Personne ne relit."}) for _ in range(2)]
     async with site.database.reading() as session:
         report = (await session.exec(select(ProgressReport).where(ProgressReport.text == "Un début."))).one()
@@ -257,7 +257,7 @@ async def test_from_an_agents_report_to_the_public_page(site: Site) -> None:
     out = [await site.post(f"{DESK}/points/{report.code}/publier", edition="0") for _ in range(2)]
 
     assert (without.status_code, [each.status_code for each in sent + out], forbidden.status_code) == (422, [303] * 4, 403)
-    assert "Dites ce qui fait obstacle" in without.text
+    assert all(wrong in without.text for wrong in ("Dites ce qui fait obstacle", "Cette date est à venir"))
     assert ">\nUn début.</textarea>" in without.text
     after = (await site.get("/engagements/6")).text
     assert ("Personne ne relit." in before, "Personne ne relit." in after, f'id="point-{report.code}"' in after) == (False, True, True)
@@ -275,11 +275,13 @@ async def test_a_state_said_is_public_at_once_and_a_conflict_keeps_what_was_type
     typed = {"state": "done", "done_on": "2026-01-02", "state_note": "Relues.", "edition": str(held.edition)}
 
     wrong = await site.post(where, **typed | {"done_on": ""})
+    early = await site.post(where, **typed | {"done_on": "2200-01-01", "evidence_url": "ici"})
     said = await site.post(where, **typed)
     conflict = await site.post(where, **typed | {"state_note": "Relues par dix personnes."})
 
-    assert (wrong.status_code, said.status_code, conflict.status_code) == (422, 303, 409)
+    assert (wrong.status_code, early.status_code, said.status_code, conflict.status_code) == (422, 422, 303, 409)
     assert "Indiquez la date" in wrong.text
+    assert all(wrong in early.text for wrong in ("Cette date est à venir", "Indiquez une adresse complète"))
     assert "Relues par dix personnes." in conflict.text
     assert "Relues." in (await site.get("/engagements/6")).text
 

@@ -133,7 +133,8 @@ class _Written:
         ]
         blocks.append(Table(_("Jours où quelque chose a été publié ou corrigé"), head, [self._year(each) for each in evidence.years]))
         note = _("Un jour où plusieurs choses sont publiées compte une fois par sorte. Une mesure venue du plan lui-même n'a pas de date.")
-        return [*blocks, Text(plain(note))]
+        dated = Span(_("Les dates de publication sont dans les données ouvertes."), "/donnees")
+        return [*blocks, Text([Span(f"{note} "), dated])]
 
     def _year(self, year: Year) -> list[Line]:
         _ = self.say

@@ -7,10 +7,11 @@ two people is told, and the same form sent twice does nothing more. An organiser
 from datetime import date, datetime
 from typing import Annotated, Any
 
+from pydantic import ValidationInfo, field_validator
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.forms import Day, Form, OptionalWebAddress, line, prose, whole
+from forums.forms import Day, Form, OptionalWebAddress, is_to_come, line, prose, refuse, whole
 from forums.language import N_
 from forums.models import Indicator, Institution, Measurement, MeasurementChange
 from forums.models.forum import PARIS
@@ -19,6 +20,7 @@ from forums.refusals import AlreadyDecided, Refusal
 
 VALUE = line(80, N_("Écrivez la valeur, par exemple « 76 » ou « 1 234,5 »."))
 SOURCE = line(300, N_("Dites d'où vient cette valeur, par exemple « Bilan annuel du service »."))
+TO_COME = N_("Cette date est à venir : indiquez le jour où la valeur a été mesurée.")
 
 
 class MeasureForm(Form):
@@ -29,6 +31,13 @@ class MeasureForm(Form):
     note: Annotated[str, prose(1000)]
     institution: Annotated[str, line(80)]
     edition: Annotated[int, whole(0, 999_999)]
+
+    @field_validator("measured_on")
+    @classmethod
+    def _past(cls, day: date, info: ValidationInfo) -> date:
+        if is_to_come(day, info):
+            raise refuse(TO_COME)
+        return day
 
 
 class CorrectForm(Form):
@@ -91,7 +100,7 @@ async def propose(
 
 def _is_past(day: date, now: datetime) -> None:
     if day > now.astimezone(PARIS).date():
-        raise Wrong("measured_on", N_("Cette date est à venir : indiquez le jour où la valeur a été mesurée."))
+        raise Wrong("measured_on", TO_COME)
 
 
 async def _of_day(session: AsyncSession, indicator: Indicator, day: date) -> Measurement | None:

@@ -192,8 +192,9 @@ async def _fields(request: Request) -> FormData:
 
 def checked(form_class: type[F], values: dict[str, Any]) -> Filled[F]:
     """What was typed, as it stands or with what is wrong."""
+    today = now().astimezone(PARIS).date()
     try:
-        return Filled(values, {}, form_class.model_validate(values))
+        return Filled(values, {}, form_class.model_validate(values, context={"today": today}))
     except ValidationError as error:
         errors: dict[str, tuple[str, Mapping[str, Any]]] = {}
         for each in error.errors():

@@ -10,7 +10,7 @@ from pydantic import ValidationInfo, field_validator
 from sqlmodel import col, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.forms import Form, OptionalDay, OptionalWebAddress, choice, prose, refuse, whole
+from forums.forms import Form, OptionalDay, OptionalWebAddress, choice, is_to_come, prose, refuse, whole
 from forums.language import N_
 from forums.models import Milestone
 from forums.models.forum import PARIS
@@ -38,6 +38,8 @@ class StateForm(Form):
             return None
         if day is None:
             raise refuse(N_("Indiquez la date à laquelle ce jalon a été atteint."))
+        if is_to_come(day, info):
+            raise refuse(StillToCome.sentence)
         return day
 
     @field_validator("state_note")

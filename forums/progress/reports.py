@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, ValidationInfo, field_validator
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from forums.forms import Day, Form, choice, clean, line, prose, refuse, whole
+from forums.forms import Day, Form, choice, clean, is_to_come, line, prose, refuse, whole
 from forums.language import N_
 from forums.models import Commitment, Institution, ProgressReport
 from forums.models.forum import PARIS
@@ -27,6 +27,7 @@ COMPLETIONS = {
 }
 LITTLE = ("not_started", "limited")
 EVIDENCE_AT_MOST = 20
+TO_COME = N_("Cette date est à venir : un point d'étape parle d'une période finie.")
 
 Evidence = list[tuple[str, str]]  # typed as one text: a tuple is for fields that are sent several times
 
@@ -62,6 +63,8 @@ class ReportForm(Form):
         start = info.data.get("period_start")
         if start and day < start:
             raise refuse(N_("La fin de la période vient après son début."))
+        if is_to_come(day, info):
+            raise refuse(TO_COME)
         return day
 
     @field_validator("obstacles")
@@ -119,7 +122,7 @@ async def write(
 
 def _is_over(form: ReportForm, now: datetime) -> None:
     if form.period_end > now.astimezone(PARIS).date():
-        raise WrongReport("period_end", N_("Cette date est à venir : un point d'étape parle d'une période finie."))
+        raise WrongReport("period_end", TO_COME)
 
 
 async def _beginning(session: AsyncSession, commitment: Commitment, institution: Institution, day: date) -> ProgressReport | None:
