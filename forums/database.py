@@ -216,7 +216,18 @@ def _for_this_transaction(connection: Connection) -> None:
 def note_fault(log: logging.Logger, sentence: str, error: Exception) -> None:
     """Log what a turn failed on; of a database that does not answer, the kind alone: nothing is wrong with what it was asked."""
     gone = isinstance(error, DatabaseUnavailable) or (isinstance(error, DBAPIError) and error.connection_invalidated)
-    log.error("%s: %s", sentence, type(error).__name__, exc_info=None if gone else error)
+    log.error("%s: %s", sentence, type(error).__name__, exc_info=None if gone and not is_misasked(error) else error)
+
+
+def is_misasked(error: BaseException) -> bool:
+    """Whether the database answers, and what it was asked cannot be: a table that is not there, a value it cannot read.
+
+    SQLite calls that an `OperationalError` too, as it does a lock or a full disk: its own code tells them apart.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    return sqlstate[:2] in ("22", "42") or getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 
 
 def is_circle(error: BaseException) -> bool:
