@@ -5,6 +5,7 @@ and no message is sent: the relay is greeted and left.
 """
 
 import asyncio
+from ipaddress import ip_network
 
 from sqlmodel import col, func, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -42,14 +43,27 @@ def _of_settings(config: Settings) -> list[str]:
         found.append("MAIL_FROM n'est pas réglée : indiquez une boîte lue, par exemple « Forums <forums@domaine.fr> ».")
     if config.is_sqlite and not wal_is_safe():
         found.append("La bibliothèque SQLite peut corrompre une base WAL : installez pysqlite3, ou passez à PostgreSQL.")
-    if config.forwarded_allow_ips == "*":
-        found.append("FORWARDED_ALLOW_IPS vaut * : n'importe qui peut falsifier son adresse. Indiquez celle du mandataire.")
+    found += _of_proxies(config.forwarded_allow_ips)
     for name in ("name", "address", "director", "host_name"):
         if not config.publisher.get(name):
             found.append(f"PUBLISHER_{name.upper()} manque aux mentions légales : indiquez-le.")
     if config.theme.name == "dsfr" and assets.dsfr_files() is None:
         found.append("THEME vaut dsfr, mais ses fichiers ne sont pas là : pip install 'forums-open-detat[dsfr]'.")
     return found
+
+
+def _of_proxies(allowed: str) -> list[str]:
+    if allowed == "*":
+        return ["FORWARDED_ALLOW_IPS vaut * : n'importe qui peut falsifier son adresse. Indiquez celle du mandataire."]
+    try:
+        for each in allowed.split(","):
+            ip_network(each.strip(), strict=False)
+    except ValueError:
+        return [
+            f"FORWARDED_ALLOW_IPS vaut « {allowed} » : tous les visiteurs auraient l'adresse du mandataire. Indiquez la sienne ou son "
+            "réseau en nombres, séparés par des virgules, par exemple 127.0.0.1,10.88.0.0/16."
+        ]
+    return []
 
 
 async def _of_database(config: Settings) -> list[str]:

@@ -120,7 +120,7 @@ class Settings:
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the environment. Raises `BadSetting` on the first value that cannot be used."""
-    env = os.environ if environ is None else environ
+    env = {name: _unquoted(value) for name, value in (os.environ if environ is None else environ).items()}
     port = _number(env, "PORT", 8000, 1, 65535)
     database_url = _database_url(env.get("DATABASE_URL") or f"sqlite:///{ROOT / 'var' / 'forums.db'}")
     public_url = (env.get("PUBLIC_URL") or f"http://localhost:{port}").rstrip("/")
@@ -153,6 +153,11 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         publisher={key.removeprefix("PUBLISHER_").lower(): value for key, value in env.items() if key.startswith("PUBLISHER_")},
         oidc=_oidc(env),
     )
+
+
+def _unquoted(value: str) -> str:
+    """Of a file that a shell and systemd read alike, podman takes the quotes for a part of the value."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -1,6 +1,8 @@
 """`forums check`: each of these wrong configurations is found, named, and told how to mend."""
 
 import asyncio
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
 
-from forums import cli
+from forums import cli, settings
 from tests.factories import SECRET_KEY, for_service
 from tests.ports import free_port
 
@@ -71,6 +73,21 @@ def test_a_whole_configuration_has_nothing_to_mend(check: Check, whole: dict[str
     assert check(whole, *READY, ["check"]) == (0, "Tout est en ordre.\n")
 
 
+def test_the_file_of_settings_in_the_guide_is_the_same_to_a_shell_to_systemd_and_to_podman(tmp_path: Path) -> None:
+    said = re.search(r"^```sh\n(PUBLIC_URL=.*?)^```", Path("docs/operations.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert said is not None
+    file = tmp_path / "forums.env"
+    file.write_text(said[1].replace("…", "k" * 48))
+    lines = dict(line.split("=", 1) for line in file.read_text().splitlines() if not line.startswith("#"))
+
+    # Between straight quotes systemd takes everything as it is; so does the shell; podman takes the quotes too.
+    assert [value for value in lines.values() if not re.fullmatch("'[^']*'", value)] == []
+    sourced = subprocess.run(["sh", "-c", f"set -a; . {file}; env"], env={}, capture_output=True, text=True, check=True).stdout
+    by_shell = dict(line.split("=", 1) for line in sourced.splitlines())
+    assert settings.read(lines) == settings.read(by_shell)
+    assert (settings.read(lines).mail_from.domain, settings.read(lines).forwarded_allow_ips) == ("example.fr", "127.0.0.1")
+
+
 # What is changed in it (None: taken away), and the words that name the fault and its remedy.
 WRONG = {
     "no https": ({"PUBLIC_URL": "http://forums.example.fr"}, "PUBLIC_URL", "https"),
@@ -90,6 +107,8 @@ WRONG = {
     "no key for PostgreSQL": ({"DATABASE_URL": "postgresql://base/forums", "SECRET_KEY": None}, "SECRET_KEY", "la même clé"),
     "a key too short": ({"SECRET_KEY": "secret"}, "SECRET_KEY", "32 caractères"),
     "proxies believed whoever they are": ({"FORWARDED_ALLOW_IPS": "*"}, "FORWARDED_ALLOW_IPS", "celle du mandataire"),
+    "a proxy by its name": ({"FORWARDED_ALLOW_IPS": "localhost"}, "FORWARDED_ALLOW_IPS", "en nombres"),
+    "a proxy and a remark": ({"FORWARDED_ALLOW_IPS": "127.0.0.1  # le mandataire"}, "FORWARDED_ALLOW_IPS", "en nombres"),
     "a publisher without a name": ({"PUBLISHER_NAME": None}, "PUBLISHER_NAME", "mentions légales"),
     "a publisher without a director": ({"PUBLISHER_DIRECTOR": ""}, "PUBLISHER_DIRECTOR", "mentions légales"),
     "a theme nobody made": ({"THEME": "rose"}, "THEME", "neutral ou dsfr"),
