@@ -30,7 +30,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import sqlite_driver
-from forums.settings import Settings
+from forums.settings import Settings, make_room_for
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -71,7 +71,7 @@ class Database:
         self.after_commit: list[Callable[[], None]] = []
         self._plain: Engine | None = None
         if self.is_sqlite:
-            settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+            make_room_for(settings.sqlite_path)
             url = f"sqlite+aiosqlite:///{settings.sqlite_path}"
             self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=20, hide_parameters=True)
             self.reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=20, hide_parameters=True)

@@ -88,6 +88,13 @@ def test_the_file_of_settings_in_the_guide_is_the_same_to_a_shell_to_systemd_and
     assert (settings.read(lines).mail_from.domain, settings.read(lines).forwarded_allow_ips) == ("example.fr", "127.0.0.1")
 
 
+def test_what_several_processes_leave_undone_on_sqlite_is_remarked(check: Check, whole: dict[str, str]) -> None:
+    status, said = check(whole | {"WEB_CONCURRENCY": "2"}, *READY, ["check"])
+
+    assert (status, said.splitlines()[1:]) == (0, ["Tout est en ordre."])
+    assert said.startswith("Remarque : WEB_CONCURRENCY vaut 2")
+
+
 # What is changed in it (None: taken away), and the words that name the fault and its remedy.
 WRONG = {
     "no https": ({"PUBLIC_URL": "http://forums.example.fr"}, "PUBLIC_URL", "https"),
@@ -96,7 +103,11 @@ WRONG = {
     "no relay": ({"SMTP_URL": None}, "SMTP_URL", "aucun message ne partira"),
     "messages in the clear": ({"SMTP_URL": "smtp://relais.invalid:587"}, "SMTP_URL", "starttls=required"),
     "a relay of another kind": ({"SMTP_URL": "http://127.0.0.1"}, "SMTP_URL", "smtps://"),
-    "a relay's port that is none": ({"SMTP_URL": "smtp://127.0.0.1:abc"}, "SMTP_URL", "numéro de port"),
+    "a relay's port that is none": ({"SMTP_URL": "smtp://127.0.0.1:abc"}, "SMTP_URL", "le port est un nombre"),
+    "a relay's password with a bracket": ({"SMTP_URL": "smtps://moi:pa[ss@relais.example.fr"}, "SMTP_URL", "%5B"),
+    "an address with a port too far": ({"PUBLIC_URL": "https://forums.example.fr:99999"}, "PUBLIC_URL", "par exemple https://"),
+    "a database's password with a sign": ({"DATABASE_URL": "postgresql://moi:pa#ss@base/forums"}, "DATABASE_URL", "%23"),
+    "a database where nothing may be": ({"DATABASE_URL": "sqlite:////proc/forums/forums.db"}, "/proc/forums", "Vérifiez DATABASE_URL"),
     "a relay that does not answer": ({"SMTP_URL": "smtp://127.0.0.1:{free}"}, "SMTP_URL", "ne convient pas"),
     "a relay without the encryption asked for": ({"SMTP_URL": "smtp://127.0.0.1:{relay}?starttls=required"}, "SMTP_URL", "ne convient pas"),
     "a wrong password": ({"SMTP_URL": "smtp://moi:faux@127.0.0.1:{relay}"}, "SMTP_URL", "ne convient pas"),
