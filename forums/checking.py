@@ -18,6 +18,10 @@ from forums.openid.provider import Provider, fault_of
 from forums.pages import assets
 from forums.settings import Settings
 
+# Of the publisher and of the host (LCEN, article 1-1), and what else a public page says is to be filled in.
+_NAMED_BY_LAW = ("name", "address", "phone", "director", "host_name", "host_address", "host_phone")
+_SAID_ELSEWHERE = ("dpo", "accessibility_plan", "accessibility_date")
+
 # What PostgreSQL keeps for its administrators, and a worker's own.
 _SPARE = 15
 
@@ -29,7 +33,13 @@ def faults(settings: Settings) -> list[str]:
 
 def remarks(settings: Settings) -> list[str]:
     """What stops nothing, and could be better. Asked once there is no fault."""
-    return _of_processes(settings) if settings.is_sqlite else asyncio.run(_of_the_account(settings))
+    return [*_of_pages(settings), *(_of_processes(settings) if settings.is_sqlite else asyncio.run(_of_the_account(settings)))]
+
+
+def _of_pages(config: Settings) -> list[str]:
+    names = [*_SAID_ELSEWHERE, *(("audit", "audit_report") if config.accessibility != "non" else ())]
+    empty = [f"PUBLISHER_{name.upper()}" for name in names if not config.publisher.get(name)]
+    return [f"« à renseigner » se lit sur des pages publiques : {', '.join(empty)}."] if empty else []
 
 
 def _of_processes(config: Settings) -> list[str]:
@@ -50,7 +60,7 @@ def _of_settings(config: Settings) -> list[str]:
     if config.is_sqlite and not wal_is_safe():
         found.append("La bibliothèque SQLite peut corrompre une base WAL : installez pysqlite3, ou passez à PostgreSQL.")
     found += _of_proxies(config.forwarded_allow_ips)
-    for name in ("name", "address", "director", "host_name"):
+    for name in _NAMED_BY_LAW:
         if not config.publisher.get(name):
             found.append(f"PUBLISHER_{name.upper()} manque aux mentions légales : indiquez-le.")
     if config.theme.name == "dsfr" and assets.dsfr_files() is None:

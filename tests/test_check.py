@@ -20,7 +20,8 @@ WHOLE = {
     "SECRET_KEY": SECRET_KEY,
     "PUBLIC_URL": "https://forums.example.fr",
     "MAIL_FROM": "Forums <forums@example.fr>",
-    **{f"PUBLISHER_{name}": "Renseigné" for name in ("NAME", "ADDRESS", "DIRECTOR", "HOST_NAME")},
+    **{f"PUBLISHER_{name}": "Renseigné" for name in ("NAME", "ADDRESS", "PHONE", "DIRECTOR", "HOST_NAME", "HOST_ADDRESS", "HOST_PHONE")},
+    **{f"PUBLISHER_{name}": "Renseigné" for name in ("DPO", "ACCESSIBILITY_PLAN", "ACCESSIBILITY_DATE")},
 }
 PostgresUrl = Callable[..., str]
 Check = Callable[..., tuple[int, str]]
@@ -88,11 +89,14 @@ def test_the_file_of_settings_in_the_guide_is_the_same_to_a_shell_to_systemd_and
     assert (settings.read(lines).mail_from.domain, settings.read(lines).forwarded_allow_ips) == ("example.fr", "127.0.0.1")
 
 
-def test_what_several_processes_leave_undone_on_sqlite_is_remarked(check: Check, whole: dict[str, str]) -> None:
-    status, said = check(whole | {"WEB_CONCURRENCY": "2"}, *READY, ["check"])
+def test_what_several_processes_leave_undone_on_sqlite_and_what_a_page_still_asks_for_are_remarked(
+    check: Check, whole: dict[str, str]
+) -> None:
+    status, said = check(whole | {"WEB_CONCURRENCY": "2", "PUBLISHER_DPO": ""}, *READY, ["check"])
 
-    assert (status, said.splitlines()[1:]) == (0, ["Tout est en ordre."])
-    assert said.startswith("Remarque : WEB_CONCURRENCY vaut 2")
+    assert (status, said.splitlines()[2:]) == (0, ["Tout est en ordre."])
+    assert said.splitlines()[0] == "Remarque : « à renseigner » se lit sur des pages publiques : PUBLISHER_DPO."
+    assert said.splitlines()[1].startswith("Remarque : WEB_CONCURRENCY vaut 2")
 
 
 # What is changed in it (None: taken away), and the words that name the fault and its remedy.
@@ -122,6 +126,7 @@ WRONG = {
     "a proxy and a remark": ({"FORWARDED_ALLOW_IPS": "127.0.0.1  # le mandataire"}, "FORWARDED_ALLOW_IPS", "en nombres"),
     "a publisher without a name": ({"PUBLISHER_NAME": None}, "PUBLISHER_NAME", "mentions légales"),
     "a publisher without a director": ({"PUBLISHER_DIRECTOR": ""}, "PUBLISHER_DIRECTOR", "mentions légales"),
+    "a host nobody can ring": ({"PUBLISHER_HOST_PHONE": None}, "PUBLISHER_HOST_PHONE", "mentions légales"),
     "a theme nobody made": ({"THEME": "rose"}, "THEME", "neutral ou dsfr"),
     "a retention that is no number": ({"RETENTION_DAYS": "jamais"}, "RETENTION_DAYS", "nombre entier"),
     "a port that cannot be": ({"PORT": "70000"}, "PORT", "nombre entier"),
