@@ -18,7 +18,7 @@ from forums.openid.provider import Provider, fault_of
 from forums.pages import assets
 from forums.settings import Settings
 
-# Of the publisher and of the host (LCEN, article 1-1), and what else a public page says is to be filled in.
+# Of the publisher and of the host (LCEN), and what else a public page says is to be filled in.
 _NAMED_BY_LAW = ("name", "address", "phone", "director", "host_name", "host_address", "host_phone")
 _SAID_ELSEWHERE = ("dpo", "accessibility_plan", "accessibility_date")
 
