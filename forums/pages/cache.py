@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _LIVES = 1.0
 _ROOM = 8 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
 _LARGEST = 8 * 1024 * 1024  # a file of open data; making it is what costs
-_ENTRY = 4 * 1024  # what an answer takes beside its body and its address: its headers, three times
+_ENTRY = 4 * 1024  # what an answer takes beside its body and its address: its headers, in each form
 _LONGEST_QUERY = 1024  # nobody follows a link that long twice
 _LONG = 256 * 1024  # from there on, hashing and compressing would keep everybody else waiting
 _COMPRESSIBLE = (
