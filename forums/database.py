@@ -215,8 +215,13 @@ def _for_this_transaction(connection: Connection) -> None:
 
 def note_fault(log: logging.Logger, sentence: str, error: Exception) -> None:
     """Log what a turn failed on; of a database that does not answer, the kind alone: nothing is wrong with what it was asked."""
-    gone = isinstance(error, DatabaseUnavailable) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    gone = isinstance(error, DatabaseUnavailable) or (isinstance(error, DBAPIError) and (error.connection_invalidated or _is_busy(error)))
     log.error("%s: %s", sentence, type(error).__name__, exc_info=None if gone and not is_misasked(error) else error)
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    """Whether PostgreSQL says that it stops, is full, gave up waiting or lets nobody in: its classes of SQLSTATE for that."""
+    return (getattr(error.orig, "sqlstate", None) or "")[:2] in ("08", "28", "3D", "40", "53", "55", "57", "58")
 
 
 def is_misasked(error: BaseException) -> bool:
