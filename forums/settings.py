@@ -150,7 +150,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         client_limit=_number(env, "CLIENT_LIMIT", 60, 0, 1_000_000),
         forum_limit=_number(env, "FORUM_LIMIT", 20_000, 0, 1_000_000),
         accessibility=accessibility,
-        publisher={key.removeprefix("PUBLISHER_").lower(): value for key, value in env.items() if key.startswith("PUBLISHER_")},
+        # « … » is what the guide leaves to be filled in.
+        publisher={key.removeprefix("PUBLISHER_").lower(): value.strip(" …") for key, value in env.items() if key.startswith("PUBLISHER_")},
         oidc=_oidc(env),
     )
 

@@ -125,6 +125,7 @@ WRONG = {
     "a proxy by its name": ({"FORWARDED_ALLOW_IPS": "localhost"}, "FORWARDED_ALLOW_IPS", "en nombres"),
     "a proxy and a remark": ({"FORWARDED_ALLOW_IPS": "127.0.0.1  # le mandataire"}, "FORWARDED_ALLOW_IPS", "en nombres"),
     "a publisher without a name": ({"PUBLISHER_NAME": None}, "PUBLISHER_NAME", "mentions légales"),
+    "a publisher as the guide leaves it": ({"PUBLISHER_NAME": "'…'"}, "PUBLISHER_NAME", "mentions légales"),
     "a publisher without a director": ({"PUBLISHER_DIRECTOR": ""}, "PUBLISHER_DIRECTOR", "mentions légales"),
     "a host nobody can ring": ({"PUBLISHER_HOST_PHONE": None}, "PUBLISHER_HOST_PHONE", "mentions légales"),
     "a theme nobody made": ({"THEME": "rose"}, "THEME", "neutral ou dsfr"),
