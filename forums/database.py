@@ -30,6 +30,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import sqlite_driver
+from forums.discreet_log import words_of
 from forums.settings import Settings, make_room_for
 
 if TYPE_CHECKING:
@@ -214,9 +215,12 @@ def _for_this_transaction(connection: Connection) -> None:
 
 
 def note_fault(log: logging.Logger, sentence: str, error: Exception) -> None:
-    """Log what a turn failed on; of a database that does not answer, the kind alone: nothing is wrong with what it was asked."""
+    """Log what a turn failed on; of a database that does not answer, one line with its reason: nothing is wrong with what it was asked."""
     gone = isinstance(error, DatabaseUnavailable) or (isinstance(error, DBAPIError) and (error.connection_invalidated or _is_busy(error)))
-    log.error("%s: %s", sentence, type(error).__name__, exc_info=None if gone and not is_misasked(error) else error)
+    if gone and not is_misasked(error):
+        log.error("%s: %s: %s", sentence, type(error).__name__, words_of(getattr(error, "orig", None) or error))
+    else:
+        log.error("%s: %s", sentence, type(error).__name__, exc_info=error)
 
 
 def _is_busy(error: DBAPIError) -> bool:

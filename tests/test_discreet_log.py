@@ -95,4 +95,4 @@ def test_a_database_that_is_gone_is_one_line_and_anything_else_has_its_frames(ca
         note_fault(logging.getLogger("forums.clock"), "the clock's turn failed; it goes on", error)
 
     assert [bool(each.exc_info) for each in caplog.records] == [False, True, False, True]
-    assert caplog.records[0].getMessage() == "the clock's turn failed; it goes on: ConnectionError"
+    assert caplog.records[0].getMessage() == "the clock's turn failed; it goes on: ConnectionError: gone"
