@@ -1,6 +1,7 @@
 -- Deux comptes pour une base : celui qui possède les tables et lance `forums migrate`, et celui du service, qui lit et
 -- écrit des lignes sans pouvoir changer de table. À passer une fois par le propriétaire, après son premier `forums migrate`,
--- puis `\password forums_service` ; ce qu'une migration ajoutera plus tard sera permis de même. Passé deux fois, rien ne change.
+-- jamais par un administrateur : ce qu'une migration ajoutera plus tard est permis de même, mais de ce compte seul. Le second compte
+-- n'est créé ici que si celui-ci en a le droit. Passé deux fois, rien ne change.
 
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'forums_service') THEN

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forums import clock
 from forums.calendar_feed import EventsOfAll
-from forums.database import Database, DatabaseUnavailable
+from forums.database import Database, DatabaseUnavailable, is_misasked, note_fault
 from forums.language import LANGUAGES
 from forums.members import ADMINS, ANSWERERS, MEMBERS, MODERATORS, ORGANISERS
 from forums.models.people import Role
@@ -408,7 +408,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> ASGIApp:
 
         return answer
 
-    inside: ASGIApp = gate.TooLarge(site, says(413, 413))
+    inside: ASGIApp = gate.Noted(site)
+    inside = gate.TooLarge(inside, says(413, 413))
     inside = gate.Language(inside)
     inside = gate.OriginGuard(inside, settings.public_url, says(403, "origin"), OPEN_TO_ALL)
     inside = gate.SecurityHeaders(inside, settings)
@@ -466,7 +467,10 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
-    log.error("database unavailable: %s", type(error).__name__)
+    if is_misasked(error):
+        note_fault(log, "a page failed", error)
+        return _said(request, 500, 500)
+    note_fault(log, "database unavailable", error)
     response = _said(request, 503, 503)
     response.headers["retry-after"] = "30"
     return response

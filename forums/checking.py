@@ -5,16 +5,22 @@ and no message is sent: the relay is greeted and left.
 """
 
 import asyncio
+from ipaddress import ip_network
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, func, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, migrations, outbox
-from forums.database import Database, connections, wal_is_safe
+from forums.database import Database, DatabaseUnavailable, connections, wal_is_safe
 from forums.models import Member
 from forums.openid.provider import Provider, fault_of
 from forums.pages import assets
 from forums.settings import Settings
+
+# Of the publisher and of the host (LCEN), and what else a public page says is to be filled in.
+_NAMED_BY_LAW = ("name", "address", "phone", "director", "host_name", "host_address", "host_phone")
+_SAID_ELSEWHERE = ("dpo", "accessibility_plan", "accessibility_date")
 
 # What PostgreSQL keeps for its administrators, and a worker's own.
 _SPARE = 15
@@ -27,7 +33,18 @@ def faults(settings: Settings) -> list[str]:
 
 def remarks(settings: Settings) -> list[str]:
     """What stops nothing, and could be better. Asked once there is no fault."""
-    return [] if settings.is_sqlite else asyncio.run(_of_the_account(settings))
+    return [*_of_pages(settings), *(_of_processes(settings) if settings.is_sqlite else asyncio.run(_of_the_account(settings)))]
+
+
+def _of_pages(config: Settings) -> list[str]:
+    names = [*_SAID_ELSEWHERE, *(("audit", "audit_report") if config.accessibility != "non" else ())]
+    empty = [f"PUBLISHER_{name.upper()}" for name in names if not config.publisher.get(name)]
+    return [f"« à renseigner » se lit sur des pages publiques : {', '.join(empty)}."] if empty else []
+
+
+def _of_processes(config: Settings) -> list[str]:
+    told = f"WEB_CONCURRENCY vaut {config.web_concurrency} : le courrier et l'horloge sont alors à forums worker, à lancer aussi."
+    return [told] if config.web_concurrency > 1 else []
 
 
 def _of_settings(config: Settings) -> list[str]:
@@ -42,9 +59,8 @@ def _of_settings(config: Settings) -> list[str]:
         found.append("MAIL_FROM n'est pas réglée : indiquez une boîte lue, par exemple « Forums <forums@domaine.fr> ».")
     if config.is_sqlite and not wal_is_safe():
         found.append("La bibliothèque SQLite peut corrompre une base WAL : installez pysqlite3, ou passez à PostgreSQL.")
-    if config.forwarded_allow_ips == "*":
-        found.append("FORWARDED_ALLOW_IPS vaut * : n'importe qui peut falsifier son adresse. Indiquez celle du mandataire.")
-    for name in ("name", "address", "director", "host_name"):
+    found += _of_proxies(config.forwarded_allow_ips)
+    for name in _NAMED_BY_LAW:
         if not config.publisher.get(name):
             found.append(f"PUBLISHER_{name.upper()} manque aux mentions légales : indiquez-le.")
     if config.theme.name == "dsfr" and assets.dsfr_files() is None:
@@ -52,11 +68,25 @@ def _of_settings(config: Settings) -> list[str]:
     return found
 
 
+def _of_proxies(allowed: str) -> list[str]:
+    if allowed == "*":
+        return ["FORWARDED_ALLOW_IPS vaut * : n'importe qui peut falsifier son adresse. Indiquez celle du mandataire."]
+    try:
+        for each in allowed.split(","):
+            ip_network(each.strip(), strict=False)
+    except ValueError:
+        return [
+            f"FORWARDED_ALLOW_IPS vaut « {allowed} » : tous les visiteurs auraient l'adresse du mandataire. Indiquez la sienne ou son "
+            "réseau en nombres, séparés par des virgules, par exemple 127.0.0.1,10.88.0.0/16."
+        ]
+    return []
+
+
 async def _of_database(config: Settings) -> list[str]:
     database = Database(config)
     try:
-        if not await database.answers():
-            return ["La base de données ne répond pas : vérifiez DATABASE_URL."]
+        if silence := await _silence(database):
+            return [f"La base de données ne répond pas ({silence}) : vérifiez DATABASE_URL."]
         if not await asyncio.to_thread(migrations.is_current, config):
             return ["La base n'est pas au schéma courant : lancez forums migrate."]
         async with database.reading() as session:
@@ -64,6 +94,17 @@ async def _of_database(config: Settings) -> list[str]:
             return found if config.is_sqlite else [*found, *await _of_privileges(session), *await _of_connections(session, config)]
     finally:
         await database.close()
+
+
+async def _silence(database: Database) -> str:
+    """Why it does not answer, in the words of its driver; nothing when it does."""
+    try:
+        async with database.reading() as session:
+            await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
+    except (DBAPIError, *DatabaseUnavailable) as error:
+        cause = getattr(error, "orig", None) or error
+        return " ".join(str(cause).split()) or type(cause).__name__
+    return ""
 
 
 async def _of_what_it_holds(session: AsyncSession) -> list[str]:

@@ -109,6 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "bounce", help="noter un message revenu, lu sur l'entrée standard (depuis un alias : « |forums bounce »)"
     ).set_defaults(run=_bounce)
+    erase = commands.add_parser("erase", help="montrer, en JSON, ce qui est gardé sous une adresse ; avec --force, l'effacer")
+    erase.add_argument("email", metavar="ADRESSE")
+    erase.add_argument("--force", action="store_true", help="l'effacer, sans retour")
+    erase.set_defaults(run=_erase)
     commands.add_parser("purge", help="effacer maintenant ce qui doit l'être").set_defaults(run=_purge)
     commands.add_parser("check", help="dire ce qui empêcherait une vraie mise en service").set_defaults(run=_check)
     return parser
@@ -284,13 +288,17 @@ async def _load_demo(database: Database, config: Settings) -> None:
     await season(database, config, now=datetime.now(UTC))
 
 
-def _member(options: argparse.Namespace) -> None:
+def _address(typed: str) -> str:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        email = TypeAdapter(Email).validate_python(options.email)
+        return TypeAdapter(Email).validate_python(typed)
     except ValidationError:
-        raise Impossible(f"« {options.email} » n'est pas une adresse électronique complète, par exemple nom@example.com.") from None
+        raise Impossible(f"« {typed} » n'est pas une adresse électronique complète, par exemple nom@example.com.") from None
+
+
+def _member(options: argparse.Namespace) -> None:
+    email = _address(options.email)
     if options.role == "agent" and not options.institution:
         raise Impossible("Un agent appartient à une administration : ajoutez --institution SLUG.")
 
@@ -342,6 +350,32 @@ def _bounce(options: argparse.Namespace) -> int:
         _complain("La base de données ne répond pas : le rapport sera présenté de nouveau.")
         return os.EX_TEMPFAIL  # which mail servers understand
     return 0
+
+
+def _erase(options: argparse.Namespace) -> None:
+    """What is held is shown first: it answers who asks to see it, and says what would go."""
+    import json
+
+    from forums import privacy
+    from forums.secret_links import person_key
+
+    email = _address(options.email)
+
+    async def work(database: Database, config: Settings) -> dict[str, Any]:
+        person = privacy.Person(email, person_key(config.secret_key, email))
+        async with database.transaction() as session:
+            held = await privacy.held_on(session, person)
+            if options.force:
+                await privacy.erase(session, person, now=datetime.now(UTC), by="server")
+        return held
+
+    held = _with_database(work)
+    if options.force:
+        counted = [f"{len(held[kind])} {kind}" for kind in ("inscriptions", "questions", "soutiens", "commentaires", "messages")]
+        print(f"Effacé : {', '.join(counted)}, {1 if held['abonnement'] else 0} abonnement. Ce qui est publié reste, sans son nom.")
+        return
+    print(json.dumps(held, ensure_ascii=False, indent=2))
+    print("Rien n'est effacé : relancez avec --force pour le faire.", file=sys.stderr)
 
 
 def _purge(options: argparse.Namespace) -> None:

@@ -30,7 +30,8 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import sqlite_driver
-from forums.settings import Settings
+from forums.discreet_log import words_of
+from forums.settings import Settings, make_room_for
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -71,7 +72,7 @@ class Database:
         self.after_commit: list[Callable[[], None]] = []
         self._plain: Engine | None = None
         if self.is_sqlite:
-            settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+            make_room_for(settings.sqlite_path)
             url = f"sqlite+aiosqlite:///{settings.sqlite_path}"
             self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=20, hide_parameters=True)
             self.reader = create_async_engine(url, pool_size=3, max_overflow=0, pool_timeout=20, hide_parameters=True)
@@ -214,9 +215,28 @@ def _for_this_transaction(connection: Connection) -> None:
 
 
 def note_fault(log: logging.Logger, sentence: str, error: Exception) -> None:
-    """Log what a turn failed on; of a database that does not answer, the kind alone: nothing is wrong with what it was asked."""
-    gone = isinstance(error, DatabaseUnavailable) or (isinstance(error, DBAPIError) and error.connection_invalidated)
-    log.error("%s: %s", sentence, type(error).__name__, exc_info=None if gone else error)
+    """Log what a turn failed on; of a database that does not answer, one line with its reason: nothing is wrong with what it was asked."""
+    gone = isinstance(error, DatabaseUnavailable) or (isinstance(error, DBAPIError) and (error.connection_invalidated or _is_busy(error)))
+    if gone and not is_misasked(error):
+        log.error("%s: %s: %s", sentence, type(error).__name__, words_of(getattr(error, "orig", None) or error))
+    else:
+        log.error("%s: %s", sentence, type(error).__name__, exc_info=error)
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    """Whether PostgreSQL says that it stops, is full, gave up waiting or lets nobody in: its classes of SQLSTATE for that."""
+    return (getattr(error.orig, "sqlstate", None) or "")[:2] in ("08", "28", "3D", "40", "53", "55", "57", "58")
+
+
+def is_misasked(error: BaseException) -> bool:
+    """Whether the database answers, and what it was asked cannot be: a table that is not there, a value it cannot read.
+
+    SQLite calls that an `OperationalError` too, as it does a lock or a full disk: its own code tells them apart.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    return sqlstate[:2] in ("22", "42") or getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 
 
 def is_circle(error: BaseException) -> bool:

@@ -48,8 +48,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
+def words_of(error: BaseException) -> str:
+    """What of its message may be told: nothing, when it is about a value."""
+    return "" if isinstance(error, _SAY_THE_VALUE) else _QUOTED.sub("…", _ADDRESS.sub("…", str(error).partition("\n")[0]))
+
+
 def _told(error: BaseException) -> str:
-    kind = f"{type(error).__module__}.{type(error).__qualname__}"
-    words = "" if isinstance(error, _SAY_THE_VALUE) else _QUOTED.sub("…", _ADDRESS.sub("…", str(error).partition("\n")[0]))
+    kind, words = f"{type(error).__module__}.{type(error).__qualname__}", words_of(error)
     frames = "".join(traceback.format_tb(error.__traceback__))
     return f"Traceback (most recent call last):\n{frames}{kind}{': ' if words else ''}{words}"

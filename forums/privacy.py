@@ -8,7 +8,7 @@ says publicly on which day its participants' data went.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement
@@ -51,19 +51,24 @@ class Purged:
 # -- My data ----------------------------------------------------------------------------------------------
 
 
-async def held_on(session: AsyncSession, registration: Registration) -> dict[str, Any]:
-    """Everything kept under the address of a registration, as plain values: its keys are the French words of the pages."""
-    registered = await registrations.of_person(session, registration.email_key)
-    asked = (
-        await session.exec(select(Question).where(Question.author_key == registration.email_key).order_by(col(Question.created_at)))
-    ).all()
-    supported = select(Support, Question).join(Question, col(Question.id) == col(Support.question_id)).where(_supports_of(registration))
-    commented = select(Comment).where(Comment.author_key == registration.email_key).order_by(col(Comment.created_at))
-    subscription = await subscriptions.subscription_of(session, registration.email_key)
+class Person(NamedTuple):
+    """Whoever an address is, registered or not."""
+
+    email: str
+    email_key: str
+
+
+async def held_on(session: AsyncSession, person: Registration | Person) -> dict[str, Any]:
+    """Everything kept under their address, as plain values: its keys are the French words of the pages."""
+    registered = await registrations.of_person(session, person.email_key)
+    asked = (await session.exec(select(Question).where(Question.author_key == person.email_key).order_by(col(Question.created_at)))).all()
+    supported = select(Support, Question).join(Question, col(Question.id) == col(Support.question_id)).where(_supports_of(person))
+    commented = select(Comment).where(Comment.author_key == person.email_key).order_by(col(Comment.created_at))
+    subscription = await subscriptions.subscription_of(session, person.email_key)
     followed = await subscriptions.followed_by(session, subscription) if subscription else []
-    mailed = select(OutboxMessage).where(_to(registration.email)).order_by(col(OutboxMessage.created_at))
+    mailed = select(OutboxMessage).where(_to(person.email)).order_by(col(OutboxMessage.created_at))
     return {
-        "adresse": registration.email,
+        "adresse": person.email,
         "inscriptions": [_registration(each, forum) for each, forum in registered],
         "questions": [_question(each) for each in asked],
         "soutiens": [_support(*each) for each in (await session.exec(supported.order_by(col(Support.created_at)))).all()],
@@ -147,9 +152,9 @@ def _support(support: Support, question: Question) -> dict[str, Any]:
     }
 
 
-def _supports_of(registration: Registration) -> ColumnElement[bool]:
+def _supports_of(person: Registration | Person) -> ColumnElement[bool]:
     """By key, since most addresses are forgotten; one asked for with a `+label` is known by its address while it is kept."""
-    return (col(Support.email_key) == registration.email_key) | (func.lower(Support.email) == registration.email.lower())
+    return (col(Support.email_key) == person.email_key) | (func.lower(Support.email) == person.email.lower())
 
 
 def _subscription(subscription: Subscription, followed: Sequence[Followed]) -> dict[str, Any]:
@@ -169,20 +174,20 @@ def _subscription(subscription: Subscription, followed: Sequence[Followed]) -> d
     }
 
 
-async def erase(session: AsyncSession, registration: Registration, *, now: datetime) -> None:
+async def erase(session: AsyncSession, person: Registration | Person, *, now: datetime, by: str = "participant") -> None:
     """Forget a person: their seats go to who waits, their published questions stay without them. Done twice, nothing more.
 
     No message says so: its address would be the last thing kept. The journal notes that it was done, not for whom.
     """
-    email, email_key = registration.email, registration.email_key
+    email, email_key = person.email, person.email_key
     for each, forum in await registrations.of_person(session, email_key):
         if await registrations.erase(session, each.id, now=now):
-            members.note(session, "participant", "erase", f"forum {forum.slug}", now=now)
+            members.note(session, by, "erase", f"forum {forum.slug}", now=now)
     await subscriptions.unsubscribe(session, email, email_key)
     # Their questions first, in one order, as who confirms or withdraws takes them: nobody waits in a circle.
-    supported = select(Question.id).where(col(Question.id).in_(select(Support.question_id).where(_supports_of(registration))))
+    supported = select(Question.id).where(col(Question.id).in_(select(Support.question_id).where(_supports_of(person))))
     await session.exec(supported.order_by(col(Question.id)).with_for_update(key_share=True))
-    await session.exec(delete(Support).where(_supports_of(registration)))
+    await session.exec(delete(Support).where(_supports_of(person)))
     theirs = select(Question).where(Question.author_key == email_key)
     for question in (await session.exec(theirs)).all():
         if question.status in ("published", "merged", "unpublished"):  # their addresses answer for ever

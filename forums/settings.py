@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
@@ -120,11 +120,11 @@ class Settings:
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the environment. Raises `BadSetting` on the first value that cannot be used."""
-    env = os.environ if environ is None else environ
+    env = {name: _unquoted(value) for name, value in (os.environ if environ is None else environ).items()}
     port = _number(env, "PORT", 8000, 1, 65535)
     database_url = _database_url(env.get("DATABASE_URL") or f"sqlite:///{ROOT / 'var' / 'forums.db'}")
     public_url = (env.get("PUBLIC_URL") or f"http://localhost:{port}").rstrip("/")
-    parts = urlsplit(public_url)
+    parts = _legible(public_url) or urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
         raise BadSetting(
             f"PUBLIC_URL vaut « {public_url} » : indiquez l'adresse publique sans chemin, par exemple https://forums.example.fr."
@@ -150,9 +150,15 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         client_limit=_number(env, "CLIENT_LIMIT", 60, 0, 1_000_000),
         forum_limit=_number(env, "FORUM_LIMIT", 20_000, 0, 1_000_000),
         accessibility=accessibility,
-        publisher={key.removeprefix("PUBLISHER_").lower(): value for key, value in env.items() if key.startswith("PUBLISHER_")},
+        # « … » is what the guide leaves to be filled in.
+        publisher={key.removeprefix("PUBLISHER_").lower(): value.strip(" …") for key, value in env.items() if key.startswith("PUBLISHER_")},
         oidc=_oidc(env),
     )
+
+
+def _unquoted(value: str) -> str:
+    """Of a file that a shell and systemd read alike, podman takes the quotes for a part of the value."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -162,11 +168,26 @@ def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int
     return int(text)
 
 
+def _legible(url: str) -> SplitResult | None:
+    """Its parts; None when a bracket or a port makes no sense, as a sign of a password that was not escaped does."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+_ESCAPED = "un signe comme # @ / ? [ ] ou % d'un mot de passe s'y écrit %23 %40 %2F %3F %5B %5D ou %25"
+
+
 def _database_url(url: str) -> str:
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
         return f"sqlite:///{path.resolve()}"
     if url.startswith(("postgresql://", "postgres://")):
+        if _legible(url) is None:
+            raise BadSetting(f"DATABASE_URL est illisible : indiquez postgresql://utilisateur:motdepasse@serveur:5432/base ; {_ESCAPED}.")
         said = parse_qs(urlsplit(url).query, keep_blank_values=True).get("pgbouncer", ["true"])
         if said != ["true"]:
             raise BadSetting(f"DATABASE_URL dit pgbouncer={said[-1]} : écrivez ?pgbouncer=true, ou rien si PgBouncer n'est pas devant.")
@@ -187,36 +208,47 @@ def _secret_key(env: Mapping[str, str], database_url: str) -> str:
 
 
 def _kept_secret(path: Path) -> str:
+    make_room_for(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # O_EXCL: of two processes that start together, one writes the key and the other reads it.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return path.read_text()
     except OSError as error:
-        raise BadSetting(f"Impossible d'écrire à côté de la base ({path.parent}) : {error.strerror}.") from error
+        raise _no_room(path, error) from error
     with os.fdopen(descriptor, "w") as file:
         key = secrets.token_urlsafe(48)
         file.write(key)
     return key
 
 
+def make_room_for(path: Path) -> None:
+    """The folder of a database. Raises `BadSetting` where it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_room(path, error) from error
+
+
+def _no_room(path: Path, error: OSError) -> BadSetting:
+    return BadSetting(f"Impossible d'écrire à côté de la base ({path.parent}) : {error.strerror}. Vérifiez DATABASE_URL, et qui la lance.")
+
+
 def _smtp(url: str) -> Smtp | None:
     if not url:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise BadSetting("SMTP_URL est illisible : indiquez smtp://utilisateur:motdepasse@serveur:587?starttls=required ou smtps://…")
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise BadSetting("SMTP_URL porte un numéro de port illisible.") from error
+    parts = _legible(url)
+    if parts is None or parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise BadSetting(
+            "SMTP_URL est illisible : indiquez smtp://utilisateur:motdepasse@serveur:587?starttls=required ou smtps://… ; "
+            f"le port est un nombre, et {_ESCAPED}."
+        )
     options = {f"SMTP_URL ({name})": values[-1] for name, values in parse_qs(parts.query).items()}
     starttls = options.get("SMTP_URL (starttls)")
     tls = "implicit" if parts.scheme == "smtps" else "starttls" if starttls == "required" else "none"
     return Smtp(
         host=parts.hostname,
-        port=port or {"implicit": 465, "starttls": 587, "none": 25}[tls],
+        port=parts.port or {"implicit": 465, "starttls": 587, "none": 25}[tls],
         tls=tls,
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
@@ -233,11 +265,8 @@ def _oidc(env: Mapping[str, str]) -> Oidc | None:
         if not value:
             raise BadSetting(f"{name} manque : OIDC_ISSUER, OIDC_CLIENT_ID et OIDC_CLIENT_SECRET vont ensemble.")
     issuer = given["OIDC_ISSUER"]
-    try:
-        parts = urlsplit(issuer)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        parts, host = urlsplit(""), None
+    parts = _legible(issuer) or urlsplit("")
+    host = parts.hostname
     at_home = host in ("localhost", "127.0.0.1", "::1")
     # What it says is believed of who people are: over plain http anybody on the way could say it.
     if parts.scheme not in (("https", "http") if at_home else ("https",)) or not host or parts.username or parts.query or parts.fragment:

@@ -253,6 +253,11 @@ def running(settings: Settings) -> "_Running":
     return _Running(settings)
 
 
+async def _not_failed(response: httpx2.Response) -> None:
+    """Whatever is asked, no page may fail; why one did is in the log, which pytest shows."""
+    assert response.status_code != 500, response.url
+
+
 class _Running:
     """The application between its start and its stop, with a client that keeps its cookies."""
 
@@ -265,7 +270,7 @@ class _Running:
         self.inside = app
         self.database = Database(self.settings)
         transport = httpx2.ASGITransport(app=app, client=("203.0.113.7", 4321))
-        self.client = httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL)
+        self.client = httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL, event_hooks={"response": [_not_failed]})
         self.stopping, self.started = asyncio.Event(), asyncio.Event()
         self.lifespan = asyncio.create_task(self._live(app))
         await self.started.wait()

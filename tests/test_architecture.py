@@ -254,3 +254,21 @@ def test_no_file_names_a_registry_or_a_machine():
     for name in listed.stdout.splitlines():
         text = (ROOT / name).read_text(errors="ignore") if (ROOT / name).is_file() else ""
         assert [each for each in names if each in text] == [], name
+
+
+def test_what_the_documents_name_is_there():
+    """Files of the map, targets of `make`, commands: whoever follows a document finds what it says."""
+    documents = {name: (ROOT / name).read_text() for name in ("README.md", "docs/operations.md", "docs/organiser.md", "docs/security.md")}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    commands = set(re.findall(r'add_parser\(\s*"([a-z-]+)"', (ROOT / "forums/cli.py").read_text()))
+    gone = []
+    for name, text in documents.items():
+        gone += [(name, each) for each in re.findall(r"`make ([a-z-]+)", text) if each not in targets]
+        gone += [(name, each) for each in re.findall(r"(?:`|^|bin/)forums ([a-z-]+)", text, re.MULTILINE) if each not in commands]
+    map_of_files = documents["README.md"].partition("## Le plan de lecture")[2].partition("\n## ")[0]
+    for named in re.findall(r"^\| ((?:`[^`]+` ?)+) ?\|", map_of_files, re.MULTILINE):
+        for path in re.findall(r"`([\w./-]+)`", named):
+            gone += [] if any((ROOT / folder / path).exists() for folder in ("", "forums")) else [("README.md", path)]
+
+    assert gone == []
+    assert len(commands) > 10

@@ -1,6 +1,8 @@
 """`forums check`: each of these wrong configurations is found, named, and told how to mend."""
 
 import asyncio
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
 
-from forums import cli
+from forums import cli, settings
 from tests.factories import SECRET_KEY, for_service
 from tests.ports import free_port
 
@@ -18,7 +20,8 @@ WHOLE = {
     "SECRET_KEY": SECRET_KEY,
     "PUBLIC_URL": "https://forums.example.fr",
     "MAIL_FROM": "Forums <forums@example.fr>",
-    **{f"PUBLISHER_{name}": "Renseigné" for name in ("NAME", "ADDRESS", "DIRECTOR", "HOST_NAME")},
+    **{f"PUBLISHER_{name}": "Renseigné" for name in ("NAME", "ADDRESS", "PHONE", "DIRECTOR", "HOST_NAME", "HOST_ADDRESS", "HOST_PHONE")},
+    **{f"PUBLISHER_{name}": "Renseigné" for name in ("DPO", "ACCESSIBILITY_PLAN", "ACCESSIBILITY_DATE")},
 }
 PostgresUrl = Callable[..., str]
 Check = Callable[..., tuple[int, str]]
@@ -71,6 +74,31 @@ def test_a_whole_configuration_has_nothing_to_mend(check: Check, whole: dict[str
     assert check(whole, *READY, ["check"]) == (0, "Tout est en ordre.\n")
 
 
+def test_the_file_of_settings_in_the_guide_is_the_same_to_a_shell_to_systemd_and_to_podman(tmp_path: Path) -> None:
+    said = re.search(r"^```sh\n(PUBLIC_URL=.*?)^```", Path("docs/operations.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert said is not None
+    file = tmp_path / "forums.env"
+    file.write_text(said[1].replace("…", "k" * 48))
+    lines = dict(line.split("=", 1) for line in file.read_text().splitlines() if not line.startswith("#"))
+
+    # Between straight quotes systemd takes everything as it is; so does the shell; podman takes the quotes too.
+    assert [value for value in lines.values() if not re.fullmatch("'[^']*'", value)] == []
+    sourced = subprocess.run(["sh", "-c", f"set -a; . {file}; env"], env={}, capture_output=True, text=True, check=True).stdout
+    by_shell = dict(line.split("=", 1) for line in sourced.splitlines())
+    assert settings.read(lines) == settings.read(by_shell)
+    assert (settings.read(lines).mail_from.domain, settings.read(lines).forwarded_allow_ips) == ("example.fr", "127.0.0.1")
+
+
+def test_what_several_processes_leave_undone_on_sqlite_and_what_a_page_still_asks_for_are_remarked(
+    check: Check, whole: dict[str, str]
+) -> None:
+    status, said = check(whole | {"WEB_CONCURRENCY": "2", "PUBLISHER_DPO": ""}, *READY, ["check"])
+
+    assert (status, said.splitlines()[2:]) == (0, ["Tout est en ordre."])
+    assert said.splitlines()[0] == "Remarque : « à renseigner » se lit sur des pages publiques : PUBLISHER_DPO."
+    assert said.splitlines()[1].startswith("Remarque : WEB_CONCURRENCY vaut 2")
+
+
 # What is changed in it (None: taken away), and the words that name the fault and its remedy.
 WRONG = {
     "no https": ({"PUBLIC_URL": "http://forums.example.fr"}, "PUBLIC_URL", "https"),
@@ -79,7 +107,11 @@ WRONG = {
     "no relay": ({"SMTP_URL": None}, "SMTP_URL", "aucun message ne partira"),
     "messages in the clear": ({"SMTP_URL": "smtp://relais.invalid:587"}, "SMTP_URL", "starttls=required"),
     "a relay of another kind": ({"SMTP_URL": "http://127.0.0.1"}, "SMTP_URL", "smtps://"),
-    "a relay's port that is none": ({"SMTP_URL": "smtp://127.0.0.1:abc"}, "SMTP_URL", "numéro de port"),
+    "a relay's port that is none": ({"SMTP_URL": "smtp://127.0.0.1:abc"}, "SMTP_URL", "le port est un nombre"),
+    "a relay's password with a bracket": ({"SMTP_URL": "smtps://moi:pa[ss@relais.example.fr"}, "SMTP_URL", "%5B"),
+    "an address with a port too far": ({"PUBLIC_URL": "https://forums.example.fr:99999"}, "PUBLIC_URL", "par exemple https://"),
+    "a database's password with a sign": ({"DATABASE_URL": "postgresql://moi:pa#ss@base/forums"}, "DATABASE_URL", "%23"),
+    "a database where nothing may be": ({"DATABASE_URL": "sqlite:////proc/forums/forums.db"}, "/proc/forums", "Vérifiez DATABASE_URL"),
     "a relay that does not answer": ({"SMTP_URL": "smtp://127.0.0.1:{free}"}, "SMTP_URL", "ne convient pas"),
     "a relay without the encryption asked for": ({"SMTP_URL": "smtp://127.0.0.1:{relay}?starttls=required"}, "SMTP_URL", "ne convient pas"),
     "a wrong password": ({"SMTP_URL": "smtp://moi:faux@127.0.0.1:{relay}"}, "SMTP_URL", "ne convient pas"),
@@ -90,8 +122,12 @@ WRONG = {
     "no key for PostgreSQL": ({"DATABASE_URL": "postgresql://base/forums", "SECRET_KEY": None}, "SECRET_KEY", "la même clé"),
     "a key too short": ({"SECRET_KEY": "secret"}, "SECRET_KEY", "32 caractères"),
     "proxies believed whoever they are": ({"FORWARDED_ALLOW_IPS": "*"}, "FORWARDED_ALLOW_IPS", "celle du mandataire"),
+    "a proxy by its name": ({"FORWARDED_ALLOW_IPS": "localhost"}, "FORWARDED_ALLOW_IPS", "en nombres"),
+    "a proxy and a remark": ({"FORWARDED_ALLOW_IPS": "127.0.0.1  # le mandataire"}, "FORWARDED_ALLOW_IPS", "en nombres"),
     "a publisher without a name": ({"PUBLISHER_NAME": None}, "PUBLISHER_NAME", "mentions légales"),
+    "a publisher as the guide leaves it": ({"PUBLISHER_NAME": "'…'"}, "PUBLISHER_NAME", "mentions légales"),
     "a publisher without a director": ({"PUBLISHER_DIRECTOR": ""}, "PUBLISHER_DIRECTOR", "mentions légales"),
+    "a host nobody can ring": ({"PUBLISHER_HOST_PHONE": None}, "PUBLISHER_HOST_PHONE", "mentions légales"),
     "a theme nobody made": ({"THEME": "rose"}, "THEME", "neutral ou dsfr"),
     "a retention that is no number": ({"RETENTION_DAYS": "jamais"}, "RETENTION_DAYS", "nombre entier"),
     "a port that cannot be": ({"PORT": "70000"}, "PORT", "nombre entier"),

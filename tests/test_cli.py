@@ -1,5 +1,6 @@
 """The `forums` command as an operator types it: what it prints, how it ends, never a traceback."""
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from forums import cli
+from forums import cli, secret_links
 from forums.open_data import ROWS
 from forums.settings import ROOT
 from tests import forked
@@ -101,6 +102,26 @@ def test_export_writes_every_file_and_says_where(environment: dict[str, str], tm
     assert "ne peut pas être écrit" in refused(run(environment, "export", str(tmp_path / "forums.db")))
 
 
+def test_erase_shows_what_is_kept_under_an_address_and_removes_it_when_told_twice(sqlite_with_demo: Path, nothing: dict[str, str]):
+    shutil.copy(sqlite_with_demo, nothing["DATABASE_URL"].removeprefix("sqlite:///"))
+    key = {"SECRET_KEY": SECRET_KEY}
+    with sqlite3.connect(nothing["DATABASE_URL"].removeprefix("sqlite:///")) as database:
+        # Who asked a question, and registered nowhere: no page of theirs lets them erase it.
+        author = (secret_links.person_key(SECRET_KEY, "camille@example.org"), "Camille@example.org")
+        database.execute("UPDATE question SET author_key = ?, email = ?, show_name = 1 WHERE status = 'published'", author)
+    environment = nothing | key
+
+    shown, again = run(environment, "erase", "camille@example.org"), run(environment, "erase", "Camille@example.org")
+    erased = run(environment, "erase", "camille@example.org", "--force")
+    afterwards = json.loads(run(environment, "erase", "camille@example.org").stdout)
+
+    assert shown.stderr == "Rien n'est effacé : relancez avec --force pour le faire.\n"
+    assert len(json.loads(shown.stdout)["questions"]) == len(json.loads(again.stdout)["questions"]) > 1
+    assert re.match(r"Effacé : 0 inscriptions, [1-9]\d* questions, 0 soutiens", erased.stdout)
+    assert [afterwards[kind] for kind in ("inscriptions", "questions", "soutiens", "abonnement")] == [[], [], [], None]
+    assert "n'est pas une adresse" in refused(run(environment, "erase", "camille"))
+
+
 def test_purge_says_what_it_removed(nothing: dict[str, str]):
     done = run(nothing, "purge")
 
@@ -148,7 +169,7 @@ def _a_sent_message(environment: dict[str, str]) -> str:
         ("PUBLIC_URL", "forums.example.fr", "https://forums.example.fr"),
         ("PUBLIC_URL", "https://example.fr/forums", "sans chemin"),
         ("SMTP_URL", "relais.example.fr", "smtp://"),
-        ("SMTP_URL", "smtp://relais:abc", "port illisible"),
+        ("SMTP_URL", "smtp://relais:abc", "le port est un nombre"),
         ("MAIL_FROM", "personne", "Nom <adresse@domaine.fr>"),
         ("PORT", "quatre-vingts", "nombre entier de 1 à 65535"),
         ("WEB_CONCURRENCY", "0", "nombre entier de 1 à 64"),

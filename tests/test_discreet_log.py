@@ -4,6 +4,7 @@ import logging
 from io import StringIO
 
 import pytest
+from asyncpg.exceptions import CannotConnectNowError, UndefinedTableError
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, update
@@ -88,8 +89,10 @@ def test_a_fault_tells_what_it_came_of_first() -> None:
 
 
 def test_a_database_that_is_gone_is_one_line_and_anything_else_has_its_frames(caplog: pytest.LogCaptureFixture) -> None:
-    for error in (ConnectionError("gone"), TypeError("wrong")):
+    stops = DBAPIError("SELECT 1", None, CannotConnectNowError("the database system is shutting down"))
+    no_table = DBAPIError("SELECT 1", None, UndefinedTableError('relation "x" does not exist'))
+    for error in (ConnectionError("gone"), TypeError("wrong"), stops, no_table):
         note_fault(logging.getLogger("forums.clock"), "the clock's turn failed; it goes on", error)
 
-    assert [bool(each.exc_info) for each in caplog.records] == [False, True]
-    assert caplog.records[0].getMessage() == "the clock's turn failed; it goes on: ConnectionError"
+    assert [bool(each.exc_info) for each in caplog.records] == [False, True, False, True]
+    assert caplog.records[0].getMessage() == "the clock's turn failed; it goes on: ConnectionError: gone"

@@ -5,8 +5,10 @@ refuses some of them in their own words; then everything that anybody may read i
 """
 
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,3 +141,25 @@ def test_the_log_says_what_was_done_and_never_by_whom(evening: Evening):
     assert "POST /forums/{slug}/inscription 303" in log
     assert "POST /inscriptions/{token}/confirmer 303" in log
     assert [secret for secret in [*NAMES, *ADDRESSES_OF_PEOPLE, NEEDS, *evening.tokens] if secret.lower() in log.lower()] == []
+
+
+@pytest.mark.long
+def test_what_a_page_fails_on_is_in_the_log_by_its_place_and_kind_and_in_nobodys_words(sqlite_with_demo: Path, tmp_path: Path):
+    """A table gone under the site, and a value nobody can read: two true faults, seen by people and then by the operator."""
+    path = tmp_path / "forums.db"
+    path.write_bytes(sqlite_with_demo.read_bytes())
+    asked = ADDRESSES_OF_PEOPLE[0]
+    with served(f"sqlite:///{path}") as site, httpx2.Client(base_url=site.url, timeout=300) as anyone:
+        with closing(sqlite3.connect(path, isolation_level=None)) as broken:
+            broken.execute("UPDATE question SET confirmed_at = ?", (asked,))
+            broken.execute("DROP TABLE follow_up")
+        answers = {path: anyone.get(path) for path in ("/suites", f"/questions?q={asked}", "/en/questions", "/api/v1/suites")}
+        log = until_it_says(site.log, "GET /api/v1/{collection} 500")
+
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 500)
+    assert "Une erreur de notre côté" in answers["/suites"].text
+    assert "Une erreur de notre côté" in answers[f"/questions?q={asked}"].text
+    assert [answer.headers["cache-control"] for answer in answers.values()] == [PRIVATE] * 4
+    assert re.search(r"ERROR a page failed: OperationalError\nTraceback.*follow_ups.*no such table: follow_up", log, re.DOTALL)
+    assert re.search(r"Traceback.*/forums/questions/.*\nbuiltins.ValueError\n", log, re.DOTALL)
+    assert asked not in log + "".join(answer.text for answer in answers.values())

@@ -38,6 +38,7 @@ async def read(
     begun: asyncio.Event | None = None,
     cookie: bytes = b"",
     encoding: bytes = b"",
+    known: bytes = b"",
     query: bytes = b"",
 ) -> bytes:
     """What is answered; who reads `until` something happens says that they have `begun`."""
@@ -50,18 +51,23 @@ async def read(
             await until.wait()
         body += message.get("body", b"")
 
-    headers = [(name, value) for name, value in ((b"cookie", cookie), (b"accept-encoding", encoding)) if value]
+    headers = said_by_a_browser(cookie, encoding, known)
     await cache({"type": "http", "method": method, "path": path, "query_string": query, "headers": headers}, None, send)  # type: ignore[arg-type]
     return body
 
 
-async def header(cache: PageCache, name: bytes, *, cookie: bytes) -> bytes:
+def said_by_a_browser(cookie: bytes, encoding: bytes, known: bytes) -> list[tuple[bytes, bytes]]:
+    named = ((b"cookie", cookie), (b"if-none-match", known), (b"accept-encoding", encoding))
+    return [(name, value) for name, value in named if value]
+
+
+async def header(cache: PageCache, name: bytes, *, cookie: bytes = b"", encoding: bytes = b"", known: bytes = b"") -> bytes:
     found: dict[bytes, bytes] = {}
 
     async def send(message: Any) -> None:
         found.update(message.get("headers", []))
 
-    scope = {"type": "http", "method": "GET", "path": PUBLIC, "query_string": b"", "headers": [(b"cookie", cookie)]}
+    scope = {"type": "http", "method": "GET", "path": PUBLIC, "query_string": b"", "headers": said_by_a_browser(cookie, encoding, known)}
     await cache(scope, None, send)  # type: ignore[arg-type]
     return found[name]
 
@@ -195,6 +201,23 @@ async def test_a_page_is_compressed_when_it_is_made_and_a_calendar_never():
     assert bodies == {kept.body}
     assert (gzip.decompress(bodies.pop()), plain) == (b"000001" * 200, b"000001" * 200)
     assert (feed, calendar.kept[PUBLIC, b""].zipped) == (b"000001" * 200, None)
+
+
+async def test_the_etag_is_that_of_the_bytes_sent_and_who_has_them_is_not_sent_them_again():
+    cache = Page().cached()
+    plain = await header(cache, b"etag")
+    zipped = await header(cache, b"etag", encoding=b"gzip")
+
+    assert re.fullmatch(rb'"\w+"', plain)
+    assert re.fullmatch(rb'"\w+-gzip"', zipped)
+    for known, encoding, now, body in (
+        (b'"x", ' + plain, b"", plain, b""),
+        (b"W/" + plain, b"", plain, b""),
+        (zipped, b"gzip", zipped, b""),
+        (plain, b"gzip", zipped, await read(cache, PUBLIC, encoding=b"gzip")),
+    ):
+        assert await header(cache, b"etag", encoding=encoding, known=known) == now
+        assert await read(cache, PUBLIC, encoding=encoding, known=known) == body
 
 
 async def test_twenty_thousand_distinct_queries_leave_what_the_room_holds():

@@ -556,7 +556,7 @@ def deeds_in(source: str) -> list[tuple[str, str]]:
             words = [each.value for each in call.args if isinstance(each, ast.Constant)]
             things = [kind_of_own] if name == "_record" else [_begins(each) for each in call.args if isinstance(each, ast.JoinedStr)]
             if words:
-                found.append((str(words[1] if name == "note" else words[0]), next(filter(None, things), "forum")))
+                found.append((str(words[-1] if name == "note" else words[0]), next(filter(None, things), "forum")))
     return found
 
 

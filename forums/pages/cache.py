@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _LIVES = 1.0
 _ROOM = 8 * 1024 * 1024  # far more than is asked in a second; addresses nobody linked to are without end
 _LARGEST = 8 * 1024 * 1024  # a file of open data; making it is what costs
-_ENTRY = 4 * 1024  # what an answer takes beside its body and its address: its headers, three times
+_ENTRY = 4 * 1024  # what an answer takes beside its body and its address: its headers, in each form
 _LONGEST_QUERY = 1024  # nobody follows a link that long twice
 _LONG = 256 * 1024  # from there on, hashing and compressing would keep everybody else waiting
 _COMPRESSIBLE = (
@@ -49,22 +49,22 @@ _MARKS = re.compile(
     rb"|mc_[ce]id|_gl|_ga"
 )
 
+_WITH_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified", *_FOR_OTHERS)
+
 Key = tuple[str, bytes]
 Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer ready to be sent: plain, compressed, and as 304."""
+    """An answer ready to be sent, plain and compressed."""
 
     began: float
     until: float
     generation: int | None
     """The commit after which it is rendered anew before its time; None when it was rendered for one a moment ago, or never changes."""
-    etag: bytes
     plain: "Sent"
     zipped: "Sent | None"
-    not_modified: "Sent"
 
     @property
     def size(self) -> int:
@@ -72,9 +72,12 @@ class Kept:
 
 
 class Sent(NamedTuple):
-    status: int
+    """One form of it: all that is said with 200, and the headers that are said with 304 to who has that form already."""
+
+    etag: bytes
     headers: Headers
     body: bytes
+    unchanged: Headers
 
 
 class PageCache:
@@ -199,41 +202,41 @@ def _may_be_kept(start: Message) -> bool:
 
 
 def _keep(start: Message, body: bytes, began: float, until: float, generation: int | None) -> Kept:
-    etag = b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
-    plain = [(name, value) for name, value in start["headers"] if name not in (b"content-length", b"etag", b"vary")]
-    found = dict(plain)
+    etag = hashlib.sha256(body).hexdigest()[:32].encode()
+    headers = [(name, value) for name, value in start["headers"] if name not in (b"content-length", b"etag", b"vary")]
+    found = dict(headers)
     zipped = None
-    headers = [*plain, (b"etag", etag)]
     if found.get(b"content-type", b"").startswith(_COMPRESSIBLE) and len(body) > 500:
-        zipped = gzip.compress(body, 6, mtime=0)
         headers.append((b"vary", b"Accept-Encoding"))
+        zipped = _form(b'"%s-gzip"' % etag, [*headers, (b"content-encoding", b"gzip")], gzip.compress(body, 6, mtime=0))
     immutable = b"immutable" in found[b"cache-control"]
-    kept_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified", *_FOR_OTHERS)
     return Kept(
         began=began,
         until=float("inf") if immutable else until,
         generation=None if immutable else generation,
-        etag=etag,
-        plain=Sent(200, [*headers, _length_of(body)], body),
-        zipped=Sent(200, [*headers, _length_of(zipped), (b"content-encoding", b"gzip")], zipped) if zipped is not None else None,
-        not_modified=Sent(304, [(name, value) for name, value in headers if name in kept_304], b""),
+        plain=_form(b'"%s"' % etag, headers, body),
+        zipped=zipped,
     )
 
 
-def _length_of(body: bytes) -> tuple[bytes, bytes]:
-    return b"content-length", b"%d" % len(body)
+def _form(etag: bytes, headers: Headers, body: bytes) -> Sent:
+    """Its ETag is strong: other bytes, as those of another encoding, have another (RFC 9110, 8.8.3.3)."""
+    said = [*headers, (b"etag", etag)]
+    unchanged = [(name, value) for name, value in said if name in _WITH_304]
+    return Sent(etag, [*said, (b"content-length", b"%d" % len(body))], body, unchanged)
 
 
 async def _send_kept(kept: Kept, scope: Scope, send: Send, *, anew: bool) -> None:
-    sent = kept.plain
+    sent, known = kept.plain, b""
     for name, value in scope["headers"]:
-        if name == b"if-none-match" and (value == b"*" or kept.etag in value.replace(b"W/", b"")):
-            sent = kept.not_modified
-            break
-        if name == b"accept-encoding":
-            sent = kept.zipped if kept.zipped is not None and b"gzip" in value else kept.plain
-    await send({"type": "http.response.start", "status": sent.status, "headers": _never_stale(sent.headers) if anew else sent.headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else sent.body})
+        if name == b"if-none-match":
+            known = value
+        elif name == b"accept-encoding" and kept.zipped is not None and b"gzip" in value:
+            sent = kept.zipped
+    unchanged = known == b"*" or sent.etag in known
+    status, headers = (304, sent.unchanged) if unchanged else (200, sent.headers)
+    await send({"type": "http.response.start", "status": status, "headers": _never_stale(headers) if anew else headers})
+    await send({"type": "http.response.body", "body": b"" if unchanged or scope["method"] == "HEAD" else sent.body})
 
 
 def _never_stale(headers: Headers) -> Headers:

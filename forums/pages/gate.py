@@ -20,14 +20,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forums import members
-from forums.database import is_circle
+from forums.database import is_circle, note_fault
 from forums.language import LANGUAGES
 from forums.models.people import Role
 from forums.pages import page
 from forums.refusals import Refusal
 from forums.settings import LOG_MOMENT, Settings
 
-log = logging.getLogger("forums.access")
+log, faults = logging.getLogger("forums.access"), logging.getLogger("forums.app")
 
 Page = Callable[[Request], Awaitable[Response]]
 
@@ -170,6 +170,22 @@ class TooLarge:
         await self.app(scope, receive, watched)
         if replaced:
             await self.refused(scope, receive, send)
+
+
+class Noted:
+    """A fault goes into the log from here. Starlette makes our page of it and raises it again: the cache would take that for
+    the answer, and the server would cut off whoever asked."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 — whatever nobody foresaw
+            note_fault(faults, "a page failed", error)
 
 
 class Language:
