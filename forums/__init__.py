@@ -26,4 +26,4 @@ else:
     sys.modules["sqlite3"] = pysqlite3
     sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
