@@ -220,6 +220,16 @@ async def test_the_etag_is_that_of_the_bytes_sent_and_who_has_them_is_not_sent_t
         assert await read(cache, PUBLIC, encoding=encoding, known=known) == body
 
 
+async def test_who_refuses_gzip_is_sent_none():
+    cache = Page().cached()
+    plain = await read(cache, PUBLIC)
+
+    for refuses in (b"gzip;q=0", b"gzip; q=0.000, br", b"br, GZIP;q=0"):
+        assert await read(cache, PUBLIC, encoding=refuses) == plain
+    for takes in (b"gzip;q=0.5", b"br;q=0, gzip", b"gzip;q=1.0, *;q=0"):
+        assert gzip.decompress(await read(cache, PUBLIC, encoding=takes)) == plain
+
+
 async def test_twenty_thousand_distinct_queries_leave_what_the_room_holds():
     page = Page(content_type="text/calendar")
     cache = page.cached()

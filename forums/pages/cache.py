@@ -49,6 +49,7 @@ _MARKS = re.compile(
     rb"|mc_[ce]id|_gl|_ga"
 )
 
+_REFUSES_GZIP = re.compile(rb"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", re.IGNORECASE)  # RFC 9110, 12.4.2
 _WITH_304 = (b"etag", b"cache-control", b"vary", b"content-security-policy", b"last-modified", *_FOR_OTHERS)
 
 Key = tuple[str, bytes]
@@ -231,7 +232,7 @@ async def _send_kept(kept: Kept, scope: Scope, send: Send, *, anew: bool) -> Non
     for name, value in scope["headers"]:
         if name == b"if-none-match":
             known = value
-        elif name == b"accept-encoding" and kept.zipped is not None and b"gzip" in value:
+        elif name == b"accept-encoding" and kept.zipped is not None and b"gzip" in value and not _REFUSES_GZIP.search(value):
             sent = kept.zipped
     unchanged = known == b"*" or sent.etag in known
     status, headers = (304, sent.unchanged) if unchanged else (200, sent.headers)
