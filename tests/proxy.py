@@ -162,8 +162,8 @@ def _own_words(door: Door) -> list[Finding]:
     large = _ask(door, "POST /questions/poser HTTP/1.1", f"Content-Length: {7 * 1024 * 1024}")
     lines = {
         "an envelope of 7 MB": (large, 413, "trop gros"),
-        "an address of 40 kB": (_ask(door, f"GET /{'a' * 40_000} HTTP/1.1"), 414, "trop longue"),
-        "a head of 60 kB": (_ask(door, "GET / HTTP/1.1", *(f"X-{number}: {'a' * 6000}" for number in range(10))), 400, "illisible"),
+        "an address of 12 kB": (_ask(door, f"GET /{'a' * 12_000} HTTP/1.1"), 414, "trop longue"),
+        "a head of 30 kB": (_ask(door, "GET / HTTP/1.1", *(f"X-{number}: {'a' * 6000}" for number in range(5))), 400, "illisible"),
         "no host": (_understood(_exchange(door.tls, b"GET / HTTP/1.1\r\n\r\n", client_of(door.folder))), 400, "illisible"),
     }
     found = []
