@@ -132,7 +132,9 @@ async def test_an_address_answers_only_the_methods_of_its_lines(site: Site):
 
 
 def refused(address: Address, response) -> bool:
-    """As nobody is: a page sends to sign in and back to it, a write says 401."""
+    """As nobody is: a page sends to sign in and back to it, a write says 401, and who signs out again is told they are out."""
+    if address.method == "POST" and address.path.endswith("/deconnexion"):
+        return response.headers.get("location") == "/connexion?fait=deconnexion" and "set-cookie" not in response.headers
     if address.method == "POST":
         return response.status_code == 401
     return response.status_code == 303 and response.headers["location"].startswith("/connexion?suite=/organisation")

@@ -263,6 +263,8 @@ async def _let_in(request: Request, who: frozenset[Role]) -> Response | None:
             return None
     if request.method in SAFE_METHODS:
         return RedirectResponse(f"/connexion?suite={request.scope.get('page_path', '/organisation')}", status_code=303)
+    if request.url.path.endswith("/deconnexion"):
+        return page.go(request, "/connexion?fait=deconnexion")  # a second click finds that the first ended this very session
     return page.show(request, "error.html", status=401, code=401)
 
 
