@@ -7,12 +7,11 @@ and no message is sent: the relay is greeted and left.
 import asyncio
 from ipaddress import ip_network
 
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, func, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from forums import action_plan, migrations, outbox
-from forums.database import Database, DatabaseUnavailable, connections, wal_is_safe
+from forums.database import Database, connections, wal_is_safe
 from forums.models import Member
 from forums.openid.provider import Provider, fault_of
 from forums.pages import assets
@@ -85,7 +84,7 @@ def _of_proxies(allowed: str) -> list[str]:
 async def _of_database(config: Settings) -> list[str]:
     database = Database(config)
     try:
-        if silence := await _silence(database):
+        if silence := await database.silence():
             return [f"La base de données ne répond pas ({silence}) : vérifiez DATABASE_URL."]
         if not await asyncio.to_thread(migrations.is_current, config):
             return ["La base n'est pas au schéma courant : lancez forums migrate."]
@@ -94,17 +93,6 @@ async def _of_database(config: Settings) -> list[str]:
             return found if config.is_sqlite else [*found, *await _of_privileges(session), *await _of_connections(session, config)]
     finally:
         await database.close()
-
-
-async def _silence(database: Database) -> str:
-    """Why it does not answer, in the words of its driver; nothing when it does."""
-    try:
-        async with database.reading() as session:
-            await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
-    except (DBAPIError, *DatabaseUnavailable) as error:
-        cause = getattr(error, "orig", None) or error
-        return " ".join(str(cause).split()) or type(cause).__name__
-    return ""
 
 
 async def _of_what_it_holds(session: AsyncSession) -> list[str]:

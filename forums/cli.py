@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
 
 from forums import __version__, action_plan, clock, discreet_log, members, migrations, outbox, schedule, serving, settings
-from forums.database import Database, DatabaseUnavailable
+from forums.database import Database, DatabaseUnavailable, reason_of
 from forums.forms import Email
 from forums.pages import assets
 from forums.settings import ROOT, BadSetting, Settings
@@ -49,12 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (BadSetting, Impossible) as error:
         return _complain(str(error))
     except (DBAPIError, *DatabaseUnavailable) as error:
-        cause = getattr(error, "orig", None) or error
         if migrations.is_not_allowed(error):
             return _complain(
-                f"Le compte de DATABASE_URL n'en a pas le droit ({cause}) : lancez cette commande avec celui qui possède les tables."
+                f"Le compte de DATABASE_URL n'en a pas le droit ({reason_of(error)}) : "
+                "lancez cette commande avec celui qui possède les tables."
             )
-        return _complain(f"La base de données ne répond pas : {' '.join(str(cause).split()) or type(cause).__name__}")
+        return _complain(f"La base de données ne répond pas : {reason_of(error)}")
     except KeyboardInterrupt:
         return 130
 

@@ -115,12 +115,16 @@ class Database:
 
     async def answers(self) -> bool:
         """Whether a statement gets through, for `/sante`."""
+        return not await self.silence()
+
+    async def silence(self) -> str:
+        """Why no statement gets through, in the words of the driver; nothing when one does."""
         try:
             async with self.reading() as session:
                 await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
-        except (DBAPIError, *DatabaseUnavailable):
-            return False
-        return True
+        except (DBAPIError, *DatabaseUnavailable) as error:
+            return reason_of(error)
+        return ""
 
     async def close(self) -> None:
         if self._plain is not None:
@@ -212,6 +216,12 @@ _SET_TIMEOUTS = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" f
 def _for_this_transaction(connection: Connection) -> None:
     """What PgBouncer does not take when it is told at the start of a connection."""
     connection.exec_driver_sql(_SET_TIMEOUTS)
+
+
+def reason_of(error: Exception) -> str:
+    """What the driver says, on one line: for who runs the site, at their terminal. It may quote what somebody wrote."""
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 def note_fault(log: logging.Logger, sentence: str, error: Exception) -> None:
